@@ -1,0 +1,41 @@
+# `make bench` and `make test` set themselves up; the recipe of .venv/ready is all there is to it.
+
+# The first interpreter that is new enough, unless one is named: make PYTHON=python3.12 test
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $p -c '$(NEW_ENOUGH)' 2>&1 || echo no),,$p)))
+THREADS ?= 1
+ARGS ?=
+BIN := .venv/bin
+export THREADS
+
+.PHONY: help bench test lint lock torch clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+bench: .venv/ready  ## run every benchmark and answer the question; THREADS=n, ARGS="--workload least_squares"
+	$(BIN)/pytest --benchmark-only $(ARGS)
+
+test: .venv/ready  ## run every test; ARGS="-m 'not slow'" leaves out the long ones
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/ready  ## check style and types
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+torch: .venv/ready  ## add PyTorch, which the lock file leaves out (several GB on Linux)
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install 'torch==2.13.*'
+
+lock:  ## choose the newest versions anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --upgrade \
+	  --extra tensorflow --extra numba --extra jax --extra dev --output-file requirements.txt pyproject.toml
+
+clean:  ## remove the environment and all that was built
+	rm -rf .venv .asv/env .asv/html build *.egg-info
+
+.venv/ready: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
