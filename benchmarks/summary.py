@@ -1,0 +1,198 @@
+"""Answers the question after a run: how much faster than pure Python, how much faster than NumPy, and for whom.
+
+A reader compares ratios, so times and ratios stand in one table a workload and size, with bars on a log scale. What
+reads the data once is kept apart from what reads it in every epoch: the first is another algorithm, not a faster
+backend, and a table that mixes the two teaches the wrong lesson.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks import catalog, environment, first_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+WIDTH = 80
+LABEL_WIDTH = 29
+BAR_WIDTH = WIDTH - LABEL_WIDTH - 4 - 3 * 8
+
+#: By powers of a thousand.
+UNITS = {0: "s", -1: "ms", -2: "us", -3: "ns"}
+
+
+@dataclass
+class Result:
+    """What became of one benchmark.
+
+    ``seconds`` is the median of one run, None where none was timed, for the ``reason`` given in one line.
+    """
+
+    workload: str
+    contender: str
+    size: str
+    seconds: float | None
+    reason: str = ""
+    extra_info: dict[str, Any] = field(default_factory=dict)
+    first_call: first_call.FirstCall | None = None
+
+    @property
+    def approach(self) -> str:
+        """The heading under which the result stands."""
+        return str(self.extra_info.get("approach", ""))
+
+    @property
+    def label(self) -> str:
+        """The contender's name, starred where it computes in less than double precision."""
+        return self.contender + ("*" if self.extra_info.get("dtype") == "float32" else "")
+
+
+def measure_first_calls(results: list[Result], say: Callable[[str], None]) -> None:
+    """Add the first call to one result of every contender that was timed: the first, which is of the smallest size.
+
+    Says which is being measured. A first call that fails leaves its reason and no ``first_call``.
+    """
+    timed: dict[tuple[str, str], Result] = {}
+    for result in results:
+        if result.seconds is not None:
+            timed.setdefault((result.workload, result.contender), result)
+    for number, result in enumerate(timed.values(), 1):
+        say(f"first call of {result.workload}/{result.contender}, {result.size} [{number}/{len(timed)}]")
+        try:
+            result.first_call = first_call.in_fresh_process(result.workload, result.contender, result.size)
+        except RuntimeError as error:
+            result.reason = str(error)
+        else:
+            result.extra_info["first_call_seconds"] = result.first_call._asdict()
+
+
+def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the answer line by line, in at most 80 columns, each with whether it is to stand out."""
+    for workload, of_workload in groupby(results, key=lambda result: result.workload):
+        rows = list(of_workload)
+        for size, of_size in groupby(rows, key=lambda result: result.size):
+            yield f"{workload}, {size}: {catalog.make(workload, size)}", True
+            yield from _speed(workload, list(of_size))
+            yield "", False
+        if any(row.first_call for row in rows):
+            yield from _first_calls(workload, rows)
+            yield "", False
+    count = environment.threads()
+    threads = f"{count} thread{'s' if count > 1 else ''}"
+    yield f"Every contender had {threads}. Times are this machine's; ratios travel better.", False
+
+
+def _speed(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the table of one workload and size, and what it says in words."""
+    module = catalog.problem_module(workload)
+    seconds = {row.contender: row.seconds for row in rows if row.seconds is not None}
+    if seconds:
+        axis = Axis.around(seconds.values())
+        yield _line("contender", "one run", "vs A", "vs B", axis.label), False
+    timed = [row for row in rows if row.seconds is not None]
+    for approach in sorted({row.approach for row in timed}, key=lambda name: (name != module.APPROACH, name)):
+        yield f"-- {approach}", False
+        for row in sorted((row for row in timed if row.approach == approach), key=_seconds, reverse=True):
+            took = _seconds(row)
+            ratios = [ratio(seconds[name] / took) if name in seconds else "" for name in module.BASELINES]
+            yield _line(row.label, duration(took), *ratios, axis.bar(took)), False
+    for row in rows:
+        if row.seconds is None:
+            yield f"{row.contender:<{LABEL_WIDTH}} {'n/a':>8} {row.reason}"[:WIDTH], False
+    if timed:
+        legend = ", ".join(f"{letter} = {name}" for letter, name in zip("AB", module.BASELINES, strict=True))
+        yield f"{legend}; 12x is twelve times as fast", False
+        if any(row.label.endswith("*") for row in timed):
+            yield "* computes in float32, all others in float64", False
+    yield from _lesson(timed, module.APPROACH)
+
+
+def _lesson(timed: list[Result], default: str) -> Iterator[tuple[str, bool]]:
+    """Say what the better algorithm gains over the best backend, where the table shows that it does."""
+    backend = min((row for row in timed if row.approach == default), key=_seconds, default=None)
+    algorithm = min((row for row in timed if row.approach != default), key=_seconds, default=None)
+    if backend and algorithm and _seconds(algorithm) < _seconds(backend):
+        yield "A better algorithm beats the best backend:", True
+        yield f"{algorithm.contender} {algorithm.approach}", False
+        yield f"and is {ratio(_seconds(backend) / _seconds(algorithm))} as fast as {backend.contender}.", False
+
+
+def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the table of first calls of one workload."""
+    called = {row.label: row.first_call for row in rows if row.first_call}
+    size = next(row.size for row in rows if row.first_call)
+    axis = Axis.around(sum(call) for call in called.values())
+    yield f"{workload}, {size}: the first call, each in a fresh process", True
+    yield _line("contender", "import", "prepare", "1st run", f"sum, {axis.label}"), False
+    for label, call in sorted(called.items(), key=lambda item: -sum(item[1])):
+        yield _line(label, *map(duration, call), axis.bar(sum(call))), False
+    for row in rows:
+        if row.seconds is not None and row.reason:
+            yield row.reason, True
+
+
+def _seconds(row: Result) -> float:
+    """Return the time of a ``row`` that has one."""
+    if row.seconds is None:  # pragma: no cover - rows without a time are listed apart
+        raise ValueError(f"{row.contender} has no time: {row.reason}")
+    return row.seconds
+
+
+def _line(label: str, first: str, second: str, third: str, rest: str) -> str:
+    return f"{label:<{LABEL_WIDTH}} {first:>8} {second:>8} {third:>8} {rest}".rstrip()
+
+
+class Axis(NamedTuple):
+    """A log scale for bars, between two powers of ten of a second."""
+
+    low: int
+    high: int
+
+    @classmethod
+    def around(cls, values: Iterable[float]) -> Axis:
+        """Return the scale that holds all ``values``, in seconds, positive."""
+        exponents = [math.log10(value) for value in values]
+        return cls(math.floor(min(exponents)), math.floor(max(exponents)) + 1)
+
+    @property
+    def label(self) -> str:
+        """The two ends of the scale, in units."""
+        return f"{_power(self.low)} .. {_power(self.high)}"
+
+    def bar(self, value: float) -> str:
+        """Draw ``value``, in seconds, in eighths of a column."""
+        eighths = round(8 * BAR_WIDTH * (math.log10(value) - self.low) / (self.high - self.low))
+        return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _power(exponent: int) -> str:
+    """Write ten to the power of ``exponent`` seconds: ``1 ms``, ``100 us``."""
+    unit = min(max(exponent // 3, -3), 0)
+    return f"{10 ** (exponent - 3 * unit)} {UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Write ``seconds``, positive, with three digits and a unit: ``1.23 ms``."""
+    for power in (0, -1, -2):
+        # 0.9999 ms rounds to 1.00 ms, not to 1,000 us.
+        if seconds >= 0.9995 * 1000.0**power:
+            break
+    else:
+        power = -3
+    return f"{three_digits(seconds / 1000.0**power)} {UNITS[power]}"
+
+
+def ratio(value: float) -> str:
+    """Write a positive ratio with three digits: ``12.3x``, ``8,050x``."""
+    return f"{three_digits(value)}x"
+
+
+def three_digits(value: float) -> str:
+    """Write a positive number with three significant digits, in full: ``0.0123``, ``1.23``, ``8,050``."""
+    decimals = 2 - math.floor(math.log10(value))
+    rounded = round(value, decimals)
+    return f"{rounded:,.{max(decimals, 0)}f}"
