@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 TEST_SIZES = ("tiny", "small")
 
+CASE = ("workload", "contender", "size")
+
 RESULTS = pytest.StashKey[list[summary.Result]]()
 
 
@@ -83,12 +85,11 @@ def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[st
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    wanted = [name for name in ("workload", "contender", "size") if name in metafunc.fixturenames]
-    if wanted and "workload" in wanted:
+    if "workload" in metafunc.fixturenames:
+        wanted = [name for name in CASE if name in metafunc.fixturenames]
         is_benchmark = "benchmark" in metafunc.fixturenames
         cases = _cases(metafunc.config, catalog.DEFAULT_SIZES if is_benchmark else TEST_SIZES)
-        all_names = ("workload", "contender", "size")
-        rows = dict.fromkeys(tuple(case[all_names.index(name)] for name in wanted) for case in cases)
+        rows = dict.fromkeys(tuple(case[CASE.index(name)] for name in wanted) for case in cases)
         metafunc.parametrize(wanted, list(rows))
 
 
@@ -118,12 +119,15 @@ def pytest_runtest_makereport(
         benchmark = item.funcargs.get("benchmark")
         stats = getattr(benchmark, "stats", None)
         if stats or not report.passed:
+            workload, contender, size = (str(item.callspec.params[name]) for name in CASE)
             item.config.stash[RESULTS].append(
                 summary.Result(
-                    **item.callspec.params,
+                    workload,
+                    contender,
+                    size,
                     seconds=stats["median"] if stats and report.passed else None,
                     reason=_reason(report, call),
-                    extra_info=benchmark.extra_info if benchmark else {},
+                    extra_info=getattr(benchmark, "extra_info", {}),
                 )
             )
     return report

@@ -42,7 +42,7 @@ def threads() -> int:
 
 
 def apply() -> None:
-    """Set the thread counts for all that is imported from now on, and for NumPy where it already was."""
+    """Set the thread counts for all that is imported from now on, and for NumPy where it already was (as in asv)."""
     count = threads()
     os.environ.update(dict.fromkeys(VARIABLES, str(count)))
     if count == 1:

@@ -98,8 +98,8 @@ def _speed(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
         yield f"-- {approach}", False
         for row in sorted((row for row in timed if row.approach == approach), key=_seconds, reverse=True):
             took = _seconds(row)
-            ratios = [ratio(seconds[name] / took) if name in seconds else "" for name in module.BASELINES]
-            yield _line(row.label, duration(took), *ratios, axis.bar(took)), False
+            vs_a, vs_b = (ratio(seconds[name] / took) if name in seconds else "" for name in module.BASELINES)
+            yield _line(row.label, duration(took), vs_a, vs_b, axis.bar(took)), False
     for row in rows:
         if row.seconds is None:
             yield f"{row.contender:<{LABEL_WIDTH}} {'n/a':>8} {row.reason}"[:WIDTH], False
@@ -129,7 +129,8 @@ def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]
     yield f"{workload}, {size}: the first call, each in a fresh process", True
     yield _line("contender", "import", "prepare", "1st run", f"sum, {axis.label}"), False
     for label, call in sorted(called.items(), key=lambda item: -sum(item[1])):
-        yield _line(label, *map(duration, call), axis.bar(sum(call))), False
+        imported, prepared, ran = map(duration, call)
+        yield _line(label, imported, prepared, ran, axis.bar(sum(call))), False
     for row in rows:
         if row.seconds is not None and row.reason:
             yield row.reason, True
@@ -193,6 +194,6 @@ def ratio(value: float) -> str:
 
 def three_digits(value: float) -> str:
     """Write a positive number with three significant digits, in full: ``0.0123``, ``1.23``, ``8,050``."""
-    decimals = 2 - math.floor(math.log10(value))
-    rounded = round(value, decimals)
-    return f"{rounded:,.{max(decimals, 0)}f}"
+    rounded = float(f"{value:.2e}")
+    decimals = max(0, 2 - math.floor(math.log10(rounded)))
+    return f"{rounded:,.{decimals}f}"

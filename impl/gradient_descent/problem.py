@@ -84,11 +84,12 @@ def tolerance(problem: Problem, dtype: np.dtype[np.floating]) -> float:
 
     Narrower types: every epoch rounds the weights by at most ``eps/2 |w|``, and as much again in the gradient's
     share; the step then shrinks what earlier epochs left by ``1 - mu h`` (``h`` the smallest curvature, over 0.3
-    for x on [0, 2]). That geometric sum is at most ``min(epochs, 1/(mu h))`` roundings of weights below 4.
+    for x on [0, 2]). That geometric sum is at most ``min(epochs, 1/(mu h))`` roundings of weights below 4, and the
+    truth itself is rounded once more.
     """
     if dtype == np.float64:
         return 1e-9
-    return float(np.finfo(dtype).eps) * 4 * min(problem.epochs, 1 / (0.3 * problem.step))
+    return float(np.finfo(dtype).eps) * 4 * min(problem.epochs + 1, 1 / (0.3 * problem.step))
 
 
 def check(problem: Problem, answer: object) -> None:
