@@ -8,6 +8,7 @@ backend, and a table that mixes the two teaches the wrong lesson.
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -102,7 +103,9 @@ def _speed(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
             yield _line(row.label, duration(took), vs_a, vs_b, axis.bar(took)), False
     for row in rows:
         if row.seconds is None:
-            yield f"{row.contender:<{LABEL_WIDTH}} {'n/a':>8} {row.reason}"[:WIDTH], False
+            head = f"{row.contender:<{LABEL_WIDTH}} {'n/a':>8} "
+            for line in textwrap.wrap(row.reason, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)):
+                yield line, False
     if timed:
         legend = ", ".join(f"{letter} = {name}" for letter, name in zip("AB", module.BASELINES, strict=True))
         yield f"{legend}; 12x is twelve times as fast", False
@@ -133,7 +136,8 @@ def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]
         yield _line(label, imported, prepared, ran, axis.bar(sum(call))), False
     for row in rows:
         if row.seconds is not None and row.reason:
-            yield row.reason, True
+            for line in textwrap.wrap(row.reason, WIDTH):
+                yield line, True
 
 
 def _seconds(row: Result) -> float:

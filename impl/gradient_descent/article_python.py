@@ -22,13 +22,13 @@ def prepare(problem: Problem) -> Run:
 
     def run() -> NDArray[np.float64]:
         factor = 2 / len(x)
-        w0 = w1 = 0.0
+        w = [0.0, 0.0]
         predicted = [0.0] * len(x)
         for _ in range(epochs):
             error = [target - p for target, p in zip(y, predicted, strict=True)]
-            w0 += step * (factor * sum(error))
-            w1 += step * (factor * sum([e * xi for e, xi in zip(error, x, strict=True)]))
-            predicted = [w0 + w1 * xi for xi in x]
-        return np.array([w0, w1])
+            gradient = [factor * sum(error), factor * sum([e * xi for e, xi in zip(error, x, strict=True)])]
+            w = [wi + step * g for wi, g in zip(w, gradient, strict=True)]
+            predicted = [w[0] + w[1] * xi for xi in x]
+        return np.array(w)
 
     return run
