@@ -15,11 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
+    Git = Callable[..., str]
 
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What `git clone` would bring of the suite, by name: enough to test, measure and discover.
-SUITE = ("benchmarks", "impl", "tests", "conftest.py", "pyproject.toml", "asv.conf.json", "LICENSE", "README.md")
+SUITE = (
+    "benchmarks",
+    "impl",
+    "tests",
+    "conftest.py",
+    "pyproject.toml",
+    "asv.conf.json",
+    "LICENSE",
+    "README.md",
+    "Makefile",
+    "requirements.txt",
+)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +50,7 @@ def tree(tmp_path: Path) -> Path:
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
-            shutil.copy(source, copy / name)
+            shutil.copy2(source, copy / name)
     return copy
 
 
@@ -69,3 +81,31 @@ def run_pytest(run_python: Run) -> Run:
         return run_python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=cwd, **environment)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def git() -> Git:
+    """Run ``git ARGUMENTS`` in a folder, with a name of its own for commits, and return what it prints."""
+
+    def run(folder: Path, *arguments: str) -> str:
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+        done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def clone(tree: Path, git: Git) -> Path:
+    """Commit a copy of the suite to the branch main of a repository, for asv to build NumPy environments for."""
+    config = tree / "asv.conf.json"
+    text = config.read_text(encoding="utf-8")
+    # One framework keeps the environment small; the rest is as committed.
+    for framework in ("tensorflow", "numba", "jax"):
+        text = "\n".join(line for line in text.splitlines() if f'"{framework}"' not in line)
+    config.write_text(text.replace('["3.8.0"],', '["3.8.0"]'), encoding="utf-8")
+    (tree / ".gitignore").write_text(".asv/\n.cache/\n.asv-machine.json\n", encoding="utf-8")
+    git(tree, "init", "--quiet", "--initial-branch=main")
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message=Begin")
+    return tree
