@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,9 +21,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def make(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run make with ``variables`` on its command line."""
+    """Run make with ``variables`` on its command line, and without those of a make that runs the tests."""
     given = [f"{name}={value}" for name, value in variables.items()]
-    return subprocess.run(["make", *arguments, *given], cwd=cwd, capture_output=True, text=True, check=False)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "ARGS"}
+    return subprocess.run(
+        ["make", *arguments, *given], cwd=cwd, env=outside, capture_output=True, text=True, check=False
+    )
 
 
 def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
