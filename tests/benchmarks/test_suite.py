@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +15,6 @@ import pytest
 from benchmarks import catalog
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Git, Run
 
 DISCOVER = """
@@ -79,10 +80,12 @@ def test_the_readmes_asv_commands_work_from_a_fresh_clone(clone: Path, root: Pat
     contender.write_text(text, encoding="utf-8")
 
     printed = {}
+    # asv takes pythonX.Y from PATH, where a version manager may have put one that does not start.
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     lines = re.findall(r"^\.venv/bin/asv (.*)$", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     for line in lines:
         command, *arguments = line.split()
-        done = run_python("-m", "asv", command, *SHORTER[command], *arguments, cwd=clone, HOME=str(clone))
+        done = run_python("-m", "asv", command, *SHORTER[command], *arguments, cwd=clone, HOME=str(clone), PATH=search)
         printed[command] = done.stdout
         assert done.returncode == (command == "continuous"), done.stdout + done.stderr
     assert printed.keys() == SHORTER.keys()
