@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from impl.least_squares.problem import Problem, Run
 
 
-@tf.function
+@tf.function(autograph=False)
 def solve(design: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """Return the weights, ``(2, 1)``, of ``design``, ``(points, 2)``, for the targets ``y``, ``(points, 1)``."""
     return tf.linalg.lstsq(design, y, fast=True)

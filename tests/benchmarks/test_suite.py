@@ -85,7 +85,9 @@ def test_the_readmes_asv_commands_work_from_a_fresh_clone(clone: Path, root: Pat
     lines = re.findall(r"^\.venv/bin/asv (.*)$", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     for line in lines:
         command, *arguments = line.split()
-        done = run_python("-m", "asv", command, *SHORTER[command], *arguments, cwd=clone, HOME=str(clone), PATH=search)
+        done = run_python(
+            "-m", "asv", command, *SHORTER[command], *arguments, cwd=clone, HOME=str(clone), PATH=search
+        )
         printed[command] = done.stdout
         assert done.returncode == (command == "continuous"), done.stdout + done.stderr
     assert printed.keys() == SHORTER.keys()
