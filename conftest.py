@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from benchmarks import catalog, environment, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 TEST_SIZES = ("tiny", "small")
 
@@ -93,21 +94,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(wanted, list(rows))
 
 
-@pytest.fixture
-def problem(workload: str, size: str) -> Any:
-    """The workload's problem at the size that the test is given."""
-    return catalog.make(workload, size)
-
-
-@pytest.fixture
-def run(workload: str, contender: str, problem: Any, pytestconfig: pytest.Config) -> Callable[[], Any]:
-    """The contender's ``run`` on the problem; skips the test where its framework is missing."""
+@contextmanager
+def _skipping(what: str, config: pytest.Config) -> Iterator[None]:
+    """Skip the test where ``what`` is left out, or unavailable unless that is an error."""
     try:
-        return catalog.prepare(workload, contender, problem)
-    except catalog.Unavailable as reason:
-        if pytestconfig.option.strict_contenders:
-            pytest.fail(f"{contender} is not available: {reason}", pytrace=False)
+        yield
+    except catalog.LeftOut as reason:
         pytest.skip(str(reason))
+    except catalog.Unavailable as reason:
+        if config.option.strict_contenders:
+            pytest.fail(f"{what} is not available: {reason}", pytrace=False)
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def problem(workload: str, size: str, pytestconfig: pytest.Config) -> Any:
+    """The workload's problem at the size that the test is given."""
+    with _skipping(f"{workload}, {size}", pytestconfig):
+        return catalog.make(workload, size)
+
+
+@pytest.fixture
+def run(workload: str, contender: str, size: str, problem: Any, pytestconfig: pytest.Config) -> Callable[[], Any]:
+    """The contender's ``run`` on the problem; skips the test where its framework is missing."""
+    with _skipping(contender, pytestconfig):
+        catalog.admit(workload, contender, size)
+        return catalog.prepare(workload, contender, problem)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,7 @@ import hashlib
 import importlib
 import importlib.util
 import io
+import re
 import sys
 import tokenize
 from pathlib import Path
@@ -37,6 +38,12 @@ class Unavailable(Exception):  # noqa: N818 - not an error: the text says what t
     """A contender cannot run here, for the reason given in one line."""
 
 
+class LeftOut(Unavailable):
+    """A contender leaves a size out by its ``LEAVES_OUT``, on every machine."""
+
+    REASON = "left out, for it takes over a minute"
+
+
 def workloads() -> list[str]:
     """Name every folder of ``impl`` that holds a ``problem.py``, sorted."""
     return sorted(path.parent.name for path in IMPL.glob("*/problem.py"))
@@ -53,12 +60,12 @@ def sizes(workload: str) -> list[str]:
 
     Raises ``ValueError`` unless the module assigns ``SIZES`` a dictionary with literal names.
     """
-    path = IMPL / workload / "problem.py"
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in ast.parse(_source(workload)).body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == "SIZES" for target in targets):
                 return [str(ast.literal_eval(key)) for key in node.value.keys if key is not None]
+    path = IMPL / workload / "problem.py"
     raise ValueError(f"{path} assigns no dictionary to SIZES; write one out, as in SIZES = {{'tiny': (50, 30)}}")
 
 
@@ -70,11 +77,33 @@ def default_sizes(workload: str) -> list[str]:
 def version(workload: str) -> str:
     """Identify what is measured: results of one ``workload`` belong to one series only under one version.
 
-    Hashes the problem's source without comments, docstrings, blank lines and trailing blanks. The text is cut and
-    never rebuilt, because tokens and syntax trees differ between versions of Python.
+    Hashes the source of the problem, and of those that it imports from, without comments, docstrings, blank lines and
+    trailing blanks. The text is cut and never rebuilt, because tokens and syntax trees differ between versions of
+    Python.
     """
-    source = (IMPL / workload / "problem.py").read_text(encoding="utf-8")
-    return hashlib.sha256(f"{PROTOCOL}\n{_code(source)}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{PROTOCOL}\n".encode())
+    read = [workload]
+    for name in read:
+        digest.update(_code(_source(name)).encode())
+        read += [needed for needed in _needs(name) if needed not in read]
+    return digest.hexdigest()[:16]
+
+
+def _source(workload: str) -> str:
+    return (IMPL / workload / "problem.py").read_text(encoding="utf-8")
+
+
+def _needs(workload: str) -> list[str]:
+    """Name the workloads from whose problems that of ``workload`` imports, in the order of its source."""
+    imports = (node for node in ast.walk(ast.parse(_source(workload))) if isinstance(node, ast.ImportFrom))
+    found = (re.fullmatch(r"impl\.(\w+)\.problem", node.module or "") for node in imports)
+    return list(dict.fromkeys(match[1] for match in found if match))
+
+
+def defines(workload: str, name: str) -> bool:
+    """Tell whether the problem of ``workload`` has a function ``name`` at its top level."""
+    body = ast.parse(_source(workload)).body
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in body)
 
 
 def _code(source: str) -> str:
@@ -97,6 +126,8 @@ def _code(source: str) -> str:
 @functools.cache
 def problem_module(workload: str) -> ModuleType:
     """Load ``problem.py`` of ``workload`` from this checkout, under the name that contenders know it by."""
+    for needed in _needs(workload):
+        problem_module(needed)
     name = f"impl.{workload}.problem"
     spec = importlib.util.spec_from_file_location(name, IMPL / workload / "problem.py")
     if spec is None or spec.loader is None:  # pragma: no cover - for the type checker
@@ -109,9 +140,12 @@ def problem_module(workload: str) -> ModuleType:
 
 
 def make(workload: str, size: str) -> Any:
-    """Return the ``Problem`` of ``workload`` at ``size``."""
+    """Return the ``Problem`` of ``workload`` at ``size``; raises ``Unavailable`` where its data are not installed."""
     module = problem_module(workload)
-    return module.make(module.SIZES[size])
+    try:
+        return module.make(module.SIZES[size])
+    except ModuleNotFoundError as error:
+        raise Unavailable(f"{error.name} is not installed") from error
 
 
 def contender_module(workload: str, contender: str) -> ModuleType:
@@ -129,6 +163,12 @@ def prepare(workload: str, contender: str, problem: Any) -> Callable[[], Any]:
     """Return the ``run`` of ``contender`` on ``problem``, or raise ``Unavailable``."""
     run: Callable[[], Any] = contender_module(workload, contender).prepare(problem)
     return run
+
+
+def admit(workload: str, contender: str, size: str) -> None:
+    """Raise ``Unavailable`` or ``LeftOut`` unless ``contender`` runs at ``size`` here. Imports the contender."""
+    if size in getattr(contender_module(workload, contender), "LEAVES_OUT", ()):
+        raise LeftOut(LeftOut.REASON)
 
 
 def approach(workload: str, contender: str) -> str:

@@ -36,7 +36,7 @@ def measure(workload: str, contender: str, size: str) -> FirstCall:
         raise RuntimeError(f"{workload}/{contender} is imported already, so its first call is over")
     problem = catalog.make(workload, size)
     times = [perf_counter()]
-    catalog.contender_module(workload, contender)
+    catalog.admit(workload, contender, size)
     times.append(perf_counter())
     run = catalog.prepare(workload, contender, problem)
     times.append(perf_counter())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def _prepared(workload: str, contender: str, size: str) -> Callable[[], Any]:
     """Return the contender's ``run``, or tell asv to skip it."""
     try:
+        catalog.admit(workload, contender, size)
         return catalog.prepare(workload, contender, catalog.make(workload, size))
     except catalog.Unavailable as reason:
         raise NotImplementedError(str(reason)) from reason
@@ -65,8 +66,18 @@ def _suite(workload: str) -> type:
             except catalog.Unavailable:
                 return math.nan
 
+        if catalog.defines(workload, "quality"):
+
+            def track_quality(self, contender: str, size: str) -> float:
+                problem, run = catalog.make(workload, size), _prepared(workload, contender, size)
+                _, value = catalog.problem_module(workload).quality(problem, run())
+                return float(value)
+
     Suite.time_run.setup = warm_up  # type: ignore[attr-defined] # how asv attaches a setup to one benchmark
     Suite.peakmem_run.setup = prepare  # type: ignore[attr-defined]
+    if hasattr(Suite, "track_quality"):
+        Suite.track_quality.setup = prepare  # type: ignore[attr-defined]
+        Suite.track_quality.unit = "quality"  # type: ignore[attr-defined]
     Suite.track_first_call.unit = "seconds"  # type: ignore[attr-defined]
     Suite.__name__ = Suite.__qualname__ = workload.title().replace("_", "")
     return Suite

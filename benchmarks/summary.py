@@ -17,6 +17,7 @@ from benchmarks import catalog, environment, first_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
 
 WIDTH = 80
 LABEL_WIDTH = 29
@@ -77,7 +78,7 @@ def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
         rows = list(of_workload)
         for size, of_size in groupby(rows, key=lambda result: result.size):
             yield f"{workload}, {size}: {catalog.make(workload, size)}", True
-            yield from _speed(workload, list(of_size))
+            yield from _speed(workload, list(of_size), rows)
             yield "", False
         if any(row.first_call for row in rows):
             yield from _first_calls(workload, rows)
@@ -87,31 +88,59 @@ def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
     yield f"Every contender had {threads}. Times are this machine's; ratios travel better.", False
 
 
-def _speed(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
-    """Yield the table of one workload and size, and what it says in words."""
+def _speed(workload: str, rows: list[Result], of_workload: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the table of one workload and size, and what it says in words; other sizes serve to extrapolate from."""
     module = catalog.problem_module(workload)
-    seconds = {row.contender: row.seconds for row in rows if row.seconds is not None}
-    if seconds:
-        axis = Axis.around(seconds.values())
-        yield _line("contender", "one run", "vs A", "vs B", axis.label), False
     timed = [row for row in rows if row.seconds is not None]
+    seconds = {row.contender: _seconds(row) for row in timed}
+    more = _more_columns(module, timed)
+    if timed:
+        axis = Axis.around(seconds.values(), BAR_WIDTH - sum(len(header) + 1 for header, _ in more))
+        headers = (header for header, _ in more)
+        yield _line("contender", "one run", "vs A", "vs B", *headers, axis.label), False
     for approach in sorted({row.approach for row in timed}, key=lambda name: (name != module.APPROACH, name)):
         yield f"-- {approach}", False
         for row in sorted((row for row in timed if row.approach == approach), key=_seconds, reverse=True):
             took = _seconds(row)
             vs_a, vs_b = (ratio(seconds[name] / took) if name in seconds else "" for name in module.BASELINES)
-            yield _line(row.label, duration(took), vs_a, vs_b, axis.bar(took)), False
+            values = (value(row).rjust(len(header)) for header, value in more)
+            yield _line(row.label, duration(took), vs_a, vs_b, *values, axis.bar(took)), False
     for row in rows:
         if row.seconds is None:
             head = f"{row.contender:<{LABEL_WIDTH}} {'n/a':>8} "
-            for line in textwrap.wrap(row.reason, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)):
+            text = row.reason + _extrapolated(row, of_workload)
+            for line in textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)):
                 yield line, False
     if timed:
         legend = ", ".join(f"{letter} = {name}" for letter, name in zip("AB", module.BASELINES, strict=True))
         yield f"{legend}; 12x is twelve times as fast", False
         if any(row.label.endswith("*") for row in timed):
-            yield "* computes in float32, all others in float64", False
+            yield "* computes in float32", False
     yield from _lesson(timed, module.APPROACH)
+
+
+def _more_columns(module: ModuleType, timed: list[Result]) -> list[tuple[str, Callable[[Result], str]]]:
+    """Return the headers that a workload adds, as wide as their columns, and what to write below them."""
+    columns: list[tuple[str, Callable[[Result], str]]] = []
+    if hasattr(module, "UNIT"):
+        columns.append(
+            (f"{module.UNIT}/s".rjust(10), lambda row: three_digits(row.extra_info["units"] / _seconds(row)))
+        )
+    if any("quality" in row.extra_info for row in timed):
+        ((name, _),) = next(row.extra_info["quality"] for row in timed if "quality" in row.extra_info).items()
+        columns.append((name.rjust(8), lambda row: f"{row.extra_info['quality'][name]:.4f}"))
+    return columns
+
+
+def _extrapolated(row: Result, of_workload: list[Result]) -> str:
+    """Say how long a run that was left out would take, judged by the same contender's run of another size."""
+    module = catalog.problem_module(row.workload)
+    others = [other for other in of_workload if other.contender == row.contender and other.seconds is not None]
+    if row.reason != catalog.LeftOut.REASON or not others or not hasattr(module, "work"):
+        return ""
+    per_operation = _seconds(others[-1]) / module.work(module.SIZES[others[-1].size])
+    estimate = duration(per_operation * module.work(module.SIZES[row.size]))
+    return f" (about {estimate}, extrapolated from {others[-1].size})"
 
 
 def _lesson(timed: list[Result], default: str) -> Iterator[tuple[str, bool]]:
@@ -128,7 +157,7 @@ def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]
     """Yield the table of first calls of one workload."""
     called = {row.label: row.first_call for row in rows if row.first_call}
     size = next(row.size for row in rows if row.first_call)
-    axis = Axis.around(sum(call) for call in called.values())
+    axis = Axis.around((sum(call) for call in called.values()), BAR_WIDTH)
     yield f"{workload}, {size}: the first call, each in a fresh process", True
     yield _line("contender", "import", "prepare", "1st run", f"sum, {axis.label}"), False
     for label, call in sorted(called.items(), key=lambda item: -sum(item[1])):
@@ -147,30 +176,32 @@ def _seconds(row: Result) -> float:
     return row.seconds
 
 
-def _line(label: str, first: str, second: str, third: str, rest: str) -> str:
-    return f"{label:<{LABEL_WIDTH}} {first:>8} {second:>8} {third:>8} {rest}".rstrip()
+def _line(label: str, first: str, second: str, third: str, *rest: str) -> str:
+    return f"{label:<{LABEL_WIDTH}} {first:>8} {second:>8} {third:>8} {' '.join(rest)}".rstrip()
 
 
 class Axis(NamedTuple):
-    """A log scale for bars, between two powers of ten of a second."""
+    """A log scale for bars of at most ``width`` columns, between two powers of ten of a second."""
 
     low: int
     high: int
+    width: int
 
     @classmethod
-    def around(cls, values: Iterable[float]) -> Axis:
+    def around(cls, values: Iterable[float], width: int) -> Axis:
         """Return the scale that holds all ``values``, in seconds, positive."""
         exponents = [math.log10(value) for value in values]
-        return cls(math.floor(min(exponents)), math.floor(max(exponents)) + 1)
+        return cls(math.floor(min(exponents)), math.floor(max(exponents)) + 1, width)
 
     @property
     def label(self) -> str:
-        """The two ends of the scale, in units."""
-        return f"{_power(self.low)} .. {_power(self.high)}"
+        """The two ends of the scale, in units, or as much as fits its width."""
+        texts = (f"{_power(self.low)} .. {_power(self.high)}", "log scale", "")
+        return next(text for text in texts if len(text) <= self.width)
 
     def bar(self, value: float) -> str:
         """Draw ``value``, in seconds, in eighths of a column."""
-        eighths = round(8 * BAR_WIDTH * (math.log10(value) - self.low) / (self.high - self.low))
+        eighths = round(8 * self.width * (math.log10(value) - self.low) / (self.high - self.low))
         return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 

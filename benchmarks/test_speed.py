@@ -23,7 +23,8 @@ def test_speed(
 ) -> None:
     benchmark.group = f"{workload}, {size}"
     benchmark.extra_info["version"] = catalog.version(workload)
-    check = catalog.problem_module(workload).check
+    module = catalog.problem_module(workload)
+    check = module.check
     # The first run compiles and warms up. What it returned is looked at before any time is taken: the time of a
     # wrong answer is worth nothing.
     start = perf_counter()
@@ -32,4 +33,9 @@ def test_speed(
     answer = benchmark.pedantic(run, rounds=1) if slow else benchmark(run)
     check(problem, answer)
     benchmark.extra_info["approach"] = catalog.approach(workload, contender)
-    benchmark.extra_info["dtype"] = str(getattr(answer, "dtype", ""))
+    outputs = answer if isinstance(answer, tuple) else (answer,)
+    benchmark.extra_info["dtype"] = next((str(output.dtype) for output in outputs if output.dtype.kind == "f"), "")
+    if hasattr(problem, "units"):
+        benchmark.extra_info["units"] = problem.units
+    if hasattr(module, "quality"):
+        benchmark.extra_info["quality"] = dict([module.quality(problem, answer)])

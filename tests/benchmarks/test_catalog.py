@@ -125,3 +125,64 @@ def test_a_contender_that_the_measured_commit_lacks_is_unavailable_and_the_probl
         "the measured commit has no impl.least_squares.brand_new",
         str(tree / "impl" / "least_squares" / "problem.py"),
     ], done.stderr
+
+
+def test_a_problem_that_imports_from_another_has_its_changes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "IMPL", tmp_path)
+    (tmp_path / "base").mkdir()
+    base = tmp_path / "base" / "problem.py"
+    base.write_text("SIZES = {'tiny': (1,)}\n", encoding="utf-8")
+    before = write_problem(tmp_path, "from impl.base.problem import SIZES as SIZES_OF_BASE\nSIZES = {}\n")
+    base.write_text("SIZES = {'tiny': (2,)}\n", encoding="utf-8")
+    assert catalog.version("invented") != before
+
+
+LOADED_WITH_ANOTHER = """
+import sys
+from benchmarks import catalog
+module = catalog.problem_module("invented")
+print(module.SIZES, sys.modules["impl.least_squares.problem"] is catalog.problem_module("least_squares"))
+print(catalog.defines("invented", "make"), catalog.defines("invented", "quality"))
+try:
+    catalog.make("invented", "tiny")
+except catalog.Unavailable as reason:
+    print(reason)
+"""
+
+
+def test_a_problem_may_import_from_another_and_its_data_may_be_missing(tree: Path, run_python: Run) -> None:
+    (tree / "impl" / "invented").mkdir()
+    (tree / "impl" / "invented" / "problem.py").write_text(
+        "from impl.least_squares.problem import SIZES as LINES\n"
+        "SIZES = {'tiny': LINES['tiny']}\n"
+        "def make(size):\n    import unheard_of\n",
+        encoding="utf-8",
+    )
+    done = run_python("-c", LOADED_WITH_ANOTHER, cwd=tree)
+    assert done.stdout.splitlines() == ["{'tiny': (50,)} True", "True False", "unheard_of is not installed"], (
+        done.stderr
+    )
+
+
+LEFT_OUT = """
+from benchmarks import catalog
+catalog.admit("least_squares", "patient", "tiny")
+try:
+    catalog.admit("least_squares", "patient", "article")
+except catalog.LeftOut as reason:
+    print(reason)
+"""
+
+
+def test_a_contender_may_leave_a_size_out(tree: Path, run_python: Run, run_pytest: Run) -> None:
+    (tree / "impl" / "least_squares" / "patient.py").write_text(
+        'from impl.least_squares.sums_python import prepare\nLEAVES_OUT = ("article",)\n', encoding="utf-8"
+    )
+    done = run_python("-c", LEFT_OUT, cwd=tree)
+    assert done.stdout.splitlines() == ["left out, for it takes over a minute"], done.stderr
+    arguments = ("--contender=patient", "--strict-contenders", "--benchmark-max-time=0.01")
+    done = run_pytest("--benchmark-only", *arguments, cwd=tree)
+    assert done.returncode == 0
+    assert "1 passed, 1 skipped" in done.stdout

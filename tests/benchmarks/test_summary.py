@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import summary
+from benchmarks import catalog, summary
 from benchmarks.first_call import FirstCall
 
 READS_ALL = "reads all the data in every epoch"
@@ -37,11 +37,11 @@ def test_ratios_have_three_digits(value: float, text: str) -> None:
 
 
 def test_a_bar_grows_by_the_same_step_for_every_power_of_ten() -> None:
-    axis = summary.Axis.around([2e-6, 5e-3])
+    axis = summary.Axis.around([2e-6, 5e-3], 23)
     assert axis.label == "1 us .. 10 ms"
     lengths = [len(axis.bar(value)) for value in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)]
     assert lengths == [0, 6, 12, 18, 23]
-    assert summary.Axis.around([1.0]).bar(1.0) == ""
+    assert summary.Axis.around([1.0], 23).bar(1.0) == ""
 
 
 def result(contender: str, seconds: float | None, size: str = "small", **more: object) -> summary.Result:
@@ -96,7 +96,7 @@ def test_nothing_is_said_of_an_algorithm_that_gains_nothing() -> None:
 def test_single_precision_is_marked_and_explained() -> None:
     lines = text(result("article_tensorflow_gradients", 1.0, extra={"dtype": "float32"}), result("with_numba", 0.02))
     assert any(line.startswith("article_tensorflow_gradients* ") for line in lines)
-    assert "* computes in float32, all others in float64" in lines
+    assert "* computes in float32" in lines
 
 
 def test_what_has_no_time_says_why() -> None:
@@ -139,3 +139,29 @@ def test_first_calls_are_measured_once_a_contender_and_failures_kept() -> None:
     assert results[0].extra_info["first_call_seconds"]["imported"] == results[0].first_call.imported
     assert [row.first_call for row in results[1:]] == [None] * 3
     assert "has no contender 'unheard_of'" in results[3].reason
+
+
+@pytest.fixture
+def with_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradient descent as if it counted records and could be extrapolated."""
+    module = catalog.problem_module("gradient_descent")
+    monkeypatch.setattr(module, "UNIT", "records", raising=False)
+    monkeypatch.setattr(module, "work", lambda size: size[0] * size[1], raising=False)
+
+
+@pytest.mark.usefixtures("with_extras")
+def test_throughput_and_quality_stand_beside_the_time() -> None:
+    extra = {"units": 1_000_000, "quality": {"ROC AUC": 0.98765}}
+    (line,) = (line for line in text(result("with_numba", 0.5, extra=extra)) if line.startswith("with_numba"))
+    assert line.split()[3:5] == ["2,000,000", "0.9877"]
+
+
+@pytest.mark.usefixtures("with_extras")
+def test_what_is_left_out_is_extrapolated_from_another_size() -> None:
+    lines = text(
+        result("article_python", 0.010, extra={"units": 1}),
+        result("article_python", None, size="article", reason=catalog.LeftOut.REASON),
+        result("with_numba", 0.1, size="article", extra={"units": 1}),
+    )
+    said = " ".join(" ".join(lines).split())
+    assert "n/a left out, for it takes over a minute (about 10.0 s, extrapolated from small)" in said
