@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--workload, --contender and --size together leave nothing: no workload has all of them"
         )
-    if config.option.benchmark_only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+    if config.option.benchmark_only and config.args_source is not pytest.Config.ArgsSource.ARGS:
         # A plain `pytest` tests and `pytest --benchmark-only` measures; neither collects the other's files.
         config.args = [str(config.rootpath / "benchmarks")]
     if config.option.benchmark_only and config.option.verbose == 0:
@@ -58,13 +59,12 @@ def pytest_report_header() -> str:
 def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:
     """Return the names that ``--option`` gives, or all of them."""
     valid = list(dict.fromkeys(names))
-    chosen = valid if given is None else [name for name in given.split(",") if name]
-    unknown = [name for name in chosen if name not in valid]
-    if unknown or not chosen:
-        raise pytest.UsageError(
-            f"--{option}: unknown {', '.join(map(repr, unknown)) or repr('')}; choose from {', '.join(valid)}"
-        )
-    return chosen
+    asked = valid if given is None else given.split(",")
+    unknown = [name for name in asked if name not in valid]
+    if unknown:
+        names = ", ".join(map(repr, unknown))
+        raise pytest.UsageError(f"--{option}: unknown {names}; choose from {', '.join(valid)}")
+    return [name for name in valid if name in asked]
 
 
 def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -139,6 +139,7 @@ def pytest_runtest_makereport(
                     size,
                     seconds=stats["median"] if stats and report.passed else None,
                     reason=_reason(report, call),
+                    skipped=report.skipped,
                     extra_info=getattr(benchmark, "extra_info", {}),
                 )
             )
@@ -149,7 +150,8 @@ def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     """Return in one line why the test did not pass, nothing if it did."""
     if report.passed or call.excinfo is None:
         return ""
-    text = call.excinfo.exconly().strip().splitlines()[0]
+    # NumPy's comparisons say what is wrong in their third line.
+    text = " ".join(line.strip() for line in call.excinfo.exconly().split("\n")[:3]).strip()
     return text.removeprefix("Skipped: ") if report.skipped else f"failed with {text}"
 
 
@@ -159,15 +161,17 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     results = session.config.stash[RESULTS]
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if results and reporter:
-        reporter.ensure_newline()
-        summary.measure_first_calls(results, reporter.write_line)
-        session.testsfailed += sum(result.seconds is not None and bool(result.reason) for result in results)
+        reporter.write_line("")
+        failed = summary.measure_first_calls(results, reporter.write_line)
+        session.testsfailed += failed
     return done
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if results := config.stash[RESULTS]:
+    results = config.stash[RESULTS]
+    if any(result.seconds is not None or not result.skipped for result in results):
         terminalreporter.write_sep("=", "the answer")
+        plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
         for line, stands_out in summary.render(results):
-            terminalreporter.write_line(line, bold=stands_out)
+            terminalreporter.write_line(summary.in_ascii(line) if plain else line, bold=stands_out)

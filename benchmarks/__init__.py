@@ -1,7 +1,7 @@
 """How the implementations are measured: by pytest-benchmark, by asv and by `python -m benchmarks.ratios`.
 
 asv imports every module of this package, in environments that hold a contender's frameworks and nothing more.
-Importing one must therefore need no more than NumPy; pytest, rich and the like are imported where they are used.
+Importing one must therefore need no more than NumPy and threadpoolctl; pytest is imported where it is used.
 """
 
 from benchmarks import environment

@@ -39,7 +39,7 @@ class Unavailable(Exception):  # noqa: N818 - not an error: the text says what t
 
 
 class LeftOut(Unavailable):
-    """A contender leaves a size out by its ``LEAVES_OUT``, on every machine."""
+    """A contender leaves a size out, on every machine."""
 
     REASON = "left out, for it takes over a minute"
 
@@ -156,6 +156,8 @@ def contender_module(workload: str, contender: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise Unavailable(f"the measured commit has no {name}") from error
+        if error.name is None or error.name.startswith("impl."):
+            raise  # a slip in the contender's own imports, which is no missing framework
         raise Unavailable(f"{error.name} is not installed") from error
 
 
@@ -167,8 +169,12 @@ def prepare(workload: str, contender: str, problem: Any) -> Callable[[], Any]:
 
 def admit(workload: str, contender: str, size: str) -> None:
     """Raise ``Unavailable`` or ``LeftOut`` unless ``contender`` runs at ``size`` here. Imports the contender."""
-    if size in getattr(contender_module(workload, contender), "LEAVES_OUT", ()):
+    module = contender_module(workload, contender)
+    if size in getattr(module, "LEAVES_OUT", ()):
         raise LeftOut(LeftOut.REASON)
+    out_of_core = size in getattr(problem_module(workload), "OUT_OF_CORE", ())
+    if out_of_core and not getattr(module, "OUT_OF_CORE", False):
+        raise LeftOut("works in memory, which the data of this size exceed")
 
 
 def approach(workload: str, contender: str) -> str:

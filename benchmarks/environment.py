@@ -7,6 +7,7 @@ any contender: under asv, under pytest (conftest.py imports it) and in the proce
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 #: Read by: OpenMP (OpenBLAS, MKL, PyTorch), OpenBLAS, MKL, Accelerate, NumExpr, Numba, TensorFlow twice, JAX.
@@ -22,6 +23,9 @@ VARIABLES = (
     "NPROC",
 )
 
+#: Keeps what XLA compiles, for JAX and TensorFlow, on the thread that calls it.
+XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
 #: Have no other way to limit their threads than those variables.
 ONLY_AT_IMPORT = ("tensorflow", "jax", "numba")
 
@@ -33,11 +37,9 @@ def threads() -> int:
     nobody to catch an exception and make that line of it.
     """
     text = os.environ.get("THREADS", "1")
-    if text.isascii() and text.isdecimal() and int(text) > 0:
+    if re.fullmatch("[1-9][0-9]{0,2}", text):
         return int(text)
-    sys.stderr.write(
-        f"ERROR: THREADS={text!r} is no number of threads; give a whole number from 1, as in THREADS=2\n"
-    )
+    sys.stderr.write(f"ERROR: THREADS={text!r} is no number of threads; give one from 1 to 999, as in THREADS=2\n")
     raise SystemExit(4)
 
 
@@ -45,10 +47,8 @@ def apply() -> None:
     """Set the thread counts for all that is imported from now on, and for NumPy where it already was (as in asv)."""
     count = threads()
     os.environ.update(dict.fromkeys(VARIABLES, str(count)))
-    if count == 1:
-        flag = "--xla_cpu_multi_thread_eigen=false"
-        flags = os.environ.get("XLA_FLAGS", "").split()
-        os.environ["XLA_FLAGS"] = " ".join([*(f for f in flags if f != flag), flag])
+    flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if flag != XLA_ONE_THREAD]
+    os.environ["XLA_FLAGS"] = " ".join([*flags, XLA_ONE_THREAD] if count == 1 else flags)
     # TensorFlow writes a page about the processor and missing GPUs on its import otherwise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "numpy" in sys.modules:

@@ -49,7 +49,7 @@ CLAIMS = (
 POINTS, EPOCHS = catalog.problem_module("gradient_descent").SIZES["article"]
 
 #: How long one side of a pair should run, in seconds. Slow contenders do fewer epochs for it, never fewer than this.
-BURST = 0.1
+BURST = 0.2
 FEWEST_EPOCHS = 50
 
 SOURCE = """
@@ -122,18 +122,17 @@ class Timed(NamedTuple):
         return (perf_counter() - start) / self.epochs
 
 
-def warmed(name: str) -> Timed:
-    """Prepare ``name`` at the article's size with the epochs that fill a burst, check its answer, warm it up."""
+def warmed(name: str, problem: Any) -> Timed:
+    """Prepare ``name`` for as many epochs of ``problem`` as fill a burst, check its answer, warm it up."""
     prepare = c_loop() if name == C_LOOP else lambda problem: catalog.prepare("gradient_descent", name, problem)
-    module = catalog.problem_module("gradient_descent")
-    problem = module.make((POINTS, EPOCHS))
     trial = Timed(prepare(dataclasses.replace(problem, epochs=FEWEST_EPOCHS)), FEWEST_EPOCHS)
     trial.run()
-    # Work that is done once a run, as the sums of moments_*, is shared out over the article's epochs where it can be.
-    epochs = EPOCHS if trial.per_epoch() * EPOCHS < 10 * BURST else max(FEWEST_EPOCHS, int(BURST / trial.per_epoch()))
+    seconds = trial.per_epoch()
+    # Work that is done once a run, as the sums of moments_*, is to be shared out over all the epochs of the article.
+    epochs = EPOCHS if seconds * EPOCHS < BURST else max(FEWEST_EPOCHS, int(BURST / seconds))
     chosen = dataclasses.replace(problem, epochs=epochs)
     run = prepare(chosen)
-    module.check(chosen, run())
+    catalog.problem_module("gradient_descent").check(chosen, run())
     return Timed(run, epochs)
 
 
@@ -159,12 +158,13 @@ def main() -> int:
         f"gradient_descent, article, per epoch; {environment.threads()} thread(s); median and quartiles of {rounds}\n"
     )
     draw = random.Random(1)  # noqa: S311 - not for secrets
+    problem = catalog.problem_module("gradient_descent").make((POINTS, EPOCHS))
     broken = 0
     for claim in CLAIMS:
         say(f"{claim.faster} against {claim.slower} ... ")
         sys.stdout.flush()
         try:
-            found = sorted(pairs(warmed(claim.slower), warmed(claim.faster), rounds, draw))
+            found = sorted(pairs(warmed(claim.slower, problem), warmed(claim.faster, problem), rounds, draw))
         except catalog.Unavailable as reason:
             say(f"n/a: {reason}\n")
             continue
@@ -178,4 +178,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

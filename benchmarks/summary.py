@@ -23,6 +23,9 @@ WIDTH = 80
 LABEL_WIDTH = 29
 BAR_WIDTH = WIDTH - LABEL_WIDTH - 4 - 3 * 8
 
+#: Eighths of a column.
+PARTS = " ▏▎▍▌▋▊▉"
+
 #: By powers of a thousand.
 UNITS = {0: "s", -1: "ms", -2: "us", -3: "ns"}
 
@@ -39,6 +42,7 @@ class Result:
     size: str
     seconds: float | None
     reason: str = ""
+    skipped: bool = False
     extra_info: dict[str, Any] = field(default_factory=dict)
     first_call: first_call.FirstCall | None = None
 
@@ -53,13 +57,19 @@ class Result:
         return self.contender + ("*" if self.extra_info.get("dtype") == "float32" else "")
 
 
-def measure_first_calls(results: list[Result], say: Callable[[str], None]) -> None:
-    """Add the first call to one result of every contender that was timed: the first, which is of the smallest size.
+def _in_order(results: Iterable[Result]) -> list[Result]:
+    """Return ``results`` by workload and by size, small first, whatever the order in which they were measured."""
+    return sorted(results, key=lambda row: (row.workload, catalog.sizes(row.workload).index(row.size)))
 
-    Says which is being measured. A first call that fails leaves its reason and no ``first_call``.
+
+def measure_first_calls(results: list[Result], say: Callable[[str], None]) -> int:
+    """Add the first call to one result of every contender that was timed: that of the smallest size.
+
+    Says which is being measured, and returns how many failed. One that fails leaves its reason and no ``first_call``.
     """
+    failed = 0
     timed: dict[tuple[str, str], Result] = {}
-    for result in results:
+    for result in _in_order(results):
         if result.seconds is not None:
             timed.setdefault((result.workload, result.contender), result)
     for number, result in enumerate(timed.values(), 1):
@@ -68,13 +78,16 @@ def measure_first_calls(results: list[Result], say: Callable[[str], None]) -> No
             result.first_call = first_call.in_fresh_process(result.workload, result.contender, result.size)
         except RuntimeError as error:
             result.reason = str(error)
+            say(f"FAILED {error}")
+            failed += 1
         else:
             result.extra_info["first_call_seconds"] = result.first_call._asdict()
+    return failed
 
 
 def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
     """Yield the answer line by line, in at most 80 columns, each with whether it is to stand out."""
-    for workload, of_workload in groupby(results, key=lambda result: result.workload):
+    for workload, of_workload in groupby(_in_order(results), key=lambda result: result.workload):
         rows = list(of_workload)
         for size, of_size in groupby(rows, key=lambda result: result.size):
             yield f"{workload}, {size}: {catalog.make(workload, size)}", True
@@ -156,9 +169,9 @@ def _lesson(timed: list[Result], default: str) -> Iterator[tuple[str, bool]]:
 def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
     """Yield the table of first calls of one workload."""
     called = {row.label: row.first_call for row in rows if row.first_call}
-    size = next(row.size for row in rows if row.first_call)
+    sizes = "/".join(dict.fromkeys(row.size for row in rows if row.first_call))
     axis = Axis.around((sum(call) for call in called.values()), BAR_WIDTH)
-    yield f"{workload}, {size}: the first call, each in a fresh process", True
+    yield f"{workload}, {sizes}: the first call, each in a fresh process", True
     yield _line("contender", "import", "prepare", "1st run", f"sum, {axis.label}"), False
     for label, call in sorted(called.items(), key=lambda item: -sum(item[1])):
         imported, prepared, ran = map(duration, call)
@@ -202,7 +215,12 @@ class Axis(NamedTuple):
     def bar(self, value: float) -> str:
         """Draw ``value``, in seconds, in eighths of a column."""
         eighths = round(8 * self.width * (math.log10(value) - self.low) / (self.high - self.low))
-        return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+        return "█" * (eighths // 8) + PARTS[eighths % 8].strip()
+
+
+def in_ascii(line: str) -> str:
+    """Return ``line`` with bars that every terminal can show."""
+    return line.translate(dict.fromkeys(map(ord, PARTS[1:]), None) | {ord("█"): "#"})
 
 
 def _power(exponent: int) -> str:

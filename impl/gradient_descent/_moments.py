@@ -12,7 +12,7 @@ def descend(
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return ``(w0, w1)`` after ``epochs`` steps, given the sums of x, x², y and xy over all ``points``.
 
-    Plain Python floats on purpose: a NumPy call on two numbers costs ten times what Python's own arithmetic does.
+    Plain Python floats on purpose: a NumPy call on two numbers costs far more than Python's own arithmetic on them.
     """
     sum_x, sum_xx, sum_y, sum_xy = sums
     scale = 2 * step / points

@@ -1,4 +1,4 @@
-"""The article's NumPy: the same epoch in array expressions, most of which allocate their result."""
+"""The article's NumPy: the same epoch in array expressions, each of which allocates its result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ def prepare(problem: Problem) -> Run:
 
     def run() -> NDArray[np.float64]:
         factor = 2 / len(x)
-        predicted = np.zeros(len(x))
-        error = np.zeros(len(x))
         w = np.zeros(2)
-        gradient = np.empty(2)
+        predicted = np.zeros_like(x)
         for _ in range(epochs):
-            np.subtract(y, predicted, out=error)
-            gradient[:] = factor * np.sum(error), factor * (error @ x)
+            error = y - predicted
+            gradient = factor * np.array([error.sum(), error @ x])
             w = w + step * gradient
             predicted = w[0] + w[1] * x
         return w

@@ -1,7 +1,6 @@
 """The best that plain Python was found to do while reading every point in every epoch: one fused loop, no lists.
 
-Four points to a turn, because turning the loop and unpacking a pair cost about as much as the arithmetic on it:
-the plain loop over pairs takes a tenth longer.
+Four points to a turn, because turning the loop and unpacking a pair cost a good part of what the arithmetic does.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 The data stand as three rows, y, 1 and x, so that an epoch is two matrix-vector products and nothing else: with
 ``c = (1, -w0, -w1)`` the error is ``c @ rows`` and the gradient is ``rows @ error``. XLA on a CPU does those by
-vectorised kernels; the plainer ``reduce_sum(error * x)`` it turns into a scalar loop that takes three times as
-long. The rows are an argument and not a captured constant, so that compiling cannot do arithmetic on them. The
-loop is spelt out, because AutoGraph (TensorFlow 2.21) does not convert Python's on Python 3.13.
+vectorised kernels; the plainer ``reduce_sum(error * x)`` it turns into a slow scalar loop. The rows are an argument
+and not a captured constant, so that compiling cannot do arithmetic on them. The loop is spelt out, because AutoGraph
+(TensorFlow 2.21) does not convert Python's on Python 3.13.
 """
 
 from __future__ import annotations

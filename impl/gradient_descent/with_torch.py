@@ -1,6 +1,6 @@
 """PyTorch's eager operations with every result written into a buffer that is already there.
 
-``torch.compile`` is left out: it needs a C++ compiler on the machine and takes longer to compile than this runs.
+``torch.compile`` is left out, because it needs a C++ compiler on every machine that runs the suite.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from impl.least_squares.problem import Problem, Run
 
+APPROACH = "solves the normal equations"
+
 
 @tf.function(autograph=False)
 def solve(design: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from impl.least_squares.problem import Problem, Run
 
+APPROACH = "solves the normal equations"
+
 
 def prepare(problem: Problem) -> Run:
     """Lay out the design matrix, rows of ones and of ``x``, so that both products run along memory."""

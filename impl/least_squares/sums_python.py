@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from impl.least_squares.problem import Problem, Run
 
+APPROACH = "solves the normal equations"
+
 
 def prepare(problem: Problem) -> Run:
     """Convert the data to lists of Python floats."""

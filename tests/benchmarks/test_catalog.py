@@ -103,6 +103,13 @@ def test_a_missing_framework_is_named(tree: Path, run_python: Run) -> None:
     assert done.stderr.splitlines()[-1] == "with_unheard_of is not available: unheard_of is not installed"
 
 
+def test_a_slip_in_a_contenders_own_imports_is_no_missing_framework(tree: Path, run_python: Run) -> None:
+    contender = tree / "impl" / "least_squares" / "slipped.py"
+    contender.write_text("from impl.least_squares._no_such_helper import go\n", encoding="utf-8")
+    done = run_python("-m", "benchmarks.first_call", "least_squares", "slipped", "tiny", cwd=tree)
+    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'impl.least_squares._no_such_helper'"
+
+
 MISSING_AT_A_COMMIT = """
 import sys
 from pathlib import Path

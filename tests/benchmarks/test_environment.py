@@ -60,20 +60,38 @@ def test_one_thread_is_one_thread_even_if_numpy_was_imported_before(run_python: 
     assert cores_used(run_python, "numpy", threads=1, first="numpy, ") < 1.15
 
 
-def test_more_threads_reach_every_framework(run_python: Run) -> None:
-    code = "import os, benchmarks; print(*(os.environ[name] for name in benchmarks.environment.VARIABLES))"
-    assert set(run_python("-c", code, THREADS="3").stdout.split()) == {"3"}
+#: Prints how many threads each framework says that it will use, or has started.
+SAYS = {
+    "numpy": "import numpy, threadpoolctl; print(threadpoolctl.threadpool_info()[0]['num_threads'])",
+    "torch": "import torch; print(torch.get_num_threads())",
+    "numba": "import numba; print(numba.get_num_threads())",
+    "tensorflow": "import os; print(os.environ['TF_NUM_INTRAOP_THREADS'])",
+    "jax": "import os; print(os.environ['NPROC'])",
+}
+
+
+@pytest.mark.parametrize("framework", SAYS)
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_every_framework_has_the_threads_that_are_asked_for(run_python: Run, framework: str, threads: str) -> None:
+    if framework != "numpy":
+        pytest.importorskip(framework)
+    if int(threads) > (os.cpu_count() or 1):
+        pytest.skip("this machine has one processor, and OpenBLAS starts no more threads than that")
+    done = run_python("-c", f"import benchmarks; {SAYS[framework]}", THREADS=threads)
+    assert done.stdout.split() == [threads], done.stderr
 
 
 def test_xla_flags_of_the_user_stay(run_python: Run) -> None:
     code = "import os, benchmarks; benchmarks.environment.apply(); print(os.environ['XLA_FLAGS'])"
-    done = run_python("-c", code, THREADS="1", XLA_FLAGS="--xla_dump_to=here")
-    assert done.stdout.split() == ["--xla_dump_to=here", "--xla_cpu_multi_thread_eigen=false"]
+    one = run_python("-c", code, THREADS="1", XLA_FLAGS="--xla_dump_to=here")
+    assert one.stdout.split() == ["--xla_dump_to=here", environment.XLA_ONE_THREAD]
+    two = run_python("-c", code, THREADS="2", XLA_FLAGS=f"{environment.XLA_ONE_THREAD} --xla_dump_to=here")
+    assert two.stdout.split() == ["--xla_dump_to=here"]
 
 
-@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", "", "²"])
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", "", "²", "1000"])
 def test_a_bad_number_of_threads_is_one_line(run_python: Run, run_pytest: Run, threads: str) -> None:
-    expected = f"ERROR: THREADS={threads!r} is no number of threads; give a whole number from 1, as in THREADS=2"
+    expected = f"ERROR: THREADS={threads!r} is no number of threads; give one from 1 to 999, as in THREADS=2"
     for done in (
         run_python("-c", "import benchmarks", THREADS=threads),
         run_pytest("--benchmark-only", THREADS=threads),

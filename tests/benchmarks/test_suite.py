@@ -7,12 +7,14 @@ import json
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import catalog
+from tests.conftest import asv_config
 
 if TYPE_CHECKING:
     from tests.conftest import Git, Run
@@ -104,9 +106,15 @@ def test_the_readmes_asv_commands_work_from_a_fresh_clone(clone: Path, root: Pat
 
 
 def test_asv_pins_what_the_lock_file_pins(root: Path) -> None:
-    lines = (line for line in (root / "asv.conf.json").read_text(encoding="utf-8").splitlines() if "//" not in line)
-    pins = json.loads("\n".join(lines))["matrix"]["req"]
-    lock = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    for name, versions in pins.items():
-        locked = {line.split()[0] for line in lock if line.startswith(f"{name}==")}
-        assert locked == {f"{name}=={version}" for version in versions}
+    pins = asv_config(root)["matrix"]["req"]
+    lock = (root / "requirements.txt").read_text(encoding="utf-8")
+    assert {
+        name: [version] for name, version in re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE)
+    }.items() >= pins.items()
+
+
+def test_asv_has_every_framework_that_is_locked(root: Path) -> None:
+    extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    locked = re.split(r"[\[\],]", extras["locked"][0])[1:-1]
+    frameworks = {re.split(r"[^\w.-]", need)[0] for extra in locked if extra != "dev" for need in extras[extra]}
+    assert frameworks <= asv_config(root)["matrix"]["req"].keys()

@@ -125,19 +125,20 @@ def test_the_threads_are_stated() -> None:
 def test_first_calls_are_measured_once_a_contender_and_failures_kept() -> None:
     said: list[str] = []
     results = [
-        summary.Result("least_squares", "sums_python", "tiny", 1.0),
         summary.Result("least_squares", "sums_python", "small", 2.0),
+        summary.Result("least_squares", "sums_python", "tiny", 1.0),
         summary.Result("least_squares", "pinv_numpy", "tiny", None, reason="broken"),
         summary.Result("least_squares", "unheard_of", "tiny", 1.0),
     ]
-    summary.measure_first_calls(results, said.append)
+    assert summary.measure_first_calls(results, said.append) == 1
     assert said == [
         "first call of least_squares/sums_python, tiny [1/2]",
         "first call of least_squares/unheard_of, tiny [2/2]",
+        f"FAILED {results[3].reason}",
     ]
-    assert results[0].first_call
-    assert results[0].extra_info["first_call_seconds"]["imported"] == results[0].first_call.imported
-    assert [row.first_call for row in results[1:]] == [None] * 3
+    assert results[1].first_call
+    assert results[1].extra_info["first_call_seconds"]["imported"] == results[1].first_call.imported
+    assert [row.first_call for row in results if row is not results[1]] == [None] * 3
     assert "has no contender 'unheard_of'" in results[3].reason
 
 
@@ -165,3 +166,13 @@ def test_what_is_left_out_is_extrapolated_from_another_size() -> None:
     )
     said = " ".join(" ".join(lines).split())
     assert "n/a left out, for it takes over a minute (about 10.0 s, extrapolated from small)" in said
+
+
+def test_the_order_of_measuring_does_not_matter() -> None:
+    small, article = result("article_python", 1.0), result("article_numpy", 0.5, size="article")
+    other = summary.Result("least_squares", "pinv_numpy", "small", 0.001)
+    assert text(article, other, small) == text(small, article, other)
+
+
+def test_bars_can_be_drawn_in_ascii() -> None:
+    assert summary.in_ascii("a ██▍") == "a ##"

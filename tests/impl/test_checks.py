@@ -63,6 +63,14 @@ def test_each_coordinate_off_by_ten_times_the_tolerance(workload: str, dtype: An
                 module.check(problem, with_output(right, number, shifted(array, index, tolerance)))
 
 
+def test_tolerances_are_small_beside_the_answer(workload: str, problem: Any) -> None:
+    tolerance = catalog.problem_module(workload).tolerance
+    for output in outputs(right_answer(workload, problem)):
+        if output.dtype.kind == "f":
+            assert tolerance(problem, np.dtype(np.float64)) < 1e-6 * np.abs(output).max()
+            assert tolerance(problem, np.dtype(np.float32)) < 1e-2 * np.abs(output).max()
+
+
 def test_single_precision_is_right_within_its_own_tolerance(workload: str, problem: Any) -> None:
     right = right_answer(workload, problem)
     for number, output in enumerate(outputs(right)):
@@ -85,6 +93,8 @@ FLOAT_SPOILERS: dict[str, Callable[[Array], object]] = {
     "infinite": lambda right: np.full_like(right, np.inf),
     "whole numbers": lambda right: right.astype(int),
     "zeros": np.zeros_like,
+    "half precision": lambda right: right.astype(np.float16),
+    "the largest numbers": lambda right: np.full_like(right, np.finfo(right.dtype).max),
 }
 
 

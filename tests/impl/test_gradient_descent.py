@@ -75,6 +75,14 @@ def test_an_epoch_too_few_or_too_many_is_refused(size: str, off: int) -> None:
         problem_module.check(problem, problem_module.truth(other))
 
 
+@pytest.mark.parametrize("off", [-20, 20])
+def test_single_precision_cannot_hide_twenty_epochs(off: int) -> None:
+    problem = catalog.make("gradient_descent", "article")
+    other = dataclasses.replace(problem, epochs=problem.epochs + off)
+    with pytest.raises(AssertionError, match="not those of gradient descent"):
+        problem_module.check(problem, problem_module.truth(other).astype(np.float32))
+
+
 @pytest.mark.parametrize("points", [1, 2, 3, 5, 1003])
 @pytest.mark.parametrize("contender", catalog.contenders("gradient_descent"))
 def test_any_number_of_points_will_do(contender: str, points: int) -> None:
