@@ -1,0 +1,1 @@
+"""pytest's side of paceline: options and hooks, nothing else."""
