@@ -135,7 +135,7 @@ class Pedantic:
         return result
 
 
-class TrialFixture(BenchmarkFixture):  # type: ignore[misc]
+class TrialFixture(BenchmarkFixture):
     """Stops inside the call, times bursts until the gate has enough, then lets the test go on."""
 
     def __init__(self, request: pytest.FixtureRequest, channel: Caller) -> None:
@@ -242,7 +242,7 @@ class TrialFixture(BenchmarkFixture):  # type: ignore[misc]
         children, queued = _child_seconds(), _queued()
         wall, process, thread = subject.time(calls)
         if self.stats is None:
-            self.stats = Metadata(self, iterations=calls * subject.iterations, options={})
+            self.stats = Metadata(self, calls * subject.iterations, {})  # type: ignore[no-untyped-call]
         self.stats.iterations = calls * subject.iterations
         self.stats.update(wall / 1e9)
         self._channel.send(

@@ -184,7 +184,7 @@ class _Run:
         self._checkout_root = repository
         head_commit = checkout.git(repository, "rev-parse", "HEAD").strip()
         dirty = checkout.is_dirty(repository)
-        head = {"revision": "HEAD", "commit": head_commit, "dirty": dirty}
+        head: dict[str, Any] = {"revision": "HEAD", "commit": head_commit, "dirty": dirty}
         base = dict(head)
         if self._settings.revision is None:
             checkout.checkout_working_tree(repository, self._tree("base"))

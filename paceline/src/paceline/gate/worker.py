@@ -26,7 +26,7 @@ GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
 
 # Options that would write a second report, stop early, or choose other tests than the gate asked for.
-NEUTRAL = {
+NEUTRAL: dict[str, Any] = {
     "benchmark_autosave": None,
     "benchmark_compare": [],
     "benchmark_compare_fail": None,
