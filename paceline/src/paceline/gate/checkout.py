@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PREFIX = "paceline-"
 OWNER = "owner"
 GITLINK = "160000"
+# Untracked files that count, whatever the project ignores: caches are no part of the code.
+CACHES = ("__pycache__/", "*.pyc", ".pytest_cache/", ".benchmarks/")
+OTHERS = ("ls-files", "-z", "--others", "--exclude-standard", *(f"--exclude={cache}" for cache in CACHES))
 # A hook or an outer git may have pointed these at another repository.
 GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 
@@ -122,7 +125,8 @@ def default_base(repository: Path) -> str:
 
 def is_dirty(repository: Path) -> bool:
     """Whether the working tree has changes that are not committed, untracked files included."""
-    return bool(git(repository, "status", "--porcelain").strip())
+    changed = git(repository, "status", "--porcelain", "--untracked-files=no")
+    return bool(changed.strip() or git(repository, *OTHERS).strip("\0"))
 
 
 def checkout_commit(source: Path, commit: str, tree: Path) -> None:
@@ -151,7 +155,7 @@ def checkout_working_tree(source: Path, tree: Path) -> None:
     _clone_head(source, commit, tree)
     git(tree, "read-tree", commit)
     inner = dict(_submodules(source, "ls-files", "-s", "-z"))
-    listed = git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = git(source, "ls-files", "-z", "--cached") + git(source, *OTHERS)
     for name in sorted(set(filter(None, listed.split("\0")))):
         if name in inner:
             (tree / name).mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from paceline.gate.channel import Callee, ChannelLostError, Message
 from paceline.gate.schedule import SIDES
@@ -22,8 +22,10 @@ from paceline.gate.worker import ADDRESS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+Found = TypeVar("Found")
 
 BURST = 0.009  # seconds: long enough for the clock, short enough to meet the same machine twice
 CALIBRATED_FROM = 0.002  # seconds: a shorter burst says too little about the next
@@ -258,27 +260,34 @@ class Pair:
         for side in SIDES:
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
-            arrived = [self._arrive(side) for side in SIDES]
-            if all(message is not None for message in arrived):
-                limits = [message["most"] for message in arrived if message and message["most"] is not None]
-                self._time(min(limits, default=None), cpus)
-        for side in SIDES:
-            self._finish(side)
+            limits = [limit for limit in self._on_both(SIDES, self._arrive).values() if limit is not None]
+            self._time(min(limits, default=None), cpus)
+        with contextlib.suppress(SideEndedError):
+            self._on_both(SIDES, self._finish)
         return self._visit
 
-    def _arrive(self, side: str) -> Message | None:
-        """Wait until a test stops inside `benchmark(...)`; None if it never did."""
+    def _on_both(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
+        """Ask both sides, even if the first has ended: whether the other does too decides who is to blame."""
+        found: dict[str, Found] = {}
+        for side in sides:
+            with contextlib.suppress(SideEndedError):
+                found[side] = ask(side)
+        if len(found) < len(SIDES):
+            raise SideEndedError
+        return found
+
+    def _arrive(self, side: str) -> int | None:
+        """Wait until a test stops inside `benchmark(...)`; returns how often that may call at most."""
         message = self._await(side)
         if message["event"] == "done":
             self._end(side, message, unused=True)
-            return None
-        return message
+            raise SideEndedError
+        most: int | None = message["most"]
+        return most
 
     def _finish(self, side: str) -> None:
-        if side in self._visit.ends or self.lost:
-            return
-        self._processes[side].send({"do": "finish"})
-        with contextlib.suppress(SideEndedError):
+        if side not in self._visit.ends:
+            self._processes[side].send({"do": "finish"})
             self._end(side, self._await(side), unused=False)
 
     def _end(self, side: str, message: Message, *, unused: bool) -> None:
@@ -306,12 +315,13 @@ class Pair:
 
     def _burst(self, calls: int) -> Burst:
         """One burst on each side, in an order drawn by a coin."""
-        found: dict[str, Timing] = {}
-        for side in self._coins.sample(SIDES, 2):
+
+        def timed(side: str) -> Timing:
             message = self._ask(side, {"do": "burst", "calls": calls})
             del message["event"]
-            found[side] = Timing(**message)
-        return found
+            return Timing(**message)
+
+        return self._on_both(self._coins.sample(SIDES, 2), timed)
 
     def _pin(self, cpus: Sequence[int]) -> None:
         if cpus:

@@ -411,8 +411,8 @@ class _Run:
             for side, end in visit.ends.items():
                 self._insist_on_own_code(side, name, end)
             benchmark.add(visit)
-            if pair.lost:
-                return left
+            if pair.lost or any(end.outcome == "failed" for end in visit.ends.values()):
+                return left  # what spoilt this test may have spoilt its process
         return []
 
     def _present(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
