@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 
 # Wide enough that a busy machine cannot fail a test that is not about noise.
 QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=10%")
+
+REVISIONS = ("--benchmark-against", "--benchmark-against-python")  # say what base is
 
 WORK = """
 def total(count):
@@ -96,7 +99,8 @@ class Project:
         return self.git("rev-parse", "HEAD").strip()
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start pytest in the project, in a process group of its own."""
+        """Start pytest in the project, in a process group of its own that heeds Ctrl-C."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it ignored
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", "--benchmark-only", *arguments],
             cwd=self.root,
@@ -127,7 +131,7 @@ class Project:
 
     def judge(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
         """Run a quick gate against HEAD unless another revision is named."""
-        named = any(argument.startswith("--benchmark-against") for argument in arguments)
+        named = any(word.partition("=")[0] in REVISIONS for word in arguments)
         against = [] if named else ["--benchmark-against=HEAD"]
         return self.run(*QUICK, *against, *arguments, environment=environment)
 

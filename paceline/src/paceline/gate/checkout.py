@@ -218,7 +218,7 @@ def _last_line(error: Exception) -> str:
 
 
 def _raise_if_full(text: str, folder: Path) -> None:
-    if os.strerror(errno.ENOSPC) in text:
+    if any(words in text for words in (os.strerror(errno.ENOSPC), "Out of diskspace")):
         raise GateError(disk_full(folder))
 
 
