@@ -46,7 +46,7 @@ def test_interrupted_while_timing(project: Project, sent: signal.Signals) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [0.3, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5])
+@pytest.mark.parametrize("after", [0.4, 0.7, 1.0, 1.4, 2.0])
 def test_interrupted_at_any_moment(project: Project, after: float) -> None:
     process = project.start(*QUICK, "--benchmark-against=HEAD")
     time.sleep(after)
@@ -70,6 +70,7 @@ def test_killed_gate_takes_its_workers_along_and_the_next_one_cleans_up(project:
     assert project.leftovers == []
 
 
+@pytest.mark.slow
 def test_two_gates_at_once_in_one_checkout(project: Project) -> None:
     processes_of_both = [project.start(*QUICK, "--benchmark-against=HEAD") for _ in range(2)]
     for process in processes_of_both:
@@ -79,6 +80,7 @@ def test_two_gates_at_once_in_one_checkout(project: Project) -> None:
     assert project.leftovers == []
 
 
+@pytest.mark.slow
 def test_leftovers_are_told_by_their_lock_alone(project: Project) -> None:
     """A folder without an owner may be in the making; a stranger's is none of ours."""
     strange = project.temporary / "paceline-of-somebody"
@@ -94,6 +96,7 @@ def test_leftovers_are_told_by_their_lock_alone(project: Project) -> None:
     assert project.leftovers == [strange]
 
 
+@pytest.mark.slow
 def test_working_tree_is_not_touched(project: Project) -> None:
     def snapshot() -> dict[str, tuple[int, int]]:
         files = [path for path in project.root.rglob("*") if path.is_file()]

@@ -100,7 +100,7 @@ def test_each_misdeed_ends_in_a_clear_line(make_project: Callable[..., Project])
     project = make_project(files={"work.py": WORK, "test_misdeeds.py": MISDEEDS})
     project.write({"at_head": ""})
     mark = str(project.root)
-    run = project.judge("--benchmark-timeout=3", environment={"MARK": mark})
+    run = project.judge("--benchmark-timeout=2.5", environment={"MARK": mark})
     reasons = {name: finding["reason"] for name, finding in run.findings.items()}
     assert run.status == 1, run.output
     told = {

@@ -93,6 +93,7 @@ def test_installed_copy_that_shadows_both_sides_is_an_error(make_project: MakePr
     assert "--benchmark-against-install" in run.error
 
 
+@pytest.mark.slow
 def test_search_path_into_the_checkout_is_led_to_each_sides_tree(make_project: MakeProject) -> None:
     project = make_project(files=source_layout(WORK))
     project.write({"src/workpiece/work.py": SLOWER})
@@ -100,6 +101,7 @@ def test_search_path_into_the_checkout_is_led_to_each_sides_tree(make_project: M
     assert run.verdicts == {"test_total": "slower"}, run.output
 
 
+@pytest.mark.slow
 def test_pythonpath_setting_needs_no_installation(make_project: MakeProject) -> None:
     setting = BUILD + "[tool.pytest.ini_options]\npythonpath = ['src']\n"
     project = make_project(files={**source_layout(WORK), "pyproject.toml": setting})
@@ -109,6 +111,7 @@ def test_pythonpath_setting_needs_no_installation(make_project: MakeProject) -> 
     assert "installing" not in run.output
 
 
+@pytest.mark.slow
 def test_build_that_fails_is_told_with_its_reason(make_project: MakeProject) -> None:
     project = make_project(files=source_layout(WORK, **{"setup.py": "raise RuntimeError('no compiler')\n"}))
     run = project.judge(environment=search_path(project.root / "src"))

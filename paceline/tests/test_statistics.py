@@ -7,7 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from paceline.gate import statistics
+from paceline.gate.verdict import Verdict
 from scipy import stats
+
+from paceline import curve
 
 Noise = Callable[[np.random.Generator, int], statistics.Floats]
 
@@ -51,7 +54,7 @@ def monte_carlo_limit(level: float, trials: int) -> float:
 @pytest.mark.parametrize("test", [statistics.signed_rank_p, statistics.sign_p])
 def test_single_look_keeps_its_level(noise: Noise, test: Callable[[statistics.Floats], float]) -> None:
     rng = np.random.default_rng(1)
-    trials = 1500
+    trials = 1000
     alarms = sum(test(noise(rng, 11)) <= 0.05 for _ in range(trials))
     assert alarms <= monte_carlo_limit(0.05, trials)
 
@@ -60,7 +63,7 @@ def test_single_look_keeps_its_level(noise: Noise, test: Callable[[statistics.Fl
 def test_looking_early_and_often_keeps_the_level(noise: Noise) -> None:
     rng = np.random.default_rng(2)
     plan = statistics.plan(0.05)
-    trials = 800
+    trials = 500
     found = [rejected(noise(rng, plan.rounds), plan) for _ in range(trials)]
     limit = monte_carlo_limit(plan.level, trials)
     assert found.count(statistics.Direction.SLOWER) <= limit
@@ -230,3 +233,12 @@ def test_detectable_is_what_nine_trials_in_ten_see() -> None:
 def test_impossible_levels_are_refused(level: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         statistics.plan(level)
+
+
+def test_verdicts_follow_the_truth() -> None:
+    """The documented curve, at its ends."""
+    none = curve.chances(0.0, 0.015, 60)
+    assert none[Verdict.SLOWER] == 0
+    assert none[Verdict.SAME] >= 57
+    much = curve.chances(0.10, 0.015, 30)
+    assert much[Verdict.SLOWER] == 30

@@ -40,6 +40,7 @@ def test_shallow_clone(project: Project, tmp_path: Path) -> None:
     assert "fetch-depth: 0" in run.error
 
 
+@pytest.mark.slow
 def test_shallow_clone_can_still_be_judged_against_its_head(project: Project, tmp_path: Path) -> None:
     subprocess.run(
         ["git", "clone", "--quiet", "--depth=1", f"file://{project.root}", str(tmp_path / "shallow")],

@@ -41,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="PERCENT",
         help="plant this slowdown instead; can be repeated",
     )
+    calibrate.add_argument(
+        "--curve",
+        action="store_true",
+        help="run nothing: simulate the chance of each verdict at known slowdowns and spreads of rounds",
+    )
     commands.add_parser("doctor", help="say what makes this machine noisy, and what would help")
     return parser
 
@@ -49,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0, or 4 with one line of why it could not be run."""
     given = parser().parse_args(arguments)
     try:
-        return _doctor() if given.command == "doctor" else _calibrate(given.minutes, given.planted)
+        if given.command == "doctor":
+            return _doctor()
+        return _curve() if given.curve else _calibrate(given.minutes, given.planted)
     except GateError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return WRONG_USE
@@ -62,6 +69,14 @@ def _doctor() -> int:
 
     for line in doctor.lines(doctor.examine(Path("/"), os.environ)):
         print(line)
+    return 0
+
+
+def _curve() -> int:
+    from paceline import curve
+
+    for line in curve.lines():
+        _say(line)
     return 0
 
 
@@ -81,3 +96,7 @@ def _calibrate(minutes: float, planted: Sequence[float] | None) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -118,7 +118,7 @@ def _settings(config: pytest.Config) -> Settings | None:
         if getattr(option, name, False):
             flag = "--" + name.replace("_", "-")
             raise GateError(f"{flag} and --benchmark-against contradict each other: leave out one")
-    if not config.pluginmanager.hasplugin("benchmark"):
+    if not hasattr(option, "benchmark_only"):
         raise GateError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
     names = {
         "against": "benchmark_against",

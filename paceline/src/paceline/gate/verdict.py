@@ -96,9 +96,13 @@ class Benchmark:
             self._note_failure(visit)
             return
         self.recipe = visit.recipe
-        self.values.append(value)
         for side in SIDES:
             self._seconds[side].append(visit.seconds(side))
+        self.take(value)
+
+    def take(self, value: float) -> None:
+        """Take a round's log-ratio, and decide if that can be."""
+        self.values.append(value)
         self._decide()
 
     def close(self, why: str) -> None:
