@@ -10,9 +10,11 @@ import contextlib
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -265,16 +267,15 @@ class Workspace:
         remove_leftovers(parent)
         try:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-            owner = (folder / f"{OWNER}.new").open("w", encoding="utf-8")
-            if fcntl is not None:
-                fcntl.flock(owner, fcntl.LOCK_EX)
-            owner.write(f"{os.getpid()}\n")
-            owner.flush()
-            (folder / f"{OWNER}.new").rename(folder / OWNER)  # only now can another gate judge it
-            for name in ("a", "b", "sockets", "logs"):
-                (folder / name).mkdir()
         except OSError as error:
             raise GateError(f"cannot write to {parent} ({error.strerror}): set TMPDIR") from error
+        try:
+            owner = _lock(folder)
+            for name in ("a", "b", "sockets", "logs"):
+                (folder / name).mkdir()
+        except BaseException:
+            remove(folder)
+            raise
         return cls(folder, owner)
 
     @property
@@ -286,8 +287,33 @@ class Workspace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        remove(self.folder)
-        self._owner.close()
+        with _undisturbed():
+            remove(self.folder)
+            self._owner.close()
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Hold the owner file of a workspace; only then can another gate judge it."""
+    owner = (folder / f"{OWNER}.new").open("w", encoding="utf-8")
+    if fcntl is not None:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+    owner.write(f"{os.getpid()}\n")
+    owner.flush()
+    (folder / f"{OWNER}.new").rename(folder / OWNER)
+    return owner
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let an impatient second Ctrl-C wait until all is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def remove_leftovers(parent: Path) -> list[Path]:
