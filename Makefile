@@ -31,7 +31,7 @@ torch: .venv/ready  ## add PyTorch, which the lock file leaves out (several GB o
 
 lock:  ## choose the newest versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --upgrade \
-	  --extra tensorflow --extra numba --extra jax --extra dev --output-file requirements.txt pyproject.toml
+	  --extra tensorflow $(addprefix --extra ,numba jax duckdb polars dask images dev) --output-file requirements.txt pyproject.toml
 
 clean:  ## remove the environment and all that was built
 	rm -rf .venv .asv/env .asv/html build *.egg-info

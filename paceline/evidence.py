@@ -99,9 +99,7 @@ PROJECT = {
             "branches": ["main"],
             "environment_type": "virtualenv",
             "matrix": {"req": {"numpy": []}},
-            "build_command": [
-                "python -m pip wheel --no-deps --no-build-isolation -w {build_cache_dir} {build_dir}"
-            ],
+            "build_command": ["python -m pip wheel --no-deps --no-build-isolation -w {build_cache_dir} {build_dir}"],
         }
     ),
     ".gitignore": "__pycache__/\n.asv/\n.pytest_cache/\n*.egg-info/\nbuild/\n",

@@ -113,11 +113,7 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """Return an environment without what this test run itself has set."""
-        kept = {
-            name: text
-            for name, text in os.environ.items()
-            if not name.startswith(("PYTEST", "COV", "GITHUB"))
-        }
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST", "COV", "GITHUB"))}
         return kept | {"TMPDIR": str(self.temporary), "PYTHONDONTWRITEBYTECODE": ""}
 
     def run(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:

@@ -135,9 +135,7 @@ def test_failing_head_is_broken_and_failing_base_blinds_nobody(make_project: Mak
     tests = TEST + "def test_two(benchmark):\n    benchmark(work.two)\n"
     tests += "def test_three(benchmark):\n    benchmark(work.three)\n"
     raises = "def two():\n    raise ValueError('two is wrong')\n"
-    project = make_project(
-        files={"work.py": WORK + raises + "def three():\n    pass\n", "test_speed.py": tests}
-    )
+    project = make_project(files={"work.py": WORK + raises + "def three():\n    pass\n", "test_speed.py": tests})
     project.write({"work.py": WORK + raises.replace("two", "three") + "def two():\n    pass\n"})
     run = project.judge()
     assert run.status == 1, run.output

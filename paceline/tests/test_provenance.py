@@ -55,9 +55,7 @@ def test_src_layout_is_installed_even_under_an_editable_installation(make_projec
     project.write({"src/workpiece/work.py": "from workpiece._version import version\n" + SLOWER})
     site = project.root.parent / "site"
     site.mkdir()
-    (site / "sitecustomize.py").write_text(
-        f"import sys; sys.path.append({str(editable)!r})\n", encoding="utf-8"
-    )
+    (site / "sitecustomize.py").write_text(f"import sys; sys.path.append({str(editable)!r})\n", encoding="utf-8")
     run = project.judge(environment=search_path(site))
     assert run.verdicts == {"test_total": "slower"}, run.output
     assert "installing base" in run.output
@@ -70,9 +68,7 @@ def test_module_from_the_users_checkout_is_an_error_that_names_it(make_project: 
     site = project.root.parent / "site"
     site.mkdir()
     source = project.root / "src"
-    (site / "sitecustomize.py").write_text(
-        f"import sys; sys.path.append({str(source)!r})\n", encoding="utf-8"
-    )
+    (site / "sitecustomize.py").write_text(f"import sys; sys.path.append({str(source)!r})\n", encoding="utf-8")
     run = project.judge(environment=search_path(site))
     assert run.status == 4, run.output
     assert "did not run its own code" in run.error

@@ -222,9 +222,7 @@ def test_detectable_is_what_nine_trials_in_ten_see() -> None:
     plan = statistics.plan(0.01 / 9)
     seen = statistics.detectable(rng.normal(0, 0.02, 4000), plan)
     assert seen is not None
-    hits = sum(
-        rejected(rng.normal(seen, 0.02, plan.rounds), plan) is statistics.Direction.SLOWER for _ in range(200)
-    )
+    hits = sum(rejected(rng.normal(seen, 0.02, plan.rounds), plan) is statistics.Direction.SLOWER for _ in range(200))
     assert 150 <= hits <= 198
     assert statistics.detectable([0.0, 0.1], plan) is None
 

@@ -133,9 +133,7 @@ def _judge(project: Path, planted: float) -> dict[str, Any]:
     findings.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "--benchmark-only", "-q", "--benchmark-against=HEAD"]
     command += [f"--benchmark-against-json={findings}", "-p", "no:cacheprovider"]
-    environment = {
-        name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))
-    }
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if not findings.exists():
         last = ([line for line in (done.stdout + done.stderr).splitlines() if line] or ["no output"])[-1]

@@ -128,9 +128,7 @@ def pinning(_: Path) -> Iterator[Remark]:
     if cpus():
         yield Remark("pinning", "possible")
     else:
-        yield Remark(
-            "pinning", "not possible on this system", "Linux; else expect more noise and more rounds"
-        )
+        yield Remark("pinning", "not possible on this system", "Linux; else expect more noise and more rounds")
 
 
 def steadiness(_: Path) -> Iterator[Remark]:

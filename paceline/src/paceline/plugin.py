@@ -149,9 +149,7 @@ class Gate:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Judge all benchmarks before the first report."""
         config = self._config
-        if config.option.collectonly or (
-            session.testsfailed and not config.option.continue_on_collection_errors
-        ):
+        if config.option.collectonly or (session.testsfailed and not config.option.continue_on_collection_errors):
             return
         from paceline.gate.errors import GateError
         from paceline.gate.trial import Trial

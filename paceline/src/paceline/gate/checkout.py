@@ -116,13 +116,9 @@ def default_base(repository: Path) -> str:
         try:
             return git(repository, "merge-base", "HEAD", candidate).strip()
         except GitFailedError as error:
-            remedy = (
-                "`git fetch --unshallow`" if is_shallow(repository) else "name one: --benchmark-against=REV"
-            )
+            remedy = "`git fetch --unshallow`" if is_shallow(repository) else "name one: --benchmark-against=REV"
             raise GateError(f"HEAD and {candidate} have no common ancestor here: {remedy}") from error
-    raise GateError(
-        "no default branch found (origin/HEAD, main or master): name a base: --benchmark-against=REV"
-    )
+    raise GateError("no default branch found (origin/HEAD, main or master): name a base: --benchmark-against=REV")
 
 
 def is_dirty(repository: Path) -> bool:
@@ -183,9 +179,7 @@ def copy_tree_without_git(source: Path, tree: Path) -> None:
     def unwanted(folder: str, names: list[str]) -> Iterable[str]:
         for name in names:
             path = Path(folder) / name
-            if path.is_dir() and (
-                name.startswith(".") or name == "__pycache__" or (path / "pyvenv.cfg").exists()
-            ):
+            if path.is_dir() and (name.startswith(".") or name == "__pycache__" or (path / "pyvenv.cfg").exists()):
                 yield name
 
     shutil.copytree(source, tree, symlinks=True, ignore=unwanted, dirs_exist_ok=True)
@@ -226,9 +220,7 @@ def _raise_if_full(text: str, folder: Path) -> None:
 
 def disk_full(folder: Path) -> str:
     """Line for a full disk."""
-    return (
-        f"no space left on the disk of {folder.anchor or folder}: free some, or set TMPDIR to a larger disk"
-    )
+    return f"no space left on the disk of {folder.anchor or folder}: free some, or set TMPDIR to a larger disk"
 
 
 @dataclass
@@ -354,9 +346,7 @@ def overlay(head: Path, base: Path, files: Iterable[str], folders: Iterable[str]
         different |= {inner for inner in inner_files if _differs(inner, head, base)}
         if (head / name).is_dir():
             shutil.rmtree(base / name, ignore_errors=True)
-            shutil.copytree(
-                head / name, base / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-            )
+            shutil.copytree(head / name, base / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in files:
         if _differs(name, head, base):
             different.add(name)

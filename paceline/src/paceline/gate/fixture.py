@@ -213,9 +213,7 @@ class TrialFixture(BenchmarkFixture):
     def _use(self, how: str) -> None:
         if self.used:
             self.has_error = True
-            raise FixtureAlreadyUsed(
-                f"Fixture can only be used once. Previously it was used in {self.used} mode."
-            )
+            raise FixtureAlreadyUsed(f"Fixture can only be used once. Previously it was used in {self.used} mode.")
         self.used = how
 
     @contextlib.contextmanager

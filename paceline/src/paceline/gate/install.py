@@ -57,9 +57,7 @@ def probe(executable: str, folder: Path) -> Interpreter:
         ) from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise GateError(
-            f"--benchmark-against-python: {executable!r} failed ({last}): name a Python executable"
-        )
+        raise GateError(f"--benchmark-against-python: {executable!r} failed ({last}): name a Python executable")
     found = json.loads(done.stdout)
     if not found["recent"]:
         raise GateError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
@@ -108,9 +106,7 @@ def install(interpreter: Interpreter, tree: Path, site: Path, side: str) -> None
     command += ["--no-deps", "--no-input", "--target", str(site), "--no-warn-script-location"]
     words: list[str] = []
     for attempt in (["--no-build-isolation", "--check-build-dependencies"], ["--retries=1", "--timeout=10"]):
-        done = subprocess.run(
-            [*command, *attempt, str(tree)], capture_output=True, text=True, check=False, cwd=tree
-        )
+        done = subprocess.run([*command, *attempt, str(tree)], capture_output=True, text=True, check=False, cwd=tree)
         if done.returncode == 0:
             return
         words.append(_reason(done.stderr))

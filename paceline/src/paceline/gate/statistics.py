@@ -147,9 +147,7 @@ class _Boundary:
         if self.bounds and self.bounds[-1] >= 0:
             earlier = lower_tail(self.scores, self.bounds[-1])
             cap = int(np.searchsorted(marginal, spendable + earlier, side="right"))
-            both[: cap + 1] = _joint_law(
-                self.scores, scores, self.bounds[-1], min(cap, marginal.size - 1)
-            ).cumsum()
+            both[: cap + 1] = _joint_law(self.scores, scores, self.bounds[-1], min(cap, marginal.size - 1)).cumsum()
             both[cap + 1 :] = -np.inf  # never chosen: already the part that is new exceeds the level
         new = marginal - both
         bound = int(np.searchsorted(new, spendable - self.spent, side="right")) - 1

@@ -100,9 +100,7 @@ class Trial:
         """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""
         names = list(names)
         plan = statistics.plan(self.settings.alpha / max(1, len(names)))
-        self._benchmarks = {
-            name: Benchmark(name, plan, self.settings.tolerance, notes.get(name)) for name in names
-        }
+        self._benchmarks = {name: Benchmark(name, plan, self.settings.tolerance, notes.get(name)) for name in names}
 
     def set_apart(self, name: str, verdict: Verdict, reason: str) -> None:
         """Note a benchmark that only one side has."""
@@ -323,9 +321,7 @@ class _Run:
             )
             return None
         errors = [name for name, text in found["errors"].items() if not text.startswith("skipped")]
-        lost = {
-            name for name in self._selection.benchmarks if any(name.startswith(error) for error in errors)
-        }
+        lost = {name for name in self._selection.benchmarks if any(name.startswith(error) for error in errors)}
         return {name for name in found["benchmarks"] if self._is_asked_for(name)} | lost
 
     def _is_asked_for(self, name: str) -> bool:
@@ -339,9 +335,7 @@ class _Run:
     def _overlay(self) -> set[str]:
         """Give both sides head's tests. Returns the files that differ from base's own."""
         files = [self._relative(path).as_posix() for path in self._selection.modules]
-        if self._selection.ini is not None and self._selection.ini.resolve().is_relative_to(
-            self._checkout_root
-        ):
+        if self._selection.ini is not None and self._selection.ini.resolve().is_relative_to(self._checkout_root):
             files.append(self._relative(self._selection.ini).as_posix())
         place = self._relative(self._selection.root)
         named = [(place / name).as_posix() for name in self._settings.overlay]
@@ -398,9 +392,7 @@ class _Run:
         files = dict.fromkeys(str(root / name.partition("::")[0]) for name in items)
         return self._launch(side, [*self._ini(side), *files], items, draw)
 
-    def _visit_all(
-        self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str], until: float
-    ) -> list[str]:
+    def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str], until: float) -> list[str]:
         """Time these benchmarks in order. Returns those that a fresh pair must take over."""
         left = self._present(pair, undecided, left)
         while left and time.monotonic() < until:

@@ -118,9 +118,7 @@ class Benchmark:
         kind = Verdict.UNAVAILABLE
         if base is None and head is not None and head.outcome in {"failed", "crashed", "hung", "missing"}:
             kind = Verdict.BROKEN
-        told = {
-            side: f"{end.outcome}: {end.reason}" if end.reason else end.outcome for side, end in ends.items()
-        }
+        told = {side: f"{end.outcome}: {end.reason}" if end.reason else end.outcome for side, end in ends.items()}
         if len({*told.values()}) == 1 and len(told) == len(SIDES):
             self._end(kind, f"both sides {told['head']}")
         else:

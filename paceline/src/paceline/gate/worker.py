@@ -109,13 +109,9 @@ class Worker:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run tests on command instead of in a loop."""
-        benchmarks = [
-            item.nodeid for item in session.items if "benchmark" in getattr(item, "fixturenames", ())
-        ]
+        benchmarks = [item.nodeid for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
         everything = [item.nodeid for item in session.items]
-        self._say(
-            {"event": "collected", "benchmarks": benchmarks, "items": everything, "errors": self._errors}
-        )
+        self._say({"event": "collected", "benchmarks": benchmarks, "items": everything, "errors": self._errors})
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])

@@ -25,9 +25,7 @@ def escape(text: str) -> str:
 
 def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) -> str:
     """Return the whole text, red verdicts first."""
-    pairs = sorted(
-        zip(findings, short_names(findings), strict=True), key=lambda pair: pair[0].verdict not in RED
-    )
+    pairs = sorted(zip(findings, short_names(findings), strict=True), key=lambda pair: pair[0].verdict not in RED)
     lines = ["### paceline: " + escape(summary(findings, seconds)), ""]
     lines += [f"- {escape(notice)}" for notice in notices] + [""] * bool(notices)
     lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS))]

@@ -1,0 +1,234 @@
+"""Answers the question after a run: how much faster than pure Python, how much faster than NumPy, and for whom.
+
+A reader compares ratios, so times and ratios stand in one table a workload and size, with bars on a log scale. What
+reads the data once is kept apart from what reads it in every epoch: the first is another algorithm, not a faster
+backend, and a table that mixes the two teaches the wrong lesson.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks import catalog, environment, first_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
+
+WIDTH = 80
+LABEL_WIDTH = 29
+BAR_WIDTH = WIDTH - LABEL_WIDTH - 4 - 3 * 8
+
+#: By powers of a thousand.
+UNITS = {0: "s", -1: "ms", -2: "us", -3: "ns"}
+
+
+@dataclass
+class Result:
+    """What became of one benchmark.
+
+    ``seconds`` is the median of one run, None where none was timed, for the ``reason`` given in one line.
+    """
+
+    workload: str
+    contender: str
+    size: str
+    seconds: float | None
+    reason: str = ""
+    extra_info: dict[str, Any] = field(default_factory=dict)
+    first_call: first_call.FirstCall | None = None
+
+    @property
+    def approach(self) -> str:
+        """The heading under which the result stands."""
+        return str(self.extra_info.get("approach", ""))
+
+    @property
+    def label(self) -> str:
+        """The contender's name, starred where it computes in less than double precision."""
+        return self.contender + ("*" if self.extra_info.get("dtype") == "float32" else "")
+
+
+def measure_first_calls(results: list[Result], say: Callable[[str], None]) -> None:
+    """Add the first call to one result of every contender that was timed: the first, which is of the smallest size.
+
+    Says which is being measured. A first call that fails leaves its reason and no ``first_call``.
+    """
+    timed: dict[tuple[str, str], Result] = {}
+    for result in results:
+        if result.seconds is not None:
+            timed.setdefault((result.workload, result.contender), result)
+    for number, result in enumerate(timed.values(), 1):
+        say(f"first call of {result.workload}/{result.contender}, {result.size} [{number}/{len(timed)}]")
+        try:
+            result.first_call = first_call.in_fresh_process(result.workload, result.contender, result.size)
+        except RuntimeError as error:
+            result.reason = str(error)
+        else:
+            result.extra_info["first_call_seconds"] = result.first_call._asdict()
+
+
+def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the answer line by line, in at most 80 columns, each with whether it is to stand out."""
+    for workload, of_workload in groupby(results, key=lambda result: result.workload):
+        rows = list(of_workload)
+        for size, of_size in groupby(rows, key=lambda result: result.size):
+            yield f"{workload}, {size}: {catalog.make(workload, size)}", True
+            yield from _speed(workload, list(of_size), rows)
+            yield "", False
+        if any(row.first_call for row in rows):
+            yield from _first_calls(workload, rows)
+            yield "", False
+    count = environment.threads()
+    threads = f"{count} thread{'s' if count > 1 else ''}"
+    yield f"Every contender had {threads}. Times are this machine's; ratios travel better.", False
+
+
+def _speed(workload: str, rows: list[Result], of_workload: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the table of one workload and size, and what it says in words; other sizes serve to extrapolate from."""
+    module = catalog.problem_module(workload)
+    timed = [row for row in rows if row.seconds is not None]
+    seconds = {row.contender: _seconds(row) for row in timed}
+    more = _more_columns(module, timed)
+    if timed:
+        axis = Axis.around(seconds.values(), BAR_WIDTH - sum(len(header) + 1 for header, _ in more))
+        headers = (header for header, _ in more)
+        yield _line("contender", "one run", "vs A", "vs B", *headers, axis.label), False
+    for approach in sorted({row.approach for row in timed}, key=lambda name: (name != module.APPROACH, name)):
+        yield f"-- {approach}", False
+        for row in sorted((row for row in timed if row.approach == approach), key=_seconds, reverse=True):
+            took = _seconds(row)
+            vs_a, vs_b = (ratio(seconds[name] / took) if name in seconds else "" for name in module.BASELINES)
+            values = (value(row).rjust(len(header)) for header, value in more)
+            yield _line(row.label, duration(took), vs_a, vs_b, *values, axis.bar(took)), False
+    for row in rows:
+        if row.seconds is None:
+            head = f"{row.contender:<{LABEL_WIDTH}} {'n/a':>8} "
+            text = row.reason + _extrapolated(row, of_workload)
+            for line in textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)):
+                yield line, False
+    if timed:
+        legend = ", ".join(f"{letter} = {name}" for letter, name in zip("AB", module.BASELINES, strict=True))
+        yield f"{legend}; 12x is twelve times as fast", False
+        if any(row.label.endswith("*") for row in timed):
+            yield "* computes in float32", False
+    yield from _lesson(timed, module.APPROACH)
+
+
+def _more_columns(module: ModuleType, timed: list[Result]) -> list[tuple[str, Callable[[Result], str]]]:
+    """Return the headers that a workload adds, as wide as their columns, and what to write below them."""
+    columns: list[tuple[str, Callable[[Result], str]]] = []
+    if hasattr(module, "UNIT"):
+        columns.append(
+            (f"{module.UNIT}/s".rjust(10), lambda row: three_digits(row.extra_info["units"] / _seconds(row)))
+        )
+    if any("quality" in row.extra_info for row in timed):
+        ((name, _),) = next(row.extra_info["quality"] for row in timed if "quality" in row.extra_info).items()
+        columns.append((name.rjust(8), lambda row: f"{row.extra_info['quality'][name]:.4f}"))
+    return columns
+
+
+def _extrapolated(row: Result, of_workload: list[Result]) -> str:
+    """Say how long a run that was left out would take, judged by the same contender's run of another size."""
+    module = catalog.problem_module(row.workload)
+    others = [other for other in of_workload if other.contender == row.contender and other.seconds is not None]
+    if row.reason != catalog.LeftOut.REASON or not others or not hasattr(module, "work"):
+        return ""
+    per_operation = _seconds(others[-1]) / module.work(module.SIZES[others[-1].size])
+    estimate = duration(per_operation * module.work(module.SIZES[row.size]))
+    return f" (about {estimate}, extrapolated from {others[-1].size})"
+
+
+def _lesson(timed: list[Result], default: str) -> Iterator[tuple[str, bool]]:
+    """Say what the better algorithm gains over the best backend, where the table shows that it does."""
+    backend = min((row for row in timed if row.approach == default), key=_seconds, default=None)
+    algorithm = min((row for row in timed if row.approach != default), key=_seconds, default=None)
+    if backend and algorithm and _seconds(algorithm) < _seconds(backend):
+        yield "A better algorithm beats the best backend:", True
+        yield f"{algorithm.contender} {algorithm.approach}", False
+        yield f"and is {ratio(_seconds(backend) / _seconds(algorithm))} as fast as {backend.contender}.", False
+
+
+def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the table of first calls of one workload."""
+    called = {row.label: row.first_call for row in rows if row.first_call}
+    size = next(row.size for row in rows if row.first_call)
+    axis = Axis.around((sum(call) for call in called.values()), BAR_WIDTH)
+    yield f"{workload}, {size}: the first call, each in a fresh process", True
+    yield _line("contender", "import", "prepare", "1st run", f"sum, {axis.label}"), False
+    for label, call in sorted(called.items(), key=lambda item: -sum(item[1])):
+        imported, prepared, ran = map(duration, call)
+        yield _line(label, imported, prepared, ran, axis.bar(sum(call))), False
+    for row in rows:
+        if row.seconds is not None and row.reason:
+            for line in textwrap.wrap(row.reason, WIDTH):
+                yield line, True
+
+
+def _seconds(row: Result) -> float:
+    """Return the time of a ``row`` that has one."""
+    if row.seconds is None:  # pragma: no cover - rows without a time are listed apart
+        raise ValueError(f"{row.contender} has no time: {row.reason}")
+    return row.seconds
+
+
+def _line(label: str, first: str, second: str, third: str, *rest: str) -> str:
+    return f"{label:<{LABEL_WIDTH}} {first:>8} {second:>8} {third:>8} {' '.join(rest)}".rstrip()
+
+
+class Axis(NamedTuple):
+    """A log scale for bars of at most ``width`` columns, between two powers of ten of a second."""
+
+    low: int
+    high: int
+    width: int
+
+    @classmethod
+    def around(cls, values: Iterable[float], width: int) -> Axis:
+        """Return the scale that holds all ``values``, in seconds, positive."""
+        exponents = [math.log10(value) for value in values]
+        return cls(math.floor(min(exponents)), math.floor(max(exponents)) + 1, width)
+
+    @property
+    def label(self) -> str:
+        """The two ends of the scale, in units, or as much as fits its width."""
+        texts = (f"{_power(self.low)} .. {_power(self.high)}", "log scale", "")
+        return next(text for text in texts if len(text) <= self.width)
+
+    def bar(self, value: float) -> str:
+        """Draw ``value``, in seconds, in eighths of a column."""
+        eighths = round(8 * self.width * (math.log10(value) - self.low) / (self.high - self.low))
+        return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _power(exponent: int) -> str:
+    """Write ten to the power of ``exponent`` seconds: ``1 ms``, ``100 us``."""
+    unit = min(max(exponent // 3, -3), 0)
+    return f"{10 ** (exponent - 3 * unit)} {UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Write ``seconds``, positive, with three digits and a unit: ``1.23 ms``."""
+    for power in (0, -1, -2):
+        # 0.9999 ms rounds to 1.00 ms, not to 1,000 us.
+        if seconds >= 0.9995 * 1000.0**power:
+            break
+    else:
+        power = -3
+    return f"{three_digits(seconds / 1000.0**power)} {UNITS[power]}"
+
+
+def ratio(value: float) -> str:
+    """Write a positive ratio with three digits: ``12.3x``, ``8,050x``."""
+    return f"{three_digits(value)}x"
+
+
+def three_digits(value: float) -> str:
+    """Write a positive number with three significant digits, in full: ``0.0123``, ``1.23``, ``8,050``."""
+    rounded = float(f"{value:.2e}")
+    decimals = max(0, 2 - math.floor(math.log10(rounded)))
+    return f"{rounded:,.{decimals}f}"

@@ -1,0 +1,173 @@
+"""Chooses workloads, contenders and sizes, and hands them to tests and benchmarks alike; measures nothing itself."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks import catalog, environment, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+TEST_SIZES = ("tiny", "small")
+
+CASE = ("workload", "contender", "size")
+
+RESULTS = pytest.StashKey[list[summary.Result]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("suite", "what to measure (names are separated by commas; default: everything)")
+    group.addoption("--workload", metavar="NAMES", help="only these workloads")
+    group.addoption("--contender", metavar="NAMES", help="only these contenders")
+    group.addoption(
+        "--size",
+        metavar="NAMES",
+        help=f"only these sizes (default: {', '.join(catalog.DEFAULT_SIZES)}; in tests: {', '.join(TEST_SIZES)})",
+    )
+    group.addoption(
+        "--strict-contenders",
+        action="store_true",
+        help="a contender whose framework is not installed is an error, not a skip",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[RESULTS] = []
+    if not _cases(config, catalog.DEFAULT_SIZES):
+        raise pytest.UsageError(
+            "--workload, --contender and --size together leave nothing: no workload has all of them"
+        )
+    if config.option.benchmark_only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        # A plain `pytest` tests and `pytest --benchmark-only` measures; neither collects the other's files.
+        config.args = [str(config.rootpath / "benchmarks")]
+    if config.option.benchmark_only and config.option.verbose == 0:
+        # A line as each benchmark begins: one that takes ten seconds must not look like a hang.
+        config.option.verbose = 1
+
+
+def pytest_report_header() -> str:
+    early = environment.imported_too_early()
+    warning = f" BUT {', '.join(early)} was imported before that was set" if early else ""
+    return f"threads: {environment.threads()} for every contender (THREADS=n for n){warning}"
+
+
+def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:
+    """Return the names that ``--option`` gives, or all of them."""
+    valid = list(dict.fromkeys(names))
+    chosen = valid if given is None else [name for name in given.split(",") if name]
+    unknown = [name for name in chosen if name not in valid]
+    if unknown or not chosen:
+        raise pytest.UsageError(
+            f"--{option}: unknown {', '.join(map(repr, unknown)) or repr('')}; choose from {', '.join(valid)}"
+        )
+    return chosen
+
+
+def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return every (workload, contender, size) that the options leave."""
+    option = config.option
+    workloads = _choose("workload", option.workload, catalog.workloads())
+    contenders = _choose("contender", option.contender, (c for w in workloads for c in catalog.contenders(w)))
+    sizes = _choose("size", option.size, (s for w in workloads for s in catalog.sizes(w)))
+    if option.size is None:
+        sizes = [size for size in sizes if size in default_sizes]
+    return [
+        (workload, contender, size)
+        for workload in workloads
+        for size in sizes
+        if size in catalog.sizes(workload)
+        for contender in catalog.contenders(workload)
+        if contender in contenders
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "workload" in metafunc.fixturenames:
+        wanted = [name for name in CASE if name in metafunc.fixturenames]
+        is_benchmark = "benchmark" in metafunc.fixturenames
+        cases = _cases(metafunc.config, catalog.DEFAULT_SIZES if is_benchmark else TEST_SIZES)
+        rows = dict.fromkeys(tuple(case[CASE.index(name)] for name in wanted) for case in cases)
+        metafunc.parametrize(wanted, list(rows))
+
+
+@contextmanager
+def _skipping(what: str, config: pytest.Config) -> Iterator[None]:
+    """Skip the test where ``what`` is left out, or unavailable unless that is an error."""
+    try:
+        yield
+    except catalog.LeftOut as reason:
+        pytest.skip(str(reason))
+    except catalog.Unavailable as reason:
+        if config.option.strict_contenders:
+            pytest.fail(f"{what} is not available: {reason}", pytrace=False)
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def problem(workload: str, size: str, pytestconfig: pytest.Config) -> Any:
+    """The workload's problem at the size that the test is given."""
+    with _skipping(f"{workload}, {size}", pytestconfig):
+        return catalog.make(workload, size)
+
+
+@pytest.fixture
+def run(workload: str, contender: str, size: str, problem: Any, pytestconfig: pytest.Config) -> Callable[[], Any]:
+    """The contender's ``run`` on the problem; skips the test where its framework is missing."""
+    with _skipping(contender, pytestconfig):
+        catalog.admit(workload, contender, size)
+        return catalog.prepare(workload, contender, problem)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if isinstance(item, pytest.Function) and item.originalname == "test_speed" and report.when != "teardown":
+        benchmark = item.funcargs.get("benchmark")
+        stats = getattr(benchmark, "stats", None)
+        if stats or not report.passed:
+            workload, contender, size = (str(item.callspec.params[name]) for name in CASE)
+            item.config.stash[RESULTS].append(
+                summary.Result(
+                    workload,
+                    contender,
+                    size,
+                    seconds=stats["median"] if stats and report.passed else None,
+                    reason=_reason(report, call),
+                    extra_info=getattr(benchmark, "extra_info", {}),
+                )
+            )
+    return report
+
+
+def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
+    """Return in one line why the test did not pass, nothing if it did."""
+    if report.passed or call.excinfo is None:
+        return ""
+    text = call.excinfo.exconly().strip().splitlines()[0]
+    return text.removeprefix("Skipped: ") if report.skipped else f"failed with {text}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    done = yield
+    results = session.config.stash[RESULTS]
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if results and reporter:
+        reporter.ensure_newline()
+        summary.measure_first_calls(results, reporter.write_line)
+        session.testsfailed += sum(result.seconds is not None and bool(result.reason) for result in results)
+    return done
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if results := config.stash[RESULTS]:
+        terminalreporter.write_sep("=", "the answer")
+        for line, stands_out in summary.render(results):
+            terminalreporter.write_line(line, bold=stands_out)

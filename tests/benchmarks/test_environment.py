@@ -1,0 +1,91 @@
+"""Every contender gets the threads that are announced, whatever its framework would take by itself."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import environment
+
+if TYPE_CHECKING:
+    from tests.conftest import Run
+
+#: Prints CPU time per wall time of a product that every framework would share out among all the cores there are.
+MULTIPLY = """
+import time
+import {first}benchmarks
+import numpy as np
+{framework}
+product(); product()
+wall, cpu = time.perf_counter(), time.process_time()
+while time.perf_counter() - wall < 0.5:
+    product()
+print((time.process_time() - cpu) / (time.perf_counter() - wall))
+"""
+
+FRAMEWORKS = {
+    "numpy": "a = np.ones((600, 600)); product = lambda: a @ a",
+    "tensorflow": "import tensorflow as tf; a = tf.ones((900, 900)); product = lambda: tf.matmul(a, a).numpy()",
+    "jax": (
+        "import jax; a = jax.numpy.ones((900, 900)); f = jax.jit(lambda a: a @ a)\nproduct = lambda: np.asarray(f(a))"
+    ),
+    "torch": "import torch; a = torch.ones((900, 900)); product = lambda: (a @ a).numpy()",
+    "numba": (
+        "from numba import njit, prange\n"
+        "@njit(parallel=True)\n"
+        "def f(a):\n    s = 0.0\n    for i in prange(a.size): s += np.sin(a[i])\n    return s\n"
+        "a = np.ones(1_000_000); product = lambda: f(a)"
+    ),
+}
+
+
+def cores_used(run_python: Run, framework: str, threads: int, first: str = "") -> float:
+    """Return how many cores ``framework`` kept busy with THREADS at ``threads``."""
+    if framework != "numpy":
+        pytest.importorskip(framework)
+    code = MULTIPLY.format(framework=FRAMEWORKS[framework], first=first)
+    done = run_python("-c", code, THREADS=str(threads))
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_one_thread_is_one_thread(run_python: Run, framework: str) -> None:
+    assert cores_used(run_python, framework, threads=1) < 1.15
+
+
+def test_one_thread_is_one_thread_even_if_numpy_was_imported_before(run_python: Run) -> None:
+    assert cores_used(run_python, "numpy", threads=1, first="numpy, ") < 1.15
+
+
+def test_more_threads_reach_every_framework(run_python: Run) -> None:
+    code = "import os, benchmarks; print(*(os.environ[name] for name in benchmarks.environment.VARIABLES))"
+    assert set(run_python("-c", code, THREADS="3").stdout.split()) == {"3"}
+
+
+def test_xla_flags_of_the_user_stay(run_python: Run) -> None:
+    code = "import os, benchmarks; benchmarks.environment.apply(); print(os.environ['XLA_FLAGS'])"
+    done = run_python("-c", code, THREADS="1", XLA_FLAGS="--xla_dump_to=here")
+    assert done.stdout.split() == ["--xla_dump_to=here", "--xla_cpu_multi_thread_eigen=false"]
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", "", "²"])
+def test_a_bad_number_of_threads_is_one_line(run_python: Run, run_pytest: Run, threads: str) -> None:
+    expected = f"ERROR: THREADS={threads!r} is no number of threads; give a whole number from 1, as in THREADS=2"
+    for done in (
+        run_python("-c", "import benchmarks", THREADS=threads),
+        run_pytest("--benchmark-only", THREADS=threads),
+    ):
+        assert done.returncode == 4
+        assert done.stderr.splitlines() == [expected]
+
+
+def test_the_threads_are_stated(run_pytest: Run) -> None:
+    done = run_pytest("--benchmark-only", "--collect-only", THREADS="2")
+    assert "threads: 2 for every contender (THREADS=n for n)" in done.stdout.splitlines()
+
+
+def test_this_process_has_them_too() -> None:
+    assert {os.environ[name] for name in environment.VARIABLES} == {str(environment.threads())}

@@ -1,0 +1,111 @@
+"""What tests of the suite share: a copy of the tree to change, and real processes to run in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Git = Callable[..., str]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: What `git clone` would bring of the suite, by name: enough to test, measure and discover.
+SUITE = (
+    "benchmarks",
+    "impl",
+    "tests",
+    "conftest.py",
+    "pyproject.toml",
+    "asv.conf.json",
+    "LICENSE",
+    "README.md",
+    "Makefile",
+    "requirements.txt",
+)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout under test."""
+    return ROOT
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the suite that a test may change."""
+    copy = tmp_path / "tree"
+    copy.mkdir()
+    for name in SUITE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(source, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def run_python() -> Run:
+    """Run ``python ARGUMENTS`` with the interpreter of the tests; keywords are ``cwd`` and environment variables."""
+
+    def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=cwd,
+            env=variables | environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_pytest(run_python: Run) -> Run:
+    """Run ``pytest ARGUMENTS`` in a process of its own."""
+
+    def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+        return run_python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=cwd, **environment)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def git() -> Git:
+    """Run ``git ARGUMENTS`` in a folder, with a name of its own for commits, and return what it prints."""
+
+    def run(folder: Path, *arguments: str) -> str:
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+        done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def clone(tree: Path, git: Git) -> Path:
+    """Commit a copy of the suite to the branch main of a repository, for asv to build NumPy environments for."""
+    config = tree / "asv.conf.json"
+    text = config.read_text(encoding="utf-8")
+    # One framework keeps the environment small; the rest is as committed.
+    for framework in ("tensorflow", "numba", "jax"):
+        text = "\n".join(line for line in text.splitlines() if f'"{framework}"' not in line)
+    config.write_text(text.replace('["3.8.0"],', '["3.8.0"]'), encoding="utf-8")
+    (tree / ".gitignore").write_text(".asv/\n.cache/\n.asv-machine.json\n", encoding="utf-8")
+    git(tree, "init", "--quiet", "--initial-branch=main")
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message=Begin")
+    return tree

@@ -1,0 +1,128 @@
+"""Every command that README and docs show is run, or stands where it is run; what they name exists."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import catalog
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: Run elsewhere, in full: by test_suite, by test_ratios, by hand and by .ci/run.
+ELSEWHERE = (
+    ".venv/bin/asv ",
+    ".venv/bin/python -m benchmarks.ratios",
+    ".venv/bin/pre-commit install",
+    "make lint",
+)
+
+#: Stands for all the tests, where a command would run them all.
+TEST = "tests/benchmarks/test_summary.py"
+
+
+def commands() -> list[str]:
+    """Return every command that the pages show, without comments, once."""
+    found: dict[str, None] = {}
+    for page in PAGES:
+        text = re.sub(r"```python\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        shown = re.findall(r"^    ([^ ].*)$", text, re.MULTILINE)
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            shown += block.splitlines()
+        found |= dict.fromkeys(command.partition("  #")[0].strip() for command in shown)
+    return list(found)
+
+
+SET_UP = [command for command in commands() if " -m venv " in command or " -m pip " in command]
+TO_RUN = [command for command in commands() if command not in SET_UP and not command.startswith(ELSEWHERE)]
+
+
+def test_the_pages_show_the_two_commands() -> None:
+    assert {"make bench", "make test"} <= set(commands())
+    assert len(SET_UP) == 3
+    assert len(TO_RUN) >= 8
+
+
+@pytest.fixture
+def ready_tree(tree: Path) -> Path:
+    """A copy of the tree whose environment is the one that runs the tests, so that make finds nothing to set up."""
+    (tree / ".venv").mkdir()
+    (tree / ".venv" / "bin").symlink_to(Path(sys.prefix, "bin"))
+    (tree / ".venv" / "ready").touch()
+    (tree / "impl" / "least_squares" / "with_hypermath.py").write_text(
+        "from impl.least_squares.sums_python import prepare as prepare\n", encoding="utf-8"
+    )
+    return tree
+
+
+def shortened(words: list[str]) -> list[str]:
+    """Return the command with options added that make it short and take nothing of it away."""
+    measures = "--benchmark-only" in words or "bench" in words
+    options = TEST
+    if measures:
+        options = "--size=tiny --benchmark-max-time=0.01"
+        if "--contender" not in " ".join(words):
+            options += " --workload=least_squares --contender=sums_python"
+    elif any(word.startswith("tests/") for word in words):
+        options = ""
+    if words[0] != "make":
+        return words + options.split()
+    given = words[2].removeprefix("ARGS=") if len(words) > 2 else ""
+    return [*words[:2], f"ARGS={given} {options}"]
+
+
+@pytest.mark.parametrize("command", TO_RUN)
+def test_commands_run(command: str, ready_tree: Path) -> None:
+    words = shlex.split(command)
+    variables = [words.pop(0)] if "=" in words[0] else []
+    done = subprocess.run(
+        shortened(words),
+        cwd=ready_tree,
+        env=os.environ | dict(variable.split("=", 1) for variable in variables),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+def test_the_set_up_by_hand_is_what_make_does() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split(".venv/ready: ")[1]
+    made = [
+        line.strip() for line in recipe.splitlines() if line.startswith(("\t$(PYTHON) -m", "\t$(BIN)/python -m pip"))
+    ]
+    for noise in ("--disable-pip-version-check ", "--quiet "):
+        made = [line.replace(noise, "") for line in made]
+    assert [line.replace("$(PYTHON)", "python3").replace("$(BIN)", ".venv/bin") for line in made] == SET_UP
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_answer_is_of_contenders_that_exist() -> None:
+    (table,) = re.findall(
+        r"```text\n(gradient_descent, article.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    shown = set(re.findall(r"^([a-z_]+)\*? +[\d.,]+ (?:n|u|m)?s", table, re.MULTILINE))
+    assert shown == set(catalog.contenders("gradient_descent"))
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 130
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_filled_in(page: Path) -> None:
+    assert not re.search(r"^(ANSWER|RATIOS|TODO)\b", page.read_text(encoding="utf-8"), re.MULTILINE)

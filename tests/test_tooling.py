@@ -1,0 +1,114 @@
+"""The set-up is reproducible and quick to find that nothing is to be done; CI forgets nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Git
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def make(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make with ``variables`` on its command line, and without those of a make that runs the tests."""
+    given = [f"{name}={value}" for name, value in variables.items()]
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "ARGS"}
+    return subprocess.run(
+        ["make", *arguments, *given], cwd=cwd, env=outside, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
+    requirements = re.findall(r"^[a-z0-9][^\n]*?(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", LOCK, re.MULTILINE)
+    assert len(requirements) == len(re.findall(r"^[a-z0-9]", LOCK, re.MULTILINE)) > 50
+    assert "://" not in LOCK
+    assert not re.search(r"^\s*--(?!hash)", LOCK, re.MULTILINE)
+
+
+def test_the_lock_holds_all_that_is_declared_but_pytorch() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    declared = [*PROJECT["project"]["dependencies"]]
+    for extra in ("tensorflow", "numba", "jax", "dev"):
+        declared += extras[extra]
+    names = {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in declared}
+    assert names <= set(re.findall(r"^([\w.-]+)==", LOCK, re.MULTILINE))
+    assert "torch" not in names
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """The files that make reads, and no environment."""
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    return tmp_path
+
+
+def test_a_second_call_sets_up_nothing(fresh: Path) -> None:
+    assert "pip install" in make("--dry-run", "test", cwd=fresh).stdout
+    (fresh / ".venv").mkdir()
+    (fresh / ".venv" / "ready").touch()
+    assert make("--dry-run", "test", cwd=fresh).stdout.split() == [".venv/bin/pytest"]
+
+
+def test_a_set_up_that_was_cut_short_is_done_again(fresh: Path) -> None:
+    (fresh / ".venv").mkdir()
+    assert "pip install" in make("--dry-run", "test", cwd=fresh).stdout
+
+
+def test_an_old_python_is_one_line(fresh: Path) -> None:
+    old = fresh / "python-old"
+    old.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    old.chmod(0o755)
+    done = make("test", cwd=fresh, PYTHON=str(old))
+    assert done.returncode == 2
+    expected = f"error: {old} is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3"
+    assert done.stderr.splitlines()[0] == expected
+    assert not (fresh / ".venv").exists()
+
+
+def test_no_python_at_all_is_one_line(fresh: Path) -> None:
+    done = make("test", cwd=fresh, PYTHON="")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no Python 3.11 or newer found; install one, or name it: ")
+
+
+def test_make_without_a_target_explains_itself(fresh: Path) -> None:
+    printed = make(cwd=fresh).stdout
+    for target in ("bench", "test", "lint", "torch", "lock", "clean"):
+        assert re.search(rf"^make {target} +\S", printed, re.MULTILINE)
+
+
+def test_ci_runs_what_the_readme_says_with_nothing_missing() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.findall(r"^make .*$", script, re.MULTILINE) == [
+        "make torch lint",
+        'make test ARGS="--strict-contenders"',
+    ]
+
+
+def test_pre_commit_passes_on_the_tree(tree: Path, git: Git) -> None:
+    (tree / ".pre-commit-config.yaml").write_bytes((ROOT / ".pre-commit-config.yaml").read_bytes())
+    (tree / ".gitignore").write_text(".venv\n.cache\n", encoding="utf-8")
+    (tree / ".venv").symlink_to(sys.prefix)
+    git(tree, "init", "--quiet")
+    git(tree, "add", "--all")
+    done = subprocess.run(
+        [sys.executable, "-m", "pre_commit", "run", "--all-files"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("Passed") == 3
