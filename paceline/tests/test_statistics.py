@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from paceline.gate import statistics
-from paceline.gate.verdict import Verdict
+from paceline.gate.verdict import Benchmark, Verdict
 from scipy import stats
 
 from paceline import curve
@@ -240,3 +240,16 @@ def test_verdicts_follow_the_truth() -> None:
     assert none[Verdict.SAME] >= 57
     much = curve.chances(0.10, 0.015, 30)
     assert much[Verdict.SLOWER] == 30
+
+
+def test_noise_that_leaves_no_chance_ends_early_and_says_so() -> None:
+    noisy = np.random.default_rng(10).normal(0, 0.2, 60)
+    plan = statistics.plan(0.01 / 30)
+    benchmark = Benchmark("noisy", plan, 0.03)
+    for value in noisy - np.median(noisy):
+        benchmark.take(float(value))
+        if benchmark.verdict is not None:
+            break
+    finding = benchmark.finding()
+    assert (finding.verdict, finding.rounds < plan.rounds) == ("unsure", True)
+    assert "too noisy" in str(finding.reason)

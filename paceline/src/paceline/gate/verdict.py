@@ -18,6 +18,7 @@ from paceline.gate.schedule import SIDES
 if TYPE_CHECKING:
     from paceline.gate.pair import End, Recipe, Visit
 
+HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 FAILURES = 2  # a test that fails is tried once more, in fresh processes
 
 
@@ -150,6 +151,18 @@ class Benchmark:
             self._end(Verdict.SAME, None)
         elif len(self.values) >= self.plan.rounds:
             self._end(Verdict.UNSURE, f"still undecided after {len(self.values)} rounds")
+        elif self._is_hopeless(seen.value, limit):
+            self._end(Verdict.UNSURE, "too noisy here: only gross slowdowns could be seen")
+
+    def _is_hopeless(self, value: float, limit: float) -> bool:
+        """Whether neither verdict is in sight, and the noise leaves no chance of one.
+
+        It only ever ends a trial without a verdict, so it cannot raise the rate of false alarms.
+        """
+        if len(self.values) < self.plan.looks[0] or abs(value) >= limit:
+            return False
+        smallest = statistics.detectable(self.values, self.plan)
+        return smallest is not None and smallest > HOPELESS * limit
 
     def _end(self, verdict: Verdict, reason: str | None) -> None:
         self.verdict = verdict
