@@ -187,8 +187,12 @@ class Benchmark:
             high=None if high is None else math.exp(high),
             rounds=len(self.values),
             clock=self.recipe.clock if self.recipe else None,
-            base_seconds=averages.median(self._seconds["base"]),
-            head_seconds=averages.median(self._seconds["head"]),
+            base_seconds=self._typical("base"),
+            head_seconds=self._typical("head"),
             detectable=None if smallest is None else math.expm1(smallest),
             reason=reason,
         )
+
+    def _typical(self, side: str) -> float | None:
+        seconds = self._seconds[side]
+        return averages.median(seconds) if seconds else None
