@@ -222,13 +222,13 @@ class Gate:
         return True
 
     def _report(self, item: pytest.Item, when: Any, finding: Finding) -> pytest.TestReport:
+        from paceline.gate.verdict import RED
         from paceline.report.terminal import claim
 
         outcome: Any = "passed"
         longrepr: Any = None
         if when == "call":
-            red = finding.verdict in {"slower", "broken"}
-            if red or (finding.verdict == "unsure" and self._settings.unsure == "fail"):
+            if finding.verdict in RED or (finding.verdict == "unsure" and self._settings.unsure == "fail"):
                 outcome, longrepr = "failed", claim(finding)
             elif finding.verdict == "unavailable":
                 outcome = "skipped"

@@ -71,7 +71,7 @@ class Caller:
 
     def _identify(self) -> tuple[int, int] | None:
         try:
-            found = os.fstat(self._lines.connection.fileno())
+            found = os.fstat(self.fileno())
         except OSError:
             return None
         return found.st_dev, found.st_ino
@@ -90,6 +90,14 @@ class Caller:
         """Wait for the gate's next command. Raises ChannelLostError when the gate has ended."""
         self._redial_if_closed()
         return self._lines.receive()
+
+    def fileno(self) -> int:
+        """Return the descriptor's number, which is all that a test could close it by."""
+        return self._lines.connection.fileno()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._lines.connection.close()
 
 
 class Callee:
@@ -130,6 +138,7 @@ class Callee:
         except TimeoutError:
             return None
         except (OSError, ChannelLostError):
+            self._lines.connection.close()
             self._lines = None
             self._lost_at = time.monotonic()
             return None
@@ -147,7 +156,7 @@ class Callee:
         try:
             hello = lines.receive()
         except (OSError, ChannelLostError, ValueError):
-            return None
+            hello = {}
         if hello.get("token") != self._token:
             connection.close()
             return None

@@ -35,10 +35,9 @@ class Verdict(Enum):
     BROKEN = "broken"
     UNAVAILABLE = "unavailable"
 
-    @property
-    def is_red(self) -> bool:
-        """Whether it fails its test (an unsure one does so only if asked)."""
-        return self in {Verdict.SLOWER, Verdict.BROKEN}
+
+# What fails its test; an unsure one does so only if asked.
+RED = frozenset({Verdict.SLOWER.value, Verdict.BROKEN.value})
 
 
 @dataclass(frozen=True)

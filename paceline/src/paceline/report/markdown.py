@@ -5,14 +5,13 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from paceline.gate.verdict import RED
 from paceline.report.terminal import HEADINGS, cells, short_names, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paceline.gate.verdict import Finding
-
-RED = {"slower", "broken"}
 
 
 def escape(text: str) -> str:
