@@ -98,6 +98,17 @@ def test_search_path_into_the_checkout_is_led_to_each_sides_tree(make_project: M
 
 
 @pytest.mark.slow
+def test_checkout_behind_a_link_is_found_by_either_name(make_project: MakeProject) -> None:
+    project = make_project(files=source_layout(WORK))
+    project.write({"src/workpiece/work.py": SLOWER})
+    link = project.root.parent / "link"
+    link.symlink_to(project.root)
+    linked = Project(link, project.temporary)
+    run = linked.judge("--benchmark-against-install=no", str(link / "tests"), environment=search_path(link / "src"))
+    assert run.verdicts == {"test_total": "slower"}, run.output
+
+
+@pytest.mark.slow
 def test_pythonpath_setting_needs_no_installation(make_project: MakeProject) -> None:
     setting = BUILD + "[tool.pytest.ini_options]\npythonpath = ['src']\n"
     project = make_project(files={**source_layout(WORK), "pyproject.toml": setting})

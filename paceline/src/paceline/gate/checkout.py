@@ -51,7 +51,7 @@ def git(folder: Path, *arguments: str, given: str | None = None) -> str:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=environment | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            env=environment | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             input=given,
             capture_output=True,
             encoding="utf-8",

@@ -269,11 +269,17 @@ class _Run:
 
     def _translate(self, word: str, tree: Path) -> str:
         """Point an argument's absolute path in the user's checkout at the side's tree."""
-        root = str(self._checkout_root)
-        before, found, after = word.partition(root)
-        if found and (not before or before.endswith("=")) and (not after or after.startswith((os.sep, ":"))):
-            return f"{before}{tree}{after}"
+        for root in self._spellings():
+            before, found, after = word.partition(root)
+            if found and (not before or before.endswith("=")) and (not after or after.startswith((os.sep, ":"))):
+                return f"{before}{tree}{after}"
         return word
+
+    def _spellings(self) -> list[str]:
+        """Paths of the checkout as the user may write them: a link on the way to it is resolved, or is not."""
+        place, root = self._relative(self._selection.root), self._selection.root
+        unresolved = root.parents[len(place.parts) - 1] if place.parts else root
+        return [str(self._checkout_root), str(unresolved)]
 
     def _environment(self, side: str, draw: schedule.Draw | None) -> dict[str, str]:
         tree, installed = self._tree(side), self._sides[side].installed
