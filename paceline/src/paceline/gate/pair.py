@@ -38,6 +38,7 @@ PROBES = 3
 BUSY = 0.98  # of the wall time a benchmark must be running or ready to run, else it waits for something
 ALONE = 1.02  # CPU time of the process over that of the thread: above, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the time-out is what a test may take in one round, all bursts together
+LISTENS = 0.2  # seconds, then looks whether the process still lives
 STARTS_WITHIN = 120.0  # seconds, at least, for an interpreter with its imports
 
 
@@ -162,30 +163,44 @@ class Process:
                 start_new_session=True,
             )
         self._task: Message | None = launch.task
+        self._end: End | None = None
 
     def send(self, message: Message) -> None:
         """Send a command; a lost worker is noticed by the next receive."""
         with contextlib.suppress(ChannelLostError):
             self._callee.send(message)
 
+    def greet(self, patience: float) -> None:
+        """Hand over the task as soon as the worker calls; what goes wrong is told by the next receive."""
+        until = time.monotonic() + patience
+        while self._task is not None and self._end is None and (left := until - time.monotonic()) > 0:
+            self._hear(left)
+
     def receive(self, patience: float) -> Message | End:
         """Wait for what the worker says; its End if it crashed or said nothing in time."""
         until = time.monotonic() + patience
-        while (left := until - time.monotonic()) > 0:
-            ended = self._process.poll() is not None
-            try:
-                message = self._callee.receive(min(left, 0.0 if ended else 0.2) or 0.001)
-            except ChannelLostError:
-                return self._crash()
-            if message is None:
-                if ended:
-                    return self._crash()
-            elif message["event"] != "hello":
+        while self._end is None and (left := until - time.monotonic()) > 0:
+            message = self._hear(left)
+            if message is not None:
                 return message
-            elif self._task is not None:
-                self.send(self._task)
-                self._task = None
-        return End("hung", f"said nothing for {patience:g} s (--benchmark-timeout)")
+        return self._end or End("hung", f"said nothing for {patience:g} s (--benchmark-timeout)")
+
+    def _hear(self, patience: float) -> Message | None:
+        """Listen for a moment; returns a message that is not a greeting, and notes an end."""
+        ended = self._process.poll() is not None
+        try:
+            message = self._callee.receive(min(patience, LISTENS if not ended else 0.001))
+        except ChannelLostError:
+            self._end = self._crash()
+            return None
+        if message is None and ended:
+            self._end = self._crash()
+        if message is None or message["event"] != "hello":
+            return message
+        if self._task is not None:
+            self.send(self._task)
+            self._task = None
+        return None
 
     def _crash(self) -> End:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -227,6 +242,7 @@ class Pair:
         self._until = math.inf
         self.lost = False
         self._visit = Visit()
+        self._order: Sequence[str] = SIDES
 
     def __enter__(self) -> Self:
         return self
@@ -244,6 +260,8 @@ class Pair:
     def collected(self) -> dict[str, Message | End]:
         """Wait for what each side has collected, or for why it could not."""
         patience = max(self._timeout, STARTS_WITHIN)
+        for process in self._processes.values():  # in the order that was drawn; then both work at once
+            process.greet(patience)
         found = {side: process.receive(patience) for side, process in self._processes.items()}
         for side, message in found.items():
             if isinstance(message, End):
@@ -255,13 +273,14 @@ class Pair:
         """Run one test on both sides; time it by the recipe, or find one. `cpus`: pin to these, if any."""
         self._visit = Visit(recipe=recipe)
         self._until = time.monotonic() + TESTS_PATIENCE * self._timeout
-        for side in SIDES:
+        self._order = self._coins.sample(SIDES, 2)
+        for side in self._order:
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
-            limits = [limit for limit in self._on_both(SIDES, self._arrive).values() if limit is not None]
+            limits = [limit for limit in self._on_both(self._order, self._arrive).values() if limit is not None]
             self._time(min(limits, default=None), cpus)
         with contextlib.suppress(SideEndedError):
-            self._on_both(SIDES, self._finish)
+            self._on_both(self._order, self._finish)
         return self._visit
 
     def _on_both(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
@@ -323,7 +342,7 @@ class Pair:
 
     def _pin(self, cpus: Sequence[int]) -> None:
         if cpus:
-            for side in SIDES:
+            for side in self._order:
                 self._ask(side, {"do": "pin", "cpus": list(cpus)})
 
     def _time(self, most: int | None, cpus: Sequence[int]) -> None:
