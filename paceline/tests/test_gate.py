@@ -156,6 +156,7 @@ def test_base_that_cannot_be_imported_is_named(make_project: MakeProject) -> Non
     assert "SyntaxError" in run.findings["test_lame"]["reason"]
 
 
+@pytest.mark.slow
 def test_tests_beside_the_code_keep_each_side_its_own_code(make_project: MakeProject) -> None:
     """`pkg/tests/`: only test files are taken over, never the folder around them."""
     test = TEST.replace("import work", "from pkg import work")

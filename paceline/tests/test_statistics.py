@@ -63,7 +63,7 @@ def test_single_look_keeps_its_level(noise: Noise, test: Callable[[statistics.Fl
 def test_looking_early_and_often_keeps_the_level(noise: Noise) -> None:
     rng = np.random.default_rng(2)
     plan = statistics.plan(0.05)
-    trials = 500
+    trials = 300
     found = [rejected(noise(rng, plan.rounds), plan) for _ in range(trials)]
     limit = monte_carlo_limit(plan.level, trials)
     assert found.count(statistics.Direction.SLOWER) <= limit
@@ -142,7 +142,7 @@ def test_ten_percent_is_always_seen_and_early() -> None:
 def test_family_of_benchmarks_with_early_same_keeps_its_level() -> None:
     """`same` frees no level, so leaving early cannot raise the rate of red gates."""
     rng = np.random.default_rng(8)
-    benchmarks, alpha, tolerance, gates = 20, 0.2, 0.03, 150
+    benchmarks, alpha, tolerance, gates = 20, 0.2, 0.03, 100
     plan = statistics.plan(alpha / benchmarks)
     red = 0
     for _ in range(gates):

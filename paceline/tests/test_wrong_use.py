@@ -123,6 +123,7 @@ def test_overlay_that_does_not_exist(project: Project) -> None:
     assert "overlay names 'benches'" in project.judge().error
 
 
+@pytest.mark.slow
 def test_json_that_cannot_be_written(project: Project) -> None:
     process = project.start(*QUICK, "--benchmark-against=HEAD", "--benchmark-against-json=work.py/x")
     output, _ = process.communicate()
