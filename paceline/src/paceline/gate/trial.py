@@ -418,10 +418,11 @@ class _Run:
         found = pair.collected()
         missing: dict[str, dict[str, End]] = {name: {} for name in left}
         for side, message in found.items():
+            there = set() if isinstance(message, End) else set(message["items"])
             for name in left:
                 if isinstance(message, End):
                     missing[name][side] = message
-                elif name not in message["items"]:
+                elif name not in there:
                     missing[name][side] = End("missing", _why_missing(name, message["errors"]))
         for name, ends in missing.items():
             if ends:
