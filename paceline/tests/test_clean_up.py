@@ -48,6 +48,7 @@ def test_interrupted_while_timing(project: Project, sent: signal.Signals) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [0.4, 0.7, 1.0, 1.4, 2.0])
 def test_interrupted_at_any_moment(project: Project, after: float) -> None:
+    project.commit({"test_speed.py": SLOW})
     process = project.start(*QUICK, "--benchmark-against=HEAD")
     time.sleep(after)
     process.send_signal(signal.SIGINT)

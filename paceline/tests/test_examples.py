@@ -32,14 +32,14 @@ def test_command(command: str, make_project: Callable[..., Project]) -> None:
     project.git("update-ref", "refs/remotes/origin/main", "HEAD")
     program, only, *arguments = shlex.split(command)
     assert (program, only) == ("pytest", "--benchmark-only")
-    run = project.run(*QUICK, *arguments, "--benchmark-budget=2")
+    run = project.run(*QUICK, *arguments)
     assert run.status == 0, run.output
     assert run.verdicts.keys() == ({"test_numpy"} if "-k" in arguments else {"test_numpy", "test_total"})
 
 
 def test_json_example_has_the_fields_that_are_written(project: Project) -> None:
     example = json.loads(blocks("json")[0])
-    written = project.judge("--benchmark-budget=1.5").document
+    written = project.judge().document
     assert list(example) == list(written)
     assert list(example["benchmarks"][0]) == list(written["benchmarks"][0])
     assert list(example["base"]) == list(written["base"])

@@ -186,11 +186,11 @@ def test_overlay_setting_takes_whole_folders(make_project: MakeProject) -> None:
 
 @pytest.mark.slow
 def test_project_settings_and_a_spent_budget_that_is_red_only_if_asked(project: Project) -> None:
-    tests = "".join(TEST.replace("test_total", f"test_{name}") for name in "abc")
+    tests = "".join(TEST.replace("test_total", f"test_{name}") for name in "abcdefghij")
     project.commit(
         {
             "test_speed.py": tests,
-            "pyproject.toml": '[tool.paceline]\ntolerance = "40%"\nalpha = 0.2\nbudget = 2\n',
+            "pyproject.toml": '[tool.paceline]\ntolerance = "40%"\nalpha = 0.2\nbudget = 5\n',
         }
     )
     passed = project.run("--benchmark-against=HEAD", "--benchmark-alpha=10%")
