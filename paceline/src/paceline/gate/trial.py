@@ -52,9 +52,8 @@ class Selection:
 
 @dataclass
 class Side:
-    """One side of the trial. `place` is where the project's root lies in its tree."""
+    """One side of the trial. `about` goes into the findings."""
 
-    name: str
     interpreter: Interpreter
     about: dict[str, Any]
     installed: bool = False
@@ -159,8 +158,8 @@ class _Run:
             base, head = self._same_code_without_git()
         else:
             base, head = self._trees_from_git()
-        self._sides["base"] = Side("base", base_python, base | {"python": base_python.version})
-        self._sides["head"] = Side("head", head_python, head | {"python": head_python.version})
+        self._sides["base"] = Side(base_python, base | {"python": base_python.version})
+        self._sides["head"] = Side(head_python, head | {"python": head_python.version})
         self._trial.base, self._trial.head = self._sides["base"].about, self._sides["head"].about
         self._install()
 
