@@ -13,6 +13,7 @@ import os
 import platform
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -255,7 +256,8 @@ TOOLS: dict[str, Callable[[Bench, str], Said]] = {
 @contextlib.contextmanager
 def busy(loops: int) -> Iterator[None]:
     """Keep this many cores busy meanwhile."""
-    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
+    loop = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # none outlives this script
+    running = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(loops)]
     try:
         yield
     finally:
@@ -331,6 +333,7 @@ def main() -> None:
     parser.add_argument("--tool", action="append", choices=list(TOOLS), help="only this one; can be repeated")
     parser.add_argument("--file", type=Path, default=Path("evidence.jsonl"), help="results, added to")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     if arguments.minutes > 0:
         collect(arguments)
     lines = arguments.file.read_text(encoding="utf-8").splitlines()
