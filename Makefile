@@ -5,10 +5,11 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $p -c '$(NEW_ENOUGH)' 2>&1 || echo no),,$p)))
 THREADS ?= 1
 ARGS ?=
+MINUTES ?= 20
 BIN := .venv/bin
 export THREADS
 
-.PHONY: help bench test lint lock torch clean
+.PHONY: help bench test evidence lint lock torch clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +19,9 @@ bench: .venv/ready  ## run every benchmark and answer the question; THREADS=n, A
 
 test: .venv/ready  ## run every test; ARGS="-m 'not slow'" leaves out the long ones
 	$(BIN)/pytest $(ARGS)
+
+evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchmark; MINUTES=20, ARGS=--load
+	$(BIN)/python paceline/evidence.py --minutes $(MINUTES) $(ARGS)
 
 lint: .venv/ready  ## check style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
@@ -37,5 +41,5 @@ clean:  ## remove the environment and all that was built
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable . --editable ./paceline
 	@touch $@

@@ -1,0 +1,309 @@
+"""The `benchmark` fixture inside a trial: pytest-benchmark's public interface, timed on the gate's command.
+
+It is a BenchmarkFixture, so that annotations and type checks in a suite hold, but uses nothing private of it.
+Standard library, pytest and pytest-benchmark only: workers load this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
+from pytest_benchmark.stats import Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pytest
+
+    from paceline.gate.channel import Caller, Message
+
+# Kept in a tuple: tools that freeze time replace functions that they find as attributes of modules.
+_CLOCKS = (time.perf_counter_ns, time.process_time_ns, getattr(time, "thread_time_ns", time.process_time_ns))
+
+Reading = tuple[int, int, int]
+
+
+def _read_clocks() -> Reading:
+    wall, process, thread = _CLOCKS
+    return wall(), process(), thread()
+
+
+def _difference(before: Reading, after: Reading) -> Reading:
+    return after[0] - before[0], after[1] - before[1], after[2] - before[2]
+
+
+class Plain:
+    """What `benchmark(...)` repeats: bare calls, as many in a burst as asked."""
+
+    most: int | None = None
+    iterations = 1
+
+    def __init__(self, target: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self._target, self._args, self._kwargs = target, args, kwargs
+        self._result: tuple[Any] | None = None
+
+    def time(self, calls: int) -> Reading:
+        """Return wall, process and thread time of `calls` calls, in nanoseconds."""
+        target, args, kwargs = self._target, self._args, self._kwargs
+        self._result = None
+        if calls == 1:
+            before = _read_clocks()
+            result = target(*args, **kwargs)
+            after = _read_clocks()
+            self._result = (result,)
+        else:
+            loop = range(calls)
+            before = _read_clocks()
+            for _ in loop:
+                target(*args, **kwargs)
+            after = _read_clocks()
+        return _difference(before, after)
+
+    def result(self) -> Any:
+        """Value of the last call; called once more if bursts were too short to keep it."""
+        if self._result is None:
+            return self._target(*self._args, **self._kwargs)
+        return self._result[0]
+
+
+class Pedantic:
+    """What `benchmark.pedantic(...)` repeats: set-up, timed iterations, teardown; no more than it allows."""
+
+    def __init__(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        setup: Callable[[], Any] | None,
+        teardown: Callable[..., Any] | None,
+        rounds: int,
+        warmup_rounds: int,
+        iterations: int,
+    ) -> None:
+        for name, value, least in (
+            ("iterations", iterations, 1),
+            ("rounds", rounds, 1),
+            ("warmup_rounds", warmup_rounds, 0),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"Must have positive int for `{name}`.")
+        if iterations > 1 and setup:
+            raise ValueError("Can't use more than 1 `iterations` with a `setup` function.")
+        self._target, self._args, self._kwargs = target, args, kwargs or {}
+        self._setup, self._teardown = setup, teardown
+        self.iterations = iterations
+        self.most: int | None = rounds + warmup_rounds
+        self._result: tuple[Any] | None = None
+
+    def _arguments(self) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        given = self._setup() if self._setup else None
+        if not given:
+            return self._args, self._kwargs
+        if self._args or self._kwargs:
+            raise TypeError("Can't use `args` or `kwargs` if `setup` returns the arguments.")
+        args, kwargs = given
+        return args, kwargs
+
+    def time(self, calls: int) -> Reading:
+        """Return wall, process and thread time of `calls` pedantic rounds without set-up, in nanoseconds."""
+        total = (0, 0, 0)
+        for _ in range(calls):
+            args, kwargs = self._arguments()
+            subject = Plain(self._target, args, kwargs)
+            spent = subject.time(self.iterations)
+            if self.iterations == 1:
+                self._result = (subject.result(),)
+            total = (total[0] + spent[0], total[1] + spent[1], total[2] + spent[2])
+            if self._teardown is not None:
+                self._teardown(*args, **kwargs)
+        return total
+
+    def result(self) -> Any:
+        """Value of the last call; with several iterations one more call, as pytest-benchmark makes it."""
+        if self._result is not None:
+            return self._result[0]
+        args, kwargs = self._arguments()
+        result = self._target(*args, **kwargs)
+        if self._teardown is not None:
+            self._teardown(*args, **kwargs)
+        return result
+
+
+class TrialFixture(BenchmarkFixture):
+    """Stops inside the call, times bursts until the gate has enough, then lets the test go on."""
+
+    def __init__(self, request: pytest.FixtureRequest, channel: Caller) -> None:
+        node: Any = request.node
+        marker = node.get_closest_marker("benchmark")
+        options = dict(marker.kwargs) if marker else {}
+        callspec = getattr(node, "callspec", None)
+        self.name = node.name
+        self.fullname = node.nodeid
+        self.param = callspec.id if callspec else None
+        self.params = callspec.params if callspec else None
+        self.group = options.get("group")
+        self.extra_info: dict[str, Any] = {}
+        self.disabled = False
+        self.has_error = False
+        self.skipped = False
+        self.stats: Any = None
+        self.cprofile = False
+        self.cprofile_loops = None
+        self.cprofile_dump = None
+        self.cprofile_stats = None
+        self.used: str | None = None
+        self._gc_off = bool(
+            options.get("disable_gc", request.config.getoption("benchmark_disable_gc", default=False))
+        )
+        self._channel = channel
+        self._undo: list[Callable[[], Any]] = []
+
+    @property
+    def enabled(self) -> bool:
+        """Whether calls are timed: always, in a trial."""
+        return not self.disabled
+
+    def __call__(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Time bursts of calls; returns the function's value."""
+        self._use("benchmark(...)")
+        return self._on_trial(Plain(function_to_benchmark, args, kwargs))
+
+    def pedantic(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        rounds: int = 1,
+        warmup_rounds: int = 0,
+        iterations: int = 1,
+    ) -> Any:
+        """Time at most `rounds` of `iterations` calls, each after `setup`; returns the target's value."""
+        self._use("benchmark.pedantic(...)")
+        with self._noting_errors():
+            subject = Pedantic(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
+        return self._on_trial(subject)
+
+    def weave(self, target: Any, **kwargs: Any) -> None:
+        """Benchmark every call of `target`, an aspectlib weaving target, made by the rest of the test."""
+        try:
+            import aspectlib  # type: ignore[import-not-found]
+        except ImportError as error:
+            raise ImportError(error.args, "Please install aspectlib or pytest-benchmark[aspect]") from error
+
+        def aspect(function: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda *args, **kwargs: self(function, *args, **kwargs)
+
+        self._undo.append(aspectlib.weave(target, aspect, **kwargs).rollback)
+
+    patch = weave
+
+    def close(self) -> None:
+        """Undo the weaving."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _use(self, how: str) -> None:
+        if self.used:
+            self.has_error = True
+            raise FixtureAlreadyUsed(f"Fixture can only be used once. Previously it was used in {self.used} mode.")
+        self.used = how
+
+    @contextlib.contextmanager
+    def _noting_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.has_error = True
+            raise
+
+    def _on_trial(self, subject: Plain | Pedantic) -> Any:
+        self._channel.send({"event": "at", "most": subject.most})
+        with self._noting_errors(), _undisturbed(gc_off=self._gc_off):
+            while (command := self._channel.receive())["do"] != "finish":
+                self._obey(command, subject)
+            return subject.result()
+
+    def _obey(self, command: Message, subject: Plain | Pedantic) -> None:
+        if command["do"] == "pin":
+            pin(command["cpus"])
+            self._channel.send({"event": "pinned"})
+            return
+        calls = command["calls"]
+        children, queued = _child_seconds(), _queued()
+        wall, process, thread = subject.time(calls)
+        if self.stats is None:
+            self.stats = Metadata(self, calls * subject.iterations, {})  # type: ignore[no-untyped-call]
+        self.stats.iterations = calls * subject.iterations
+        self.stats.update(wall / 1e9)
+        self._channel.send(
+            {
+                "event": "burst",
+                "iterations": calls * subject.iterations,
+                "wall": wall,
+                "process": process,
+                "thread": thread,
+                "queued": _queued() - queued,
+                "children": _child_is_running() or _child_seconds() > children,
+            }
+        )
+
+
+@contextlib.contextmanager
+def _undisturbed(*, gc_off: bool) -> Iterator[None]:
+    """Without tracers, and with a collector that scans only what the benchmark itself allocates."""
+    tracer, profiler, collecting = sys.gettrace(), sys.getprofile(), gc.isenabled()
+    sys.settrace(None)
+    sys.setprofile(None)
+    gc.freeze()
+    if gc_off:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if gc_off and collecting:
+            gc.enable()
+        gc.unfreeze()
+        sys.setprofile(profiler)
+        sys.settrace(tracer)
+
+
+def pin(cpus: Sequence[int]) -> None:
+    """Bind every thread of this process to these CPUs. Does nothing where the system has no such call."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    try:
+        threads = [int(name) for name in os.listdir("/proc/self/task")]
+    except OSError:
+        threads = [0]
+    for thread in threads:
+        with contextlib.suppress(OSError):  # a thread may have ended by now
+            os.sched_setaffinity(thread, cpus)
+
+
+def _queued() -> int:
+    """Nanoseconds that this thread has been ready but not running; 0 where the system does not say."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            return int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _child_seconds() -> float:
+    """CPU seconds of ended child processes."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _child_is_running() -> bool:
+    with contextlib.suppress(OSError), open("/proc/thread-self/children", "rb") as file:
+        return bool(file.read().split())
+    return False

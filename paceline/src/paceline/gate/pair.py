@@ -1,0 +1,394 @@
+"""Two live processes, one per side, that time bursts in turn.
+
+Interleaving at this grain is what cancels the machine's noise: both sides meet the same neighbours, frequency
+and cache within milliseconds. Every wait has an end, and whatever a test does to its process stays there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from paceline.gate.channel import Callee, ChannelLostError, Message
+from paceline.gate.schedule import SIDES
+from paceline.gate.worker import ADDRESS
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+Found = TypeVar("Found")
+
+BURST = 0.009  # seconds: long enough for the clock, short enough to meet the same machine twice
+CALIBRATED_FROM = 0.002  # seconds: a shorter burst says too little about the next
+MOST_CALLS = 10**7  # of nothing at all would fill a burst
+PAIRS = 8  # of bursts, in a round: what is left of noise lies between processes, not between bursts
+TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
+FEWEST_PAIRS = 3
+LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
+PROBES = 3
+BUSY = 0.98  # of the wall time a benchmark must be running or ready to run, else it waits for something
+ALONE = 1.02  # CPU time of the process over that of the thread: above, other threads work for the benchmark
+TESTS_PATIENCE = 5  # times the time-out is what a test may take in one round, all bursts together
+LISTENS = 0.2  # seconds, then looks whether the process still lives
+STARTS_WITHIN = 120.0  # seconds, at least, for an interpreter with its imports
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start one side's process."""
+
+    command: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str]
+    task: Message
+
+
+@dataclass(frozen=True)
+class End:
+    """How a test ended on one side.
+
+    `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, or missing
+    (not collected). `foreign`: modules of another tree, with their files.
+    """
+
+    outcome: str
+    reason: str | None = None
+    version: str | None = None
+    foreign: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One burst, in nanoseconds."""
+
+    wall: int
+    process: int
+    thread: int
+    queued: int
+    children: bool
+    iterations: int
+
+    def seconds(self, clock: str) -> float:
+        """Seconds per call on a clock, cpu or wall."""
+        return (self.process if clock == "cpu" else self.wall) / self.iterations / 1e9
+
+
+Burst = dict[str, Timing]  # by side
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a benchmark is timed in every round, the same for both sides. `cold`: its first call counts."""
+
+    calls: int
+    pairs: int
+    clock: str
+    cold: bool
+
+
+@dataclass
+class Visit:
+    """One test in one round."""
+
+    ends: dict[str, End] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    bursts: list[Burst] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both sides were timed and ran to their end."""
+        ended = [self.ends[side].outcome for side in SIDES if side in self.ends]
+        return bool(self.bursts) and len(ended) == len(SIDES) and {*ended} <= {"passed", "xfailed"}
+
+    def log_ratio(self) -> float | None:
+        """Round value: median over bursts of log(head / base); None if a clock stood still."""
+        clock = self.recipe.clock if self.recipe else "wall"
+        pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
+        usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
+        return statistics.median(usable) if usable else None
+
+    def seconds(self, side: str) -> float:
+        """Median seconds per call of a side."""
+        clock = self.recipe.clock if self.recipe else "wall"
+        return statistics.median(pair[side].seconds(clock) for pair in self.bursts)
+
+
+def choose_clock(bursts: Sequence[Burst]) -> str:
+    """CPU time where it misses nothing, else wall time.
+
+    It misses waiting, other threads' contention, and child processes; a benchmark that is merely preempted is
+    ready to run all the while, so that a loaded machine does not change the choice.
+    """
+    if os.name == "nt":
+        return "wall"
+    for side in SIDES:
+        timings = [burst[side] for burst in bursts]
+        if any(timing.children or timing.thread <= 0 or timing.wall <= 0 for timing in timings):
+            return "wall"
+        busy = statistics.median((timing.thread + timing.queued) / timing.wall for timing in timings)
+        alone = statistics.median(timing.process / timing.thread for timing in timings)
+        if busy < BUSY or alone > ALONE:
+            return "wall"
+    return "cpu"
+
+
+class SideEndedError(Exception):
+    """A side's test or process ended while a burst was expected."""
+
+
+class Process:
+    """One side's process and channel."""
+
+    def __init__(self, launch: Launch, sockets: Path, log: Path, name: str) -> None:
+        self._callee = Callee(sockets, name)
+        self._log = log
+        environment = {**launch.environment, ADDRESS: self._callee.address}
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                launch.command,
+                cwd=launch.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._task: Message | None = launch.task
+        self._end: End | None = None
+
+    def send(self, message: Message) -> None:
+        """Send a command; a lost worker is noticed by the next receive."""
+        with contextlib.suppress(ChannelLostError):
+            self._callee.send(message)
+
+    def greet(self, patience: float) -> None:
+        """Hand over the task as soon as the worker calls; what goes wrong is told by the next receive."""
+        until = time.monotonic() + patience
+        while self._task is not None and self._end is None and (left := until - time.monotonic()) > 0:
+            self._hear(left)
+
+    def receive(self, patience: float) -> Message | End:
+        """Wait for what the worker says; its End if it crashed or said nothing in time."""
+        until = time.monotonic() + patience
+        while self._end is None and (left := until - time.monotonic()) > 0:
+            message = self._hear(left)
+            if message is not None:
+                return message
+        return self._end or End("hung", f"said nothing for {patience:g} s (--benchmark-timeout)")
+
+    def _hear(self, patience: float) -> Message | None:
+        """Listen for a moment; returns a message that is not a greeting, and notes an end."""
+        ended = self._process.poll() is not None
+        try:
+            message = self._callee.receive(min(patience, LISTENS if not ended else 0.001))
+        except ChannelLostError:
+            self._end = self._crash()
+            return None
+        if message is None and ended:
+            self._end = self._crash()
+        if message is None or message["event"] != "hello":
+            return message
+        if self._task is not None:
+            self.send(self._task)
+            self._task = None
+        return None
+
+    def _crash(self) -> End:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        status = self._process.returncode
+        if status is None:
+            return End("crashed", "closed the gate's channel")
+        if status < 0:
+            with contextlib.suppress(ValueError):
+                return End("crashed", f"killed by {signal.Signals(-status).name}")
+        return End("crashed", f"the interpreter ended with status {status}")
+
+    def last_words(self) -> str:
+        """Last line that says something in what the process printed."""
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip(" =_-\n")]
+        errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or "Error" in line]
+        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E").strip())[:300]
+
+    def kill(self) -> None:
+        """End the process with all that it started, and the channel."""
+        self._callee.close()
+        if os.name == "nt":
+            self._process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+class Pair:
+    """Both processes of a round; use it as a context manager, or they outlive it."""
+
+    def __init__(self, workspace: Path, timeout: float, coins: random.Random) -> None:
+        self._workspace = workspace
+        self._timeout = timeout
+        self._coins = coins
+        self._processes: dict[str, Process] = {}
+        self._until = math.inf
+        self.lost = False
+        self._visit = Visit()
+        self._order: Sequence[str] = SIDES
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes.values():
+            process.kill()
+
+    def start(self, launches: Mapping[str, Launch], first: str) -> None:
+        """Start the sides given, `first` first."""
+        for place, side in enumerate(sorted(launches, key=lambda side: side != first)):
+            sockets, logs = self._workspace / "sockets", self._workspace / "logs"
+            self._processes[side] = Process(launches[side], sockets, logs / side, f"{place}")
+
+    def collected(self) -> dict[str, Message | End]:
+        """Wait for what each side has collected, or for why it could not."""
+        patience = max(self._timeout, STARTS_WITHIN)
+        for process in self._processes.values():  # in the order that was drawn; then both work at once
+            process.greet(patience)
+        found = {side: process.receive(patience) for side, process in self._processes.items()}
+        for side, message in found.items():
+            if isinstance(message, End):
+                self.lost = True
+                found[side] = End(message.outcome, f"{message.reason}: {self._processes[side].last_words()}")
+        return found
+
+    def visit(self, nodeid: str, recipe: Recipe | None, cpus: Sequence[int]) -> Visit:
+        """Run one test on both sides; time it by the recipe, or find one. `cpus`: pin to these, if any."""
+        self._visit = Visit(recipe=recipe)
+        self._until = time.monotonic() + TESTS_PATIENCE * self._timeout
+        self._order = self._coins.sample(SIDES, 2)
+        for side in self._order:
+            self._processes[side].send({"do": "run", "item": nodeid})
+        with contextlib.suppress(SideEndedError):
+            limits = [limit for limit in self._on_both(self._order, self._arrive).values() if limit is not None]
+            self._time(min(limits, default=None), cpus)
+        with contextlib.suppress(SideEndedError):
+            self._on_both(self._order, self._finish)
+        return self._visit
+
+    def _on_both(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
+        """Ask both sides, even if the first has ended: whether the other does too decides who is to blame."""
+        found: dict[str, Found] = {}
+        for side in sides:
+            with contextlib.suppress(SideEndedError):
+                found[side] = ask(side)
+        if len(found) < len(SIDES):
+            raise SideEndedError
+        return found
+
+    def _arrive(self, side: str) -> int | None:
+        """Wait until a test stops inside `benchmark(...)`; returns how often that may call at most."""
+        message = self._await(side)
+        if message["event"] == "done":
+            self._end(side, message, unused=True)
+            raise SideEndedError
+        most: int | None = message["most"]
+        return most
+
+    def _finish(self, side: str) -> None:
+        if side not in self._visit.ends:
+            self._processes[side].send({"do": "finish"})
+            self._end(side, self._await(side), unused=False)
+
+    def _end(self, side: str, message: Message, *, unused: bool) -> None:
+        outcome = "unused" if unused and message["outcome"] == "passed" else message["outcome"]
+        reason = "never called the benchmark fixture" if outcome == "unused" else message["reason"]
+        foreign = tuple((name, file) for name, file in message["foreign"])
+        self._visit.ends[side] = End(outcome, reason, message["version"], foreign)
+
+    def _await(self, side: str) -> Message:
+        patience = min(self._timeout, max(0.0, self._until - time.monotonic()))
+        message = self._processes[side].receive(patience)
+        if isinstance(message, End):
+            self.lost = True
+            self._visit.ends[side] = message
+            raise SideEndedError
+        return message
+
+    def _ask(self, side: str, command: Message) -> Message:
+        self._processes[side].send(command)
+        message = self._await(side)
+        if message["event"] == "done":  # the function under test has raised
+            self._end(side, message, unused=False)
+            raise SideEndedError
+        return message
+
+    def _burst(self, calls: int) -> Burst:
+        """One burst on each side, in an order drawn by a coin."""
+
+        def timed(side: str) -> Timing:
+            message = self._ask(side, {"do": "burst", "calls": calls})
+            del message["event"]
+            return Timing(**message)
+
+        return self._on_both(self._coins.sample(SIDES, 2), timed)
+
+    def _pin(self, cpus: Sequence[int]) -> None:
+        if cpus:
+            for side in self._order:
+                self._ask(side, {"do": "pin", "cpus": list(cpus)})
+
+    def _time(self, most: int | None, cpus: Sequence[int]) -> None:
+        visit = self._visit
+        if visit.recipe is None:
+            self._explore(most, cpus)
+            return
+        if visit.recipe.clock == "cpu":
+            self._pin(cpus)
+        first = self._burst(1)
+        if visit.recipe.cold:
+            visit.bursts = [first]
+            return
+        if most is None:
+            self._burst(visit.recipe.calls)  # wakes caches and clocks; too dear where calls are numbered
+        visit.bursts = [self._burst(visit.recipe.calls) for _ in range(visit.recipe.pairs)]
+
+    def _explore(self, most: int | None, cpus: Sequence[int]) -> None:
+        """First round: find the recipe on free CPUs, by a rule that treats the sides alike."""
+        visit = self._visit
+        first = self._burst(1)
+        longest = max(timing.wall for timing in first.values()) / 1e9
+        if most == 1 or longest > LONG:
+            visit.bursts = [first]
+            visit.recipe = Recipe(1, 1, choose_clock([first]), cold=True)
+        elif most is not None:
+            pairs = min(PAIRS, most - 1)
+            calls = max(1, min((most - 1) // pairs, round(BURST / max(longest, 1e-9))))
+            visit.bursts = [self._burst(calls) for _ in range(pairs)]
+            visit.recipe = Recipe(calls, pairs, choose_clock(visit.bursts), cold=False)
+        else:
+            calls, seconds = self._calibrate(longest)
+            clock = choose_clock([self._burst(calls) for _ in range(PROBES)])
+            pairs = max(FEWEST_PAIRS, min(PAIRS, int(TIME_FOR_PAIRS / max(seconds, 1e-9))))
+            visit.recipe = Recipe(calls, pairs, clock, cold=False)
+            self._pin(cpus if clock == "cpu" else ())
+            visit.bursts = [self._burst(calls) for _ in range(pairs)]
+
+    def _calibrate(self, seconds: float) -> tuple[int, float]:
+        """Find the calls that fill a burst, and how long that takes (the mean of both sides)."""
+        calls = 1
+        while True:
+            timings = self._burst(calls).values()
+            seconds = sum(timing.wall for timing in timings) / 2e9
+            if seconds >= CALIBRATED_FROM or calls >= MOST_CALLS:
+                break
+            calls = min(calls * 10, max(calls + 1, math.ceil(calls * BURST / max(seconds, 1e-9))))
+        scaled = max(1, round(calls * BURST / seconds))
+        return scaled, seconds * scaled / calls

@@ -1,0 +1,115 @@
+"""What a gate is asked to do, from the command line or from [tool.paceline]."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from paceline.gate.errors import GateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MERGE_BASE = ""  # stands for the option without a value
+KEYS = (
+    "against",
+    "alpha",
+    "budget",
+    "control",
+    "install",
+    "json",
+    "overlay",
+    "python",
+    "timeout",
+    "tolerance",
+    "unsure",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`tolerance` and `alpha` are fractions, `budget` and `timeout` seconds; no `revision`: the same code."""
+
+    revision: str | None
+    tolerance: float = 0.03
+    alpha: float = 0.01
+    budget: float = 600.0
+    json: str | None = None
+    python: str | None = None
+    install: str = "auto"
+    control: bool = False
+    unsure: str = "pass"
+    timeout: float = 120.0
+    overlay: tuple[str, ...] = ()
+
+
+def fraction(text: str | float) -> float:
+    """Read 0.02 or 2% as 0.02. Raises ValueError outside ]0, 1[."""
+    words = str(text).strip()
+    value = float(words[:-1]) / 100 if words.endswith("%") else float(words)
+    if not 0 < value < 1:
+        raise ValueError(f"{text!r} is not between 0 and 100 %")
+    return value
+
+
+def seconds(text: str | float) -> float:
+    """Read a positive, finite number of seconds."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def read_table(root: Path) -> dict[str, Any]:
+    """[tool.paceline] of a project's pyproject.toml. Raises GateError for unknown keys."""
+    try:
+        content = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return {}
+    table: dict[str, Any] = content.get("tool", {}).get("paceline", {})
+    unknown = sorted(set(table) - set(KEYS))
+    if unknown:
+        raise GateError(f"[tool.paceline] has no {unknown[0]!r}: it knows {', '.join(KEYS)}")
+    return table
+
+
+def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settings | None:
+    """Return this run's settings, or None if no gate is asked for; the command line wins."""
+    given = {**table, **{name: value for name, value in command_line.items() if value is not None}}
+    wants = any(command_line.get(name) for name in ("python", "control")) or (command_line.get("against") is not None)
+    if not wants:
+        return None
+    try:
+        return Settings(
+            revision=_revision(command_line, table),
+            tolerance=fraction(given.get("tolerance", 0.03)),
+            alpha=fraction(given.get("alpha", 0.01)),
+            budget=seconds(given.get("budget", 600.0)),
+            json=given.get("json"),
+            python=given.get("python"),
+            install=_choice("install", given.get("install", "auto"), ("auto", "yes", "no")),
+            control=bool(given.get("control", False)),
+            unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "fail")),
+            timeout=seconds(given.get("timeout", 120.0)),
+            overlay=tuple(given.get("overlay", ())),
+        )
+    except (TypeError, ValueError) as error:
+        raise GateError(f"[tool.paceline] or the command line: {error}") from error
+
+
+def _revision(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> str | None:
+    """Without a value on the command line, the project's own choice stands in."""
+    if command_line.get("against") is None and command_line.get("python"):
+        return None  # environments are compared, on the same code
+    return str(command_line.get("against") or table.get("against", MERGE_BASE))
+
+
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+    return str(value)

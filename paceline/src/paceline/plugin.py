@@ -1,0 +1,317 @@
+"""pytest's side of paceline: options and hooks, nothing else.
+
+Loaded into every pytest run, workers of a trial included, so it imports the gate only when one is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from paceline.gate.settings import Settings
+    from paceline.gate.trial import Selection, Trial
+    from paceline.gate.verdict import Finding
+
+WORKER = "paceline.gate.worker"
+PREFIX = "benchmark_against_"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the gate's options; each can also be set under [tool.paceline] in pyproject.toml."""
+    group = parser.getgroup(
+        "paceline", "paceline: judge a change's speed by a randomised trial (also: [tool.paceline])"
+    )
+    group.addoption(
+        "--benchmark-against",
+        metavar="REV",
+        nargs="?",
+        const="",
+        help="Judge every selected benchmark of the working tree against this git revision. Without a"
+        " value: the merge base with the upstream default branch. Exit status: 1 if something is slower, 4 if"
+        " nothing could be judged.",
+    )
+    group.addoption(
+        "--benchmark-tolerance",
+        metavar="FRACTION",
+        help="Slowdowns below this are accepted, e.g. 2%% or 0.02. Default: 3%%.",
+    )
+    group.addoption(
+        "--benchmark-alpha",
+        metavar="FRACTION",
+        help="At most this share of runs on identical code goes red, over all benchmarks. Default: 1%%.",
+    )
+    group.addoption(
+        "--benchmark-budget",
+        metavar="SECONDS",
+        help="What is undecided when this time is spent is `unsure`. Default: 600.",
+    )
+    group.addoption(
+        "--benchmark-timeout",
+        metavar="SECONDS",
+        help="A burst, a set-up or a teardown that takes longer hangs; a test may take five times as long."
+        " Default: 120.",
+    )
+    group.addoption(
+        "--benchmark-against-json",
+        metavar="FILE",
+        help="Write the findings to this file, as JSON (schema 1).",
+    )
+    group.addoption(
+        "--benchmark-against-python",
+        metavar="EXE",
+        help="Run base with this Python, to judge an upgrade. Without --benchmark-against: on the same code.",
+    )
+    group.addoption(
+        "--benchmark-against-install",
+        nargs="?",
+        const="yes",
+        choices=["auto", "yes", "no"],
+        help="Install both sides into folders of their own. Default: auto (src/ layouts, compiled parts).",
+    )
+    group.addoption(
+        "--benchmark-against-control",
+        action="store_true",
+        default=None,
+        help="Judge base against base: whatever is found is false.",
+    )
+    group.addoption(
+        "--benchmark-unsure",
+        choices=["pass", "fail"],
+        help="What to do with benchmarks that stay undecided. Default: pass, and say so.",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the gate if one is asked for."""
+    option = config.option
+    asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
+    if all(each is None for each in asked) or config.pluginmanager.has_plugin(WORKER):
+        return
+    from paceline.gate.errors import GateError
+
+    try:
+        settings = _settings(config)
+    except GateError as error:
+        raise pytest.UsageError(str(error)) from None
+    if settings is not None:
+        config.pluginmanager.register(Gate(config, settings), "paceline-gate")
+
+
+def _settings(config: pytest.Config) -> Settings | None:
+    from paceline.gate.errors import GateError
+    from paceline.gate.settings import combine, read_table
+
+    option = config.option
+    if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
+        raise GateError("xdist is active, and processes that run at once disturb each other: leave out -n")
+    for name in ("benchmark_disable", "benchmark_skip"):
+        if getattr(option, name, False):
+            flag = "--" + name.replace("_", "-")
+            raise GateError(f"{flag} and --benchmark-against contradict each other: leave out one")
+    if not hasattr(option, "benchmark_only"):
+        raise GateError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
+    names = {
+        "against": "benchmark_against",
+        "alpha": "benchmark_alpha",
+        "budget": "benchmark_budget",
+        "control": PREFIX + "control",
+        "install": PREFIX + "install",
+        "json": PREFIX + "json",
+        "python": PREFIX + "python",
+        "timeout": "benchmark_timeout",
+        "tolerance": "benchmark_tolerance",
+        "unsure": "benchmark_unsure",
+    }
+    given = {key: getattr(option, name, None) for key, name in names.items()}
+    return combine(given, read_table(config.rootpath))
+
+
+class Gate:
+    """Runs the trial between collection and reports, and lets each test report its verdict."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._trial: Trial | None = None
+        self._findings: dict[str, Finding] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Judge all benchmarks before the first report."""
+        config = self._config
+        if config.option.collectonly or (session.testsfailed and not config.option.continue_on_collection_errors):
+            return
+        from paceline.gate.errors import GateError
+        from paceline.gate.trial import Trial
+
+        benchmarks = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
+        if not benchmarks:
+            raise pytest.UsageError(
+                "no benchmark was selected, so there is nothing to judge: name tests that use the `benchmark`"
+                " fixture, or loosen -k and -m"
+            )
+        self._trial = Trial(self._settings, self._selection(benchmarks), self._say)
+        try:
+            with _ended_by_signals():
+                self._trial.run()
+        except GateError as error:
+            raise pytest.UsageError(str(error)) from None
+        self._findings = {finding.name: finding for finding in self._trial.findings()}
+        self._write()
+
+    def _selection(self, items: list[pytest.Item]) -> Selection:
+        from paceline.gate.trial import Selection
+
+        config = self._config
+        paths = [str(path) for path in getattr(config.option, "file_or_dir", None) or []]
+        return Selection(
+            benchmarks=tuple(item.nodeid for item in items),
+            modules=tuple(_measuring_files(items, config.rootpath)),
+            arguments=tuple(_without(config.invocation_params.args, paths)),
+            paths=tuple(paths),
+            root=config.rootpath,
+            ini=config.inipath,
+            started_in=config.invocation_params.dir,
+            python_path=tuple(_python_path(config)),
+            extra=("--no-cov",) if config.pluginmanager.hasplugin("_cov") else (),
+        )
+
+    def _say(self, text: str) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and self._config.option.verbose >= 0:
+            reporter.ensure_newline()
+            reporter.write_line(f"paceline: {text}")
+            reporter.flush()
+
+    def _write(self) -> None:
+        from paceline.report import json_file, markdown
+
+        trial = self._trial
+        if trial is None:
+            return
+        try:
+            if self._settings.json:
+                json_file.write(trial, self._config.invocation_params.dir / self._settings.json)
+            step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+            if step_summary:
+                with Path(step_summary).open("a", encoding="utf-8") as file:
+                    file.write(markdown.page(trial.findings(), trial.seconds, trial.notices))
+        except OSError as error:
+            raise pytest.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Report a benchmark's verdict in place of running it here."""
+        finding = self._findings.get(item.nodeid)
+        if finding is None:
+            return None
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for when in ("setup", "call", "teardown"):
+            item.ihook.pytest_runtest_logreport(report=self._report(item, when, finding))
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _report(self, item: pytest.Item, when: Any, finding: Finding) -> pytest.TestReport:
+        from paceline.gate.verdict import RED
+        from paceline.report.terminal import claim
+
+        outcome: Any = "passed"
+        longrepr: Any = None
+        if when == "call":
+            if finding.verdict in RED or (finding.verdict == "unsure" and self._settings.unsure == "fail"):
+                outcome, longrepr = "failed", claim(finding)
+            elif finding.verdict == "unavailable":
+                outcome = "skipped"
+                longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {claim(finding)}")
+        properties = [(name, value) for name, value in finding.as_json().items() if name != "name"]
+        return pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords=dict.fromkeys(item.keywords, 1),
+            outcome=outcome,
+            longrepr=longrepr,
+            when=when,
+            user_properties=properties if when == "call" else (),
+        )
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table: all of it, or after an interruption what is known so far."""
+        from paceline.gate.trial import machine
+        from paceline.report.terminal import summary, table
+
+        trial = self._trial
+        findings = trial.findings() if trial else []
+        if trial is None or not findings:
+            return
+        terminalreporter.section("paceline")
+        base = str(trial.base.get("commit") or "the same code")[:12]
+        terminalreporter.write_line(
+            f"head against {trial.base.get('revision') or 'another environment'} ({base});"
+            f" tolerance {trial.settings.tolerance:.1%}, at most {trial.settings.alpha:.1%} false alarms"
+        )
+        for line in table(findings):
+            terminalreporter.write_line(line)
+        notices = list(trial.notices)
+        if not machine()["pinning"]:
+            notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
+        if all(finding.verdict == "new" for finding in findings):
+            notices.append("every benchmark is new: nothing to compare with yet")
+        unsure = sum(finding.verdict == "unsure" for finding in findings)
+        if unsure and trial.settings.unsure == "pass":
+            notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
+        for notice in notices:
+            terminalreporter.write_line(f"note: {notice}")
+        terminalreporter.write_line(summary(findings, trial.seconds))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the gate like Ctrl-C, so that it cleans up behind itself."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {name: signal.signal(getattr(signal, name), signal.default_int_handler) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _measuring_files(items: list[pytest.Item], root: Path) -> list[Path]:
+    """Files that define the measurement: test modules, and the conftests and package files around them."""
+    files: dict[Path, None] = {}
+    for item in items:
+        files[item.path] = None
+        for folder in item.path.parents:
+            files[folder / "conftest.py"] = None
+            if folder == root:
+                break
+    return [path for path in files if path.is_file()]
+
+
+def _without(arguments: Any, paths: list[str]) -> list[str]:
+    """Arguments of the command line without its paths, which stand last where one is also a value."""
+    left = [os.fspath(argument) for argument in arguments]
+    for path in reversed(paths):
+        if path in left:
+            del left[len(left) - 1 - left[::-1].index(path)]
+    return left
+
+
+def _python_path(config: pytest.Config) -> Iterator[str]:
+    for path in config.getini("pythonpath"):
+        folder = Path(path)
+        if folder.is_relative_to(config.rootpath):
+            yield folder.relative_to(config.rootpath).as_posix()

@@ -1,0 +1,1 @@
+"""What a trial found, for people (terminal, Markdown) and for programs (JSON)."""

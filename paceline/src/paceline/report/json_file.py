@@ -1,0 +1,44 @@
+"""The findings for programs: schema 1, whose fields never change their meaning."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.gate.trial import machine
+
+if TYPE_CHECKING:
+    from paceline.gate.trial import Trial
+
+SCHEMA = 1
+
+
+def text(trial: Trial) -> str:
+    """Return the document; strict JSON, as no figure is infinite."""
+    document = {
+        "schema": SCHEMA,
+        "base": trial.base,
+        "head": trial.head,
+        "machine": machine(),
+        "alpha": trial.settings.alpha,
+        "tolerance": trial.settings.tolerance,
+        "seconds": round(trial.seconds, 3),
+        "benchmarks": [finding.as_json() for finding in trial.findings()],
+    }
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def write(trial: Trial, path: Path) -> None:
+    """Write it whole or not at all: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text(trial))
+            file.close()
+            Path(file.name).replace(path)
+        except BaseException:
+            file.close()
+            Path(file.name).unlink()
+            raise

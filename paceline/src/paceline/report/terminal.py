@@ -1,0 +1,102 @@
+"""The table at the end of a gate. A number never claims more than its interval."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paceline.gate.verdict import Finding
+
+NOTHING = "-"
+HEADINGS = (
+    "benchmark",
+    "base",
+    "head",
+    "head/base",
+    "95 % interval",
+    "verdict",
+    "rounds",
+    "clock",
+    "could see",
+)
+UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def duration(seconds: float | None) -> str:
+    """Three significant digits with a unit."""
+    if seconds is None:
+        return NOTHING
+    scale, unit = next(((scale, unit) for scale, unit in UNITS if seconds >= scale), UNITS[-1])
+    return f"{seconds / scale:.3g} {unit}"
+
+
+def percent(fraction: float | None) -> str:
+    """Write 0.021 as 2.1 %."""
+    return NOTHING if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def interval(finding: Finding) -> str:
+    """Bounds of the ratio; a one-sided bound is written as such."""
+    if finding.high is None:
+        return NOTHING
+    if finding.low is None:
+        return f"up to {finding.high:.3f}"
+    return f"{finding.low:.3f} to {finding.high:.3f}"
+
+
+def cells(finding: Finding, name: str) -> tuple[str, ...]:
+    """One row of the table."""
+    return (
+        name,
+        duration(finding.base_seconds),
+        duration(finding.head_seconds),
+        NOTHING if finding.ratio is None else f"{finding.ratio:.3f}",
+        interval(finding),
+        finding.verdict,
+        str(finding.rounds),
+        finding.clock or NOTHING,
+        percent(finding.detectable),
+    )
+
+
+def short_names(findings: Sequence[Finding]) -> list[str]:
+    """Names without the file, if that tells all of them apart."""
+    names = [finding.name.partition("::")[2] or finding.name for finding in findings]
+    return names if len(set(names)) == len(names) else [finding.name for finding in findings]
+
+
+def table(findings: Sequence[Finding]) -> list[str]:
+    """Lines of the table, then a line for every reason."""
+    names = short_names(findings)
+    rows = [HEADINGS, *(cells(finding, name) for finding, name in zip(findings, names, strict=True))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        first, *rest = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        lines.append("  ".join([first, *rest]).rstrip())
+    reasons = [
+        f"{name}: {finding.verdict}: {finding.reason}"
+        for finding, name in zip(findings, names, strict=True)
+        if finding.reason
+    ]
+    return [*lines, *([""] if reasons else []), *reasons]
+
+
+def summary(findings: Sequence[Finding], seconds: float) -> str:
+    """Count the verdicts, in one line."""
+    counts = Counter(finding.verdict for finding in findings)
+    return f"{', '.join(f'{count} {verdict}' for verdict, count in counts.most_common())} in {seconds:.0f} s"
+
+
+def claim(finding: Finding) -> str:
+    """Say why a test is red, or what was found, in one line."""
+    if finding.ratio is None:
+        return f"{finding.verdict}: {finding.reason}"
+    return (
+        f"{finding.verdict}: head takes {finding.ratio:.3f} times as long as base (95 % interval"
+        f" {interval(finding)}; {finding.rounds} rounds, {finding.clock} time)"
+        + (f"; {finding.reason}" if finding.reason else "")
+    )

@@ -1,0 +1,148 @@
+"""Real projects in real repositories, judged by real pytest processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Wide enough that a busy machine cannot fail a test that is not about noise.
+QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=10%")
+
+REVISIONS = ("--benchmark-against", "--benchmark-against-python")  # say what base is
+
+WORK = """
+def total(count):
+    result = 0
+    for value in range(count):
+        result += value * value
+    return result
+"""
+
+TEST = """
+import work
+
+def test_total(benchmark):
+    assert benchmark(work.total, 300) > 0
+"""
+
+
+@dataclass
+class Run:
+    """What one pytest run left: exit status, output, and the findings by name."""
+
+    status: int
+    output: str
+    document: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> dict[str, dict[str, Any]]:
+        """Findings by the last part of their names."""
+        return {each["name"].split("::")[-1]: each for each in self.document.get("benchmarks", [])}
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Verdicts by the last part of the benchmarks' names."""
+        return {name: str(each["verdict"]) for name, each in self.findings.items()}
+
+    @property
+    def error(self) -> str:
+        """The one line of a wrong use."""
+        lines = [line for line in self.output.splitlines() if line.startswith("ERROR: ")]
+        assert len(lines) == 1, self.output
+        assert "Traceback" not in self.output, self.output
+        return lines[0]
+
+
+@dataclass
+class Project:
+    """A project in a git repository of its own."""
+
+    root: Path
+    temporary: Path
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the project."""
+        done = subprocess.run(
+            [
+                "git",
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.org",
+                "-c",
+                "protocol.file.allow=always",
+                *arguments,
+            ],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def write(self, files: dict[str, str]) -> None:
+        """Write files, by their paths."""
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def commit(self, files: dict[str, str] | None = None, message: str = "change") -> str:
+        """Commit everything and return the hash."""
+        self.write(files or {})
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start pytest in the project, in a process group of its own that heeds Ctrl-C."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it ignored
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "--benchmark-only", *arguments],
+            cwd=self.root,
+            env=self.environment() | (environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return an environment without what this test run itself has set."""
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST", "COV", "GITHUB"))}
+        return kept | {"TMPDIR": str(self.temporary), "PYTHONDONTWRITEBYTECODE": ""}
+
+    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
+        """Run pytest in the project to its end."""
+        findings = self.root.parent / "findings.json"
+        findings.unlink(missing_ok=True)
+        process = self.start(*arguments, f"--benchmark-against-json={findings}", environment=environment)
+        output, _ = process.communicate(timeout=280)
+        document = json.loads(findings.read_text(encoding="utf-8")) if findings.exists() else {}
+        return Run(process.returncode, output, document)
+
+    def judge(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
+        """Run a quick gate against HEAD unless another revision is named."""
+        named = any(word.partition("=")[0] in REVISIONS for word in arguments)
+        against = [] if named else ["--benchmark-against=HEAD"]
+        return self.run(*QUICK, *against, *arguments, environment=environment)
+
+    @property
+    def leftovers(self) -> list[Path]:
+        """Temporary folders that a gate left behind."""
+        return list(self.temporary.glob("paceline-*"))
+
+
+def processes() -> str:
+    """Command lines of all processes."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found.append((folder / "cmdline").read_bytes().decode(errors="replace"))
+        except OSError:
+            continue
+    return "\n".join(found)

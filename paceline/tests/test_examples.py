@@ -1,0 +1,45 @@
+"""The commands in the gate's documentation are run as they stand there."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from projects import QUICK, TEST, WORK, Project
+
+PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands() -> list[str]:
+    return [line.partition("  #")[0].strip() for block in blocks("shell") for line in block.splitlines()]
+
+
+def test_page_shows_commands() -> None:
+    assert len(commands()) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", commands())
+def test_command(command: str, make_project: Callable[..., Project]) -> None:
+    project = make_project(files={"work.py": WORK, "test_speed.py": TEST + TEST.replace("test_total", "test_numpy")})
+    project.git("tag", "v1.2")
+    project.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    program, only, *arguments = shlex.split(command)
+    assert (program, only) == ("pytest", "--benchmark-only")
+    run = project.run(*QUICK, *arguments)
+    assert run.status == 0, run.output
+    assert run.verdicts.keys() == ({"test_numpy"} if "-k" in arguments else {"test_numpy", "test_total"})
+
+
+def test_json_example_has_the_fields_that_are_written(project: Project) -> None:
+    example = json.loads(blocks("json")[0])
+    written = project.judge().document
+    assert list(example) == list(written)
+    assert list(example["benchmarks"][0]) == list(written["benchmarks"][0])
+    assert list(example["base"]) == list(written["base"])

@@ -1,0 +1,94 @@
+"""What people and pages are shown: no number without its doubt, no markup from a name."""
+
+import pytest
+from paceline.gate.settings import Settings, combine, fraction, seconds
+from paceline.gate.verdict import Finding
+from paceline.report.markdown import escape, page
+from paceline.report.terminal import claim, duration, interval, short_names, summary, table
+
+SAME = Finding("t.py::test_a", "same", 1.002, None, 1.01, 5, "cpu", 1.2e-5, 1.2e-5, 0.021)
+SLOWER = Finding("t.py::test_b", "slower", 1.1, 1.05, 1.2, 14, "wall", 2.0, 2.2, 0.01)
+NEW = Finding("t.py::test_c", "new", reason="base has no such benchmark")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (2.0, "2 s"),
+        (0.0123, "12.3 ms"),
+        (1.234e-5, "12.3 us"),
+        (6.3e-8, "63 ns"),
+        (3e-10, "0.3 ns"),
+    ],
+)
+def test_durations_have_three_digits_and_a_unit(value: float | None, text: str) -> None:
+    assert duration(value) == text
+
+
+def test_intervals_never_claim_a_bound_that_does_not_exist() -> None:
+    assert interval(SAME) == "up to 1.010"
+    assert interval(SLOWER) == "1.050 to 1.200"
+    assert interval(NEW) == "-"
+
+
+def test_table_has_a_row_for_each_and_a_line_for_each_reason() -> None:
+    lines = table([SAME, SLOWER, NEW])
+    assert [line.split()[0] for line in lines[:4]] == ["benchmark", "test_a", "test_b", "test_c"]
+    assert lines[-1] == "test_c: new: base has no such benchmark"
+    assert summary([SAME, SLOWER, SAME], 61.2) == "2 same, 1 slower in 61 s"
+    assert "1.100 times as long" in claim(SLOWER)
+
+
+def test_names_are_shortened_only_if_that_keeps_them_apart() -> None:
+    assert short_names([SAME, SLOWER]) == ["test_a", "test_b"]
+    twin = Finding("u.py::test_a", "same")
+    assert short_names([SAME, twin]) == ["t.py::test_a", "u.py::test_a"]
+
+
+@pytest.mark.parametrize("hostile", ["<b>", "a|b", "[x](y)", "`c`", "@team", "#1", "a\nb", "**b**"])
+def test_names_from_a_pull_request_show_as_themselves(hostile: str) -> None:
+    shown = escape(hostile)
+    for mark in ("<", "\n", "@", "#1"):
+        assert mark not in shown
+    for mark in "|[]`*":
+        assert shown.count(mark) == shown.count(f"\\{mark}")
+
+
+def test_page_begins_with_what_is_red() -> None:
+    rows = [line for line in page([SAME, NEW, SLOWER], 3.0, ["a note"]).splitlines() if "test" in line]
+    assert "**slower**" in rows[0]
+    assert rows[-1].startswith("- test")
+
+
+@pytest.mark.parametrize(("text", "value"), [("2%", 0.02), ("2.5 %", 0.025), ("0.02", 0.02), (0.5, 0.5)])
+def test_fractions_are_read_with_and_without_a_percent_sign(text: str | float, value: float) -> None:
+    assert fraction(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "-1%", "nan", "100%", "many"])
+def test_impossible_fractions_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not between|could not convert"):
+        fraction(text)
+
+
+def test_infinite_and_negative_seconds_are_refused() -> None:
+    assert seconds("1.5") == 1.5
+    for text in ("inf", "0", "-1", "nan"):
+        with pytest.raises(ValueError, match="positive"):
+            seconds(text)
+
+
+def test_revision_is_the_command_lines_then_the_projects_then_the_merge_base() -> None:
+    def revision(against: str | None, table: dict[str, str], python: str | None = None) -> Settings | None:
+        return combine({"against": against, "python": python}, table)
+
+    assert revision(None, {"against": "main"}) is None, "a setting alone starts no gate"
+    for given, expected in (
+        (revision("v1", {"against": "main"}), "v1"),
+        (revision("", {"against": "main"}), "main"),
+        (revision("", {}), ""),
+        (revision(None, {}, "python3"), None),
+    ):
+        assert given is not None
+        assert given.revision == expected
