@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[RESULTS] = []
-    if not _cases(config, catalog.DEFAULT_SIZES):
+    if not _cases(config, _default_sizes(config)):
         raise pytest.UsageError(
             "--workload, --contender and --size together leave nothing: no workload has all of them"
         )
@@ -67,6 +67,12 @@ def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:
     return [name for name in valid if name in asked]
 
 
+def _default_sizes(config: pytest.Config) -> tuple[str, ...]:
+    """Return the sizes that are measured: where paceline judges a change, the one whose runs fit its bursts."""
+    judging = config.getoption("benchmark_against", None) is not None
+    return ("small",) if judging else catalog.DEFAULT_SIZES
+
+
 def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[str, str, str]]:
     """Return every (workload, contender, size) that the options leave."""
     option = config.option
@@ -89,7 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "workload" in metafunc.fixturenames:
         wanted = [name for name in CASE if name in metafunc.fixturenames]
         is_benchmark = "benchmark" in metafunc.fixturenames
-        cases = _cases(metafunc.config, catalog.DEFAULT_SIZES if is_benchmark else TEST_SIZES)
+        cases = _cases(metafunc.config, _default_sizes(metafunc.config) if is_benchmark else TEST_SIZES)
         rows = dict.fromkeys(tuple(case[CASE.index(name)] for name in wanted) for case in cases)
         metafunc.parametrize(wanted, list(rows))
 

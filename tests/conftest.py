@@ -23,8 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What `git clone` would bring of the suite, by name: enough to test, measure and discover.
 SUITE = (
     "benchmarks",
+    "docs",
     "impl",
+    "paceline",
     "tests",
+    "CONTRIBUTING.md",
     "conftest.py",
     "pyproject.toml",
     "asv.conf.json",
