@@ -8,10 +8,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import catalog
+
+if TYPE_CHECKING:
+    from tests.conftest import Git
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,14 +55,18 @@ def test_the_pages_show_the_two_commands() -> None:
 
 
 @pytest.fixture
-def ready_tree(tree: Path) -> Path:
-    """A copy of the tree whose environment is the one that runs the tests, so that make finds nothing to set up."""
+def ready_tree(tree: Path, git: Git) -> Path:
+    """A committed copy of the tree, with the environment that runs the tests: make finds nothing to set up."""
     (tree / ".venv").mkdir()
     (tree / ".venv" / "bin").symlink_to(Path(sys.prefix, "bin"))
     (tree / ".venv" / "ready").touch()
     (tree / "impl" / "least_squares" / "with_hypermath.py").write_text(
         "from impl.least_squares.sums_python import prepare as prepare\n", encoding="utf-8"
     )
+    (tree / ".gitignore").write_text(".venv\n", encoding="utf-8")
+    git(tree, "init", "--quiet")
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message=Begin")
     return tree
 
 
