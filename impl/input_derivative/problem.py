@@ -103,7 +103,7 @@ def tolerance(problem: Problem, dtype: np.dtype[np.floating]) -> float:
     ``eps``, they lose a third of the digits, which is a few times ``eps^(2/3)`` = 4e-11 for outputs and third
     derivatives near 1. Every other way loses to rounding less than the bound below, 2e-12 at the article's size.
 
-    Narrower types: a derivative is a sum of products over all paths through the network. The magnitudes of those
+    float32: a derivative is a sum of products over all paths through the network. The magnitudes of those
     sum to at most ``|w1[j]| |w2| |w3|``, because no slope of tanh exceeds 1, and each is rounded about once for
     every term of the longest chain of sums and some ten times on the way.
     """
@@ -116,8 +116,8 @@ def tolerance(problem: Problem, dtype: np.dtype[np.floating]) -> float:
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is the derivative, a float array as ``Run`` tells."""
-    if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
-        raise AssertionError(f"the answer is {answer!r}, not an array of floats")
+    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float64, np.float32):
+        raise AssertionError(f"the answer is {answer!r}, not an array of float64 or float32")
     np.testing.assert_allclose(
         answer,
         truth(problem).astype(answer.dtype),
