@@ -1,6 +1,7 @@
 """NumPy on blocks of payments that stay in the processor's cache, every result in a buffer made beforehand.
 
-Over all payments at once each layer would go to memory and back. In blocks nothing is allocated but the answer.
+Over all payments at once each layer would go to memory and back. In blocks nothing is allocated but the answer. They
+stand feature by feature, their last row ones, as in ``impl/fraud_training/backprop_numpy.py`` and for its reasons.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl._autoencoder import SHAPES, kernels_and_biases
+from impl._autoencoder import layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,31 +22,38 @@ BLOCK = 512
 
 
 def prepare(problem: Problem) -> Run:
-    """Cut payments into blocks, and make buffers for what each layer gives."""
-    starts = range(0, len(problem.payments), BLOCK)
-    blocks = np.split(problem.payments, starts[1:])
-    pairs = kernels_and_biases(problem.weights, np.reshape)
-    buffers = [[np.empty((len(block), fan_out)) for _, fan_out in SHAPES] for block in (blocks[0], blocks[-1])]
-    count = len(problem.payments)
+    """Cut payments into blocks, ``(30, BLOCK)`` or less in the last, and make buffers for what each layer gives."""
+    count, features = problem.payments.shape
+    padded = np.insert(problem.payments.T, features, 1, axis=0)
+    cuts = range(0, count, BLOCK)[1:]
+    blocks = [np.ascontiguousarray(block) for block in np.split(padded, cuts, axis=1)]
+    kernels = [layer.T for layer in layers(problem.weights, np.reshape)]
+    # By length: the last block may have one of its own.
+    buffers = {
+        length: [np.ones((fan_in, length)) for fan_in in (15, 8, 8, 30)]
+        for length in (blocks[0].shape[1], blocks[-1].shape[1])
+    }
     # As a float64 array: NumPy would convert a whole number through a buffer of 64 kB in every call.
     zero = np.zeros(())
 
     def run() -> NDArray[np.float64]:
         errors = np.empty(count)
-        share = np.full(blocks[0].shape[1], 1 / blocks[0].shape[1])
+        share = np.full(features, 1 / features)
         start = 0
         for block in blocks:
-            full = len(block) == len(blocks[0])
+            stop = start + block.shape[1]
             values = block
-            for number, ((kernel, bias), out) in enumerate(zip(pairs, buffers[0 if full else 1], strict=True)):
-                np.matmul(values, kernel, out=out)
-                np.add(out, bias, out=out)
-                values = np.maximum(out, zero, out=out) if number % 2 else np.tanh(out, out=out)
-            np.subtract(values, block, out=values)
-            np.square(values, out=values)
-            stop = start + len(block)
-            # The mean over features as a product with 1/29, which BLAS does faster than NumPy's sums of short rows.
-            np.matmul(values, share, out=errors[start:stop])
+            for number, (kernel, out) in enumerate(zip(kernels, buffers[stop - start], strict=True)):
+                made = out[:-1]
+                np.matmul(kernel, values, out=made)
+                if number % 2:
+                    np.maximum(made, zero, out=made)
+                else:
+                    np.tanh(made, out=made)
+                values = out
+            np.subtract(made, block[:-1], out=made)
+            np.square(made, out=made)
+            np.matmul(share, made, out=errors[start:stop])
             start = stop
         return errors
 

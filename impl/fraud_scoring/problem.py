@@ -143,8 +143,8 @@ def quality(problem: Problem, answer: NDArray[np.floating]) -> tuple[str, float]
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is every payment's error, floats of shape ``(payments,)``."""
-    if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
-        raise AssertionError(f"the answer is {answer!r}, not an array of floats")
+    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float64, np.float32):
+        raise AssertionError(f"the answer is {answer!r}, not an array of float64 or float32")
     np.testing.assert_allclose(
         answer,
         truth(problem).astype(answer.dtype),
