@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from impl.input_derivative.problem import Problem, Run
 
-# The first use of forward mode imports the rest of it, in which PyTorch 2.13 calls what it has deprecated itself.
+# The first use of forward mode imports a part of PyTorch 2.13 that calls what PyTorch itself has deprecated.
 with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-    vmap(lambda tangent: jvp(torch.tanh, (torch.zeros(1),), (tangent,)))(torch.ones(1, 1))
+    jvp(torch.tanh, (torch.zeros(1),), (torch.ones(1),))
 
 
 def prepare(problem: Problem) -> Run:
