@@ -75,9 +75,9 @@ def test_numpy_allocates_nothing_in_the_inner_loop() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     weights = sum(values.nbytes for values in problem.weights)
-    # Views, and NumPy's own block for casting, are less than a batch of pixels as floats.
-    batch = problem.order.shape[1] * problem.images.shape[1] * 8
-    assert max(peaks) - weights < batch
+    # NumPy itself takes, and frees, as much as one hidden layer where it broadcasts a bias; a gradient is far more.
+    assert peaks[1] - peaks[0] < 1_000
+    assert max(peaks) - weights < problem.w1.nbytes / 3
 
 
 def test_tensorflow_traces_once_for_all_problems_of_the_same_shapes() -> None:
