@@ -1,7 +1,7 @@
 """Predict the class probabilities of images by the dense classifier of ``image_training``: no step, only forward.
 
 Source of the network and of size ``article``: see ``image_training``; of the published test set it is
-half, so that pure Python is not left out.
+a quarter, so that pure Python is not left out.
 Speed does not depend on the weights, so they are drawn, biases too: one that is forgotten would show.
 
 The truth is the same function written another way: biases as the weights of one more input that is always 1, and
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SIZES: dict[str, Size] = {
     "tiny": ("made", (9, 7, 4), 5),
     "small": ("digits", (64, 128, 10), 160),
-    "article": ("made", (784, 128, 10), 5_000),
+    "article": ("made", (784, 128, 10), 2_500),
 }
 
 #: The contenders that every table compares the others with.

@@ -226,7 +226,8 @@ def tolerance(problem: Problem, dtype: np.dtype[np.floating]) -> float:  # noqa:
 def accuracy(problem: Problem, answer: Iterable[NDArray[np.floating]]) -> float:
     """Return the fraction of the held-out images that the weights ``answer`` classify as labelled."""
     w1, b1, w2, b2 = answer
-    logits = np.maximum(problem.held_out_images * problem.scale @ w1 + b1, 0) @ w2 + b2
+    with np.errstate(all="ignore"):  # wrong weights may overflow: they classify badly
+        logits = np.maximum(problem.held_out_images * problem.scale @ w1 + b1, 0) @ w2 + b2
     return float(np.mean(logits.argmax(axis=1) == problem.held_out_labels))
 
 
@@ -235,17 +236,23 @@ def quality(problem: Problem, answer: Iterable[NDArray[np.floating]]) -> tuple[s
     return "accuracy", accuracy(problem, answer)
 
 
-def check_weights(answer: object, shapes: list[tuple[int, ...]]) -> tuple[NDArray[np.floating], ...]:
-    """Return ``answer``, or raise ``AssertionError`` unless it is a tuple of finite float arrays of ``shapes``."""
-    if type(answer) is not tuple or len(answer) != len(shapes):
-        raise AssertionError(f"the answer is {answer!r:.200}, not a tuple of {len(shapes)} arrays")
-    for place, (values, shape) in enumerate(zip(answer, shapes, strict=True)):
+def check_weights(answer: object, initial: Weights) -> tuple[NDArray[np.floating], ...]:
+    """Return ``answer``, or raise ``AssertionError`` unless it can be what became of ``initial``.
+
+    That is a tuple of finite float arrays of the same shapes, all of which have moved. None holds a zero: the drawn
+    values do not, and to train one to exactly zero is next to impossible.
+    """
+    if type(answer) is not tuple or len(answer) != len(initial):
+        raise AssertionError(f"the answer is {answer!r:.200}, not a tuple of {len(initial)} arrays")
+    for place, (values, before) in enumerate(zip(answer, initial, strict=True)):
         if not isinstance(values, np.ndarray) or values.dtype not in (np.float32, np.float64):
             raise AssertionError(f"weights {place} are {values!r:.200}, not an array of float64 or float32")
-        if values.shape != shape:
-            raise AssertionError(f"weights {place} have the shape {values.shape} instead of {shape}")
+        if values.shape != before.shape:
+            raise AssertionError(f"weights {place} have the shape {values.shape} instead of {before.shape}")
         if not np.isfinite(values).all():
             raise AssertionError(f"weights {place} are not all finite")
+        if not values.all() or np.array_equal(values, before.astype(values.dtype)):
+            raise AssertionError(f"weights {place} were left empty or untrained")
     return answer
 
 
@@ -268,7 +275,7 @@ def check_close(
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is the trained weights: to rounding where that can be afforded."""
-    weights = check_weights(answer, [values.shape for values in problem.weights])
+    weights = check_weights(answer, problem.weights)
     if affordable(problem.weights, problem.order):
         check_close(weights, truth(problem), functools.partial(tolerance, problem))
     elif (reached := accuracy(problem, weights)) < problem.bar:

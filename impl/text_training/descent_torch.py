@@ -1,4 +1,4 @@
-"""PyTorch's automatic differentiation, eager, with an embedding bag whose gradient by the table is sparse."""
+"""PyTorch's automatic differentiation, eager, with an embedding bag whose gradient is sparse: a row a word."""
 
 from __future__ import annotations
 
