@@ -19,7 +19,8 @@ CHUNK = 250
 def prepare(problem: Problem) -> Run:
     """Lay out the buffers of a chunk, and those of what is left over."""
     count, pixels = problem.images.shape
-    rooms = {size: (np.empty((size, pixels)), Dense.room(size, problem.weights)) for size in {CHUNK, count % CHUNK}}
+    _, rest = divmod(count, CHUNK)
+    rooms = {size: (np.empty((size, pixels)), Dense.room(size, problem.weights)) for size in {CHUNK, rest}}
 
     def run() -> NDArray[np.float64]:
         probabilities = np.empty((count, len(problem.b2)))

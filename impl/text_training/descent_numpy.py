@@ -28,7 +28,7 @@ def prepare(problem: Problem) -> Run:
     dense = Dense.room(batch, problem.weights[1:])
     ones, vectors = np.ones(longest), np.empty((longest, width))
     x, change, wanted = np.empty((batch, width)), np.empty((batch, width)), np.empty((batch, 1))
-    room = max(sum(len(texts[review]) for review in rows) for rows in order)
+    room = len(problem.words)
     words, reader, share = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
 
     def run() -> tuple[NDArray[np.float64], ...]:
