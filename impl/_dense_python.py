@@ -1,7 +1,7 @@
 """The dense layers that the classifiers of images and of texts end in, in pure Python.
 
 Layers are tuples ``(columns, bias)``, a list of floats for every unit, so that a unit's value is one inner product
-``sum(map(mul, ...))``: of what plain Python can do with two lists, the fastest by half.
+``sum(map(mul, ...))``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Predict whether reviews are good by the sentiment classifier of ``text_training``: no step, only forward.
 
-Source of the network and of size ``article``: see ``text_training``; it has the same 15,000 reviews of 88,000 words.
+Source of the network and of size ``article``: see ``text_training``; as many reviews, drawn anew, of 88,000 words.
 Speed does not depend on the weights, so they are drawn, biases too: one that is forgotten would show.
 
 The truth is the same function written another way: sums over words by histograms, biases as the weights of one more
