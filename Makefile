@@ -17,8 +17,8 @@ help:  ## list the targets
 bench: .venv/ready  ## run every benchmark and answer the question; THREADS=n, ARGS="--workload least_squares"
 	$(BIN)/pytest --benchmark-only $(ARGS)
 
-test: .venv/ready  ## run every test; ARGS="-m 'not slow'" leaves out the long ones
-	$(BIN)/pytest $(ARGS)
+test: .venv/ready  ## run the tests; ARGS="-m ''" adds those that are marked slow
+	$(BIN)/pytest -m "not slow" $(ARGS)
 
 evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchmark; MINUTES=20, ARGS=--load
 	$(BIN)/python paceline/evidence.py --minutes $(MINUTES) $(ARGS)

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-#: Read by: OpenMP (OpenBLAS, MKL, PyTorch), OpenBLAS, MKL, Accelerate, NumExpr, Numba, TensorFlow twice, JAX.
+#: Read by: OpenMP (OpenBLAS, MKL, PyTorch), OpenBLAS, MKL, Accelerate, NumExpr, Numba, TensorFlow twice, JAX, Polars.
 VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -21,6 +21,7 @@ VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
     "NPROC",
+    "POLARS_MAX_THREADS",
 )
 
 #: Keeps what XLA compiles, for JAX and TensorFlow, on the thread that calls it.

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: A run that takes longer, in seconds, is timed once: its spread is small beside the ratios that it is there for.
 SLOW = 1.0
 
+#: No first run takes longer, in seconds, for the sake of compiling alone: up to here a second one decides.
+COMPILING = 8.0
+
 
 def _seconds(run: Callable[[], Any], look_at: Callable[[Any], object] = id) -> float:
     """Return how long one run takes, apart from looking at its answer."""
@@ -36,8 +39,9 @@ def test_speed(
     check = module.check
     # The first run compiles and warms up. What it returned is looked at before any time is taken: the time of a
     # wrong answer is worth nothing.
-    slow = _seconds(run, lambda answer: check(problem, answer)) > SLOW
-    if slow:  # to run, or to compile?
+    first = _seconds(run, lambda answer: check(problem, answer))
+    slow = first > SLOW
+    if SLOW < first <= COMPILING:
         slow = _seconds(run) > SLOW
     answer = benchmark.pedantic(run, rounds=1) if slow else benchmark(run)
     check(problem, answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import keras  # type: ignore[import-untyped]
+import keras
 import numpy as np
 
 from impl._autoencoder import SHAPES, kernels_and_biases

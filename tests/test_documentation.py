@@ -26,6 +26,7 @@ ELSEWHERE = (
     ".venv/bin/python -m benchmarks.ratios",
     ".venv/bin/pre-commit install",
     "make lint",
+    "make evidence",
 )
 
 #: Stands for all the tests, where a command would run them all.

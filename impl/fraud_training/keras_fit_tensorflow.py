@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keras  # type: ignore[import-untyped]
+import keras
 import numpy as np
 
 from impl import _autoencoder_keras as autoencoder

@@ -111,6 +111,7 @@ def spoilt(answer: Any) -> Iterator[tuple[str, object]]:
                 yield f"output {number}: {name}", with_output(answer, number, spoil(output))
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_what_is_no_right_answer(workload: str, problem: Any) -> None:
     for name, wrong in spoilt(right_answer(workload, problem)):
         try:
