@@ -241,8 +241,8 @@ def duration(seconds: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """Write a positive ratio with three digits: ``12.3x``, ``8,050x``."""
-    return f"{three_digits(value)}x"
+    """Write a positive ratio with three digits, below a hundredth with two: ``12.3x``, ``8,050x``, ``0.00063x``."""
+    return f"{three_digits(value)}x" if value >= 0.01 else f"{value:.2g}x"  # noqa: PLR2004 - what fits the column
 
 
 def three_digits(value: float) -> str:

@@ -24,6 +24,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 ELSEWHERE = (
     ".venv/bin/asv ",
     ".venv/bin/python -m benchmarks.ratios",
+    ".venv/bin/python -m benchmarks.first_call gradient_descent with_dask huge",
     ".venv/bin/pre-commit install",
     "make lint",
     "make evidence",

@@ -30,7 +30,15 @@ def test_durations_have_three_digits_and_a_unit(seconds: float, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1, "1.00x"), (12.34, "12.3x"), (0.01234, "0.0123x"), (8412.3, "8,410x"), (999.6, "1,000x")]
+    ("value", "text"),
+    [
+        (1, "1.00x"),
+        (12.34, "12.3x"),
+        (0.01234, "0.0123x"),
+        (0.0006334, "0.00063x"),
+        (8412.3, "8,410x"),
+        (999.6, "1,000x"),
+    ],
 )
 def test_ratios_have_three_digits(value: float, text: str) -> None:
     assert summary.ratio(value) == text
