@@ -45,8 +45,8 @@ class LeftOut(Unavailable):
 
 
 def workloads() -> list[str]:
-    """Name every folder of ``impl`` that holds a ``problem.py``, sorted."""
-    return sorted(path.parent.name for path in IMPL.glob("*/problem.py"))
+    """Name every folder of ``impl`` that holds a ``problem.py``, sorted; one with a leading underscore is none."""
+    return sorted(path.parent.name for path in IMPL.glob("*/problem.py") if not path.parent.name.startswith("_"))
 
 
 def contenders(workload: str) -> list[str]:

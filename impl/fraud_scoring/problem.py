@@ -14,11 +14,12 @@ and principal component analysis", Neural Networks 2, 1989), and frauds are told
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impl._shared.problem import require_close
 from impl.fraud_training.problem import FEATURES, SHAPES, auc, draw_correlations, draw_frauds, draw_normal
 
 if TYPE_CHECKING:
@@ -143,13 +144,6 @@ def quality(problem: Problem, answer: NDArray[np.floating]) -> tuple[str, float]
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is every payment's error, floats of shape ``(payments,)``."""
-    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float64, np.float32):
-        raise AssertionError(f"the answer is {answer!r}, not an array of float64 or float32")
-    np.testing.assert_allclose(
-        answer,
-        truth(problem).astype(answer.dtype),
-        rtol=0,
-        atol=tolerance(problem, answer.dtype),
-        strict=True,
-        err_msg="the errors are not those of the reconstruction",
+    require_close(
+        answer, truth(problem), partial(tolerance, problem), "the errors are not those of the reconstruction"
     )

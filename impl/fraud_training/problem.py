@@ -20,10 +20,12 @@ ones the area under the ROC curve (AUC) on payments not trained on has to be goo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from impl._shared.problem import require_close, require_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,21 +211,16 @@ def quality(problem: Problem, answer: NDArray[np.floating]) -> tuple[str, float]
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is what descent gives, floats of shape ``(epochs, 813)``."""
-    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float64, np.float32):
-        raise AssertionError(f"the answer is {answer!r}, not an array of float64 or float32")
-    if answer.shape != (problem.epochs, WEIGHTS) or not np.isfinite(answer).all():
-        raise AssertionError(f"{answer.shape} weights, {np.isfinite(answer).sum()} of them finite: not every epoch's")
-    if problem.units <= PROVED_UP_TO:
-        np.testing.assert_allclose(
-            answer,
-            truth(problem).astype(answer.dtype),
-            rtol=0,
-            atol=tolerance(problem, answer.dtype),
-            strict=True,
-            err_msg="the weights after every epoch are not those of gradient descent",
+    weights = require_floats(answer)
+    if weights.shape != (problem.epochs, WEIGHTS) or not np.isfinite(weights).all():
+        raise AssertionError(
+            f"{weights.shape} weights, {np.isfinite(weights).sum()} of them finite: not every epoch's"
         )
+    if problem.units <= PROVED_UP_TO:
+        wrong = "the weights after every epoch are not those of gradient descent"
+        require_close(weights, truth(problem), partial(tolerance, problem), wrong)
         return
     for epoch in range(problem.epochs):
-        _, area = quality(problem, answer[: epoch + 1])
+        _, area = quality(problem, weights[: epoch + 1])
         if area < LEAST_AUC:
             raise AssertionError(f"an AUC of {area:.3f} after epoch {epoch + 1}, not at least {LEAST_AUC}")

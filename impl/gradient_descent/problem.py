@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impl._shared.problem import require_close
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -167,13 +169,9 @@ def tolerance(problem: Problem | HugeProblem, dtype: np.dtype[np.floating]) -> f
 
 def check(problem: Problem | HugeProblem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is the last iterate, a float array of shape ``(2,)``."""
-    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float64, np.float32):
-        raise AssertionError(f"the answer is {answer!r}, not an array of float64 or float32")
-    np.testing.assert_allclose(
+    require_close(
         answer,
-        truth(problem).astype(answer.dtype),
-        rtol=0,
-        atol=tolerance(problem, answer.dtype),
-        strict=True,
-        err_msg="the weights after the last epoch are not those of gradient descent",
+        truth(problem),
+        partial(tolerance, problem),
+        "the weights after the last epoch are not those of gradient descent",
     )

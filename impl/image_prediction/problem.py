@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impl._shared.problem import require_close
 from impl.image_training.problem import draw_images, draw_weights, read_only
 
 if TYPE_CHECKING:
@@ -119,13 +120,6 @@ def tolerance(problem: Problem, dtype: np.dtype[np.floating]) -> float:  # noqa:
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is the probabilities, a float array ``(images, classes)``."""
-    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float32, np.float64):
-        raise AssertionError(f"the answer is {answer!r:.200}, not an array of float64 or float32")
-    np.testing.assert_allclose(
-        answer,
-        truth(problem).astype(answer.dtype),
-        rtol=0,
-        atol=tolerance(problem, answer.dtype),
-        strict=True,
-        err_msg="the probabilities are not the network's",
+    require_close(
+        answer, truth(problem), functools.partial(tolerance, problem), "the probabilities are not the network's"
     )

@@ -12,9 +12,12 @@ https://doi.org/10.1137/S003614459631241X
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from impl._shared.problem import require_close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,13 +119,6 @@ def tolerance(problem: Problem, dtype: np.dtype[np.floating]) -> float:
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is the derivative, a float array as ``Run`` tells."""
-    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float64, np.float32):
-        raise AssertionError(f"the answer is {answer!r}, not an array of float64 or float32")
-    np.testing.assert_allclose(
-        answer,
-        truth(problem).astype(answer.dtype),
-        rtol=0,
-        atol=tolerance(problem, answer.dtype),
-        strict=True,
-        err_msg="the outputs do not change with the inputs at this rate",
+    require_close(
+        answer, truth(problem), partial(tolerance, problem), "the outputs do not change with the inputs at this rate"
     )

@@ -11,11 +11,13 @@ and to ``x``. Where it is not, the normal equations turn what is left over into 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import fsum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from impl._shared.problem import require_close, require_floats
 from impl.gradient_descent.problem import noisy_line
 
 if TYPE_CHECKING:
@@ -89,15 +91,8 @@ def tolerance(_: Problem, dtype: np.dtype[np.floating]) -> float:
 
 def check(problem: Problem, answer: object) -> None:
     """Raise ``AssertionError`` unless ``answer`` is the best line, a float array of shape ``(2,)``."""
-    if not isinstance(answer, np.ndarray) or answer.dtype not in (np.float64, np.float32):
-        raise AssertionError(f"the answer is {answer!r}, not an array of float64 or float32")
-    if answer.shape != (2,) or not (np.abs(answer.astype(np.float64)) < HUGE).all():
-        raise AssertionError(f"the answer is {answer!r}, not two finite weights")
-    np.testing.assert_allclose(
-        answer,
-        truth(problem, answer).astype(answer.dtype),
-        rtol=0,
-        atol=tolerance(problem, answer.dtype),
-        strict=True,
-        err_msg="the residual of this line is not orthogonal to the data",
-    )
+    weights = require_floats(answer)
+    if weights.shape != (2,) or not (np.abs(weights.astype(np.float64)) < HUGE).all():
+        raise AssertionError(f"the answer is {weights}, not two finite weights")
+    wrong = "the residual of this line is not orthogonal to the data"
+    require_close(weights, truth(problem, weights), partial(tolerance, problem), wrong)
