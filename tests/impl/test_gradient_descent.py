@@ -96,3 +96,15 @@ def test_any_number_of_points_will_do(contender: str, points: int) -> None:
 @pytest.mark.parametrize("contender", catalog.contenders("gradient_descent"))
 def test_no_epoch_and_one_epoch(contender: str, epochs: int) -> None:
     problem_module.check(problem_module.make((20, epochs)), answer(contender, (20, epochs)))
+
+
+def test_tensorflow_traces_once_for_all_problems_of_one_size() -> None:
+    pytest.importorskip("tensorflow")
+    module = catalog.contender_module("gradient_descent", "with_tensorflow")
+    module.prepare(problem_module.make((37, 3)))()
+    before = module.descend.experimental_get_tracing_count()
+    for epochs in (3, 5):
+        run = module.prepare(problem_module.make((37, epochs)))
+        run()
+        run()
+    assert module.descend.experimental_get_tracing_count() == before
