@@ -50,11 +50,14 @@ def test_asv_discovers_exactly_what_the_catalog_names_and_needs_no_pytest(
             [repr(contender) for contender in catalog.contenders(workload)],
             [repr(size) for size in catalog.default_sizes(workload)],
         ]
-        for method, kind, unit in (
+        methods = [
             ("time_run", "time", "seconds"),
             ("peakmem_run", "peakmemory", "bytes"),
             ("track_first_call", "track", "seconds"),
-        ):
+        ]
+        if hasattr(catalog.problem_module(workload), "quality"):
+            methods.append(("track_quality", "track", "quality"))
+        for method, kind, unit in methods:
             expected[f"suite.{name}.{method}"] = [
                 kind, catalog.version(workload), parameters, ["contender", "size"], unit,
             ]  # fmt: skip
