@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.errors import GateError
+from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +95,7 @@ class Row:
 
 
 def run(rows: Sequence[Row], say: Callable[[str], None], until: float) -> None:
-    """Run one gate per row, then again until the time is spent. Raises GateError if a gate fails."""
+    """Run one gate per row, then again until the time is spent. Raises PacelineError if a gate fails."""
     with tempfile.TemporaryDirectory(prefix="calibrate-") as folder:
         project = Path(folder) / "project"
         _make(project)
@@ -124,7 +124,7 @@ def _make(project: Path) -> None:
         try:
             subprocess.run(["git", *identity, *arguments], cwd=project, check=True, capture_output=True)
         except FileNotFoundError as error:
-            raise GateError("git was not found, and the gate reads its base from git: install git") from error
+            raise PacelineError("git was not found, and the gate reads its base from git: install git") from error
 
 
 def _judge(project: Path, planted: float) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _judge(project: Path, planted: float) -> dict[str, Any]:
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if not findings.exists():
         last = ([line for line in (done.stdout + done.stderr).splitlines() if line] or ["no output"])[-1]
-        raise GateError(f"the gate ended with status {done.returncode}: {last}")
+        raise PacelineError(f"the gate ended with status {done.returncode}: {last}")
     document: dict[str, Any] = json.loads(findings.read_text(encoding="utf-8"))
     return document
 

@@ -97,29 +97,29 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
     if all(each is None for each in asked) or config.pluginmanager.has_plugin(WORKER):
         return
-    from paceline.gate.errors import GateError
+    from paceline.errors import PacelineError
 
     try:
         settings = _settings(config)
-    except GateError as error:
+    except PacelineError as error:
         raise pytest.UsageError(str(error)) from None
     if settings is not None:
         config.pluginmanager.register(Gate(config, settings), "paceline-gate")
 
 
 def _settings(config: pytest.Config) -> Settings | None:
-    from paceline.gate.errors import GateError
+    from paceline.errors import PacelineError
     from paceline.gate.settings import combine, read_table
 
     option = config.option
     if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
-        raise GateError("xdist is active, and processes that run at once disturb each other: leave out -n")
+        raise PacelineError("xdist is active, and processes that run at once disturb each other: leave out -n")
     for name in ("benchmark_disable", "benchmark_skip"):
         if getattr(option, name, False):
             flag = "--" + name.replace("_", "-")
-            raise GateError(f"{flag} and --benchmark-against contradict each other: leave out one")
+            raise PacelineError(f"{flag} and --benchmark-against contradict each other: leave out one")
     if not hasattr(option, "benchmark_only"):
-        raise GateError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
+        raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
     names = {
         "against": "benchmark_against",
         "alpha": "benchmark_alpha",
@@ -151,7 +151,7 @@ class Gate:
         config = self._config
         if config.option.collectonly or (session.testsfailed and not config.option.continue_on_collection_errors):
             return
-        from paceline.gate.errors import GateError
+        from paceline.errors import PacelineError
         from paceline.gate.trial import Trial
 
         benchmarks = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
@@ -164,7 +164,7 @@ class Gate:
         try:
             with _ended_by_signals():
                 self._trial.run()
-        except GateError as error:
+        except PacelineError as error:
             raise pytest.UsageError(str(error)) from None
         self._findings = {finding.name: finding for finding in self._trial.findings()}
         self._write()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from paceline.gate.errors import GateError
+from paceline.errors import PacelineError
 
 try:
     import fcntl
@@ -44,7 +44,7 @@ class GitFailedError(Exception):
 
 
 def git(folder: Path, *arguments: str, given: str | None = None) -> str:
-    """Output of a git command. Raises GitFailedError, or GateError where there is no git."""
+    """Output of a git command. Raises GitFailedError, or PacelineError where there is no git."""
     environment = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
     command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", *arguments]
     try:
@@ -59,7 +59,7 @@ def git(folder: Path, *arguments: str, given: str | None = None) -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise GateError(
+        raise PacelineError(
             "git was not found, so no revision can be read: install git, or compare environments on the same"
             " code with --benchmark-against-python alone"
         ) from error
@@ -69,31 +69,31 @@ def git(folder: Path, *arguments: str, given: str | None = None) -> str:
 
 
 def toplevel(folder: Path) -> Path:
-    """Root of the repository around a folder. Raises GateError if there is none."""
+    """Root of the repository around a folder. Raises PacelineError if there is none."""
     try:
         return Path(git(folder, "rev-parse", "--show-toplevel").rstrip("\n")).resolve()
     except GitFailedError as error:
-        raise GateError(
+        raise PacelineError(
             f"{folder} is not in a git repository, so there is no base to compare with ({error}):"
             " run from a clone of the project"
         ) from error
 
 
 def resolve(repository: Path, revision: str) -> str:
-    """Full hash of a revision's commit. Raises GateError with the likely cause."""
+    """Full hash of a revision's commit. Raises PacelineError with the likely cause."""
     try:
         return git(repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
     except GitFailedError:
         pass
     if (repository / revision).exists() or Path(revision).exists():
-        raise GateError(
+        raise PacelineError(
             f"--benchmark-against took the path {revision!r} for its revision: write"
             f" --benchmark-against=REV {revision}, or put paths first"
         )
     remedy = "check its spelling, or `git fetch` it"
     if is_shallow(repository):
         remedy = "this clone is shallow: `git fetch --unshallow` (GitHub Actions: fetch-depth: 0)"
-    raise GateError(f"unknown revision {revision!r}: {remedy}")
+    raise PacelineError(f"unknown revision {revision!r}: {remedy}")
 
 
 def is_shallow(repository: Path) -> bool:
@@ -117,8 +117,8 @@ def default_base(repository: Path) -> str:
             return git(repository, "merge-base", "HEAD", candidate).strip()
         except GitFailedError as error:
             remedy = "`git fetch --unshallow`" if is_shallow(repository) else "name one: --benchmark-against=REV"
-            raise GateError(f"HEAD and {candidate} have no common ancestor here: {remedy}") from error
-    raise GateError("no default branch found (origin/HEAD, main or master): name a base: --benchmark-against=REV")
+            raise PacelineError(f"HEAD and {candidate} have no common ancestor here: {remedy}") from error
+    raise PacelineError("no default branch found (origin/HEAD, main or master): name a base: --benchmark-against=REV")
 
 
 def is_dirty(repository: Path) -> bool:
@@ -134,7 +134,7 @@ def checkout_commit(source: Path, commit: str, tree: Path) -> None:
         git(tree, "checkout", "--quiet", "--force", "--detach", commit)
     except GitFailedError as error:
         _raise_if_full(str(error), tree)
-        raise GateError(f"git could not check out {commit[:12]}: {_last_line(error)}") from error
+        raise PacelineError(f"git could not check out {commit[:12]}: {_last_line(error)}") from error
     for path, pinned in _submodules(tree, "ls-tree", "-r", "-z", commit):
         inner = source / path
         if not (inner / ".git").exists():
@@ -143,7 +143,7 @@ def checkout_commit(source: Path, commit: str, tree: Path) -> None:
             git(inner, "cat-file", "-e", f"{pinned}^{{commit}}")
         except GitFailedError as error:
             needed = f"commit {pinned[:12]}, which {commit[:12]} needs"
-            raise GateError(f"submodule {path} has no {needed}: `git -C {path} fetch`") from error
+            raise PacelineError(f"submodule {path} has no {needed}: `git -C {path} fetch`") from error
         checkout_commit(inner, pinned, tree / path)
 
 
@@ -215,7 +215,7 @@ def _last_line(error: Exception) -> str:
 
 def _raise_if_full(text: str, folder: Path) -> None:
     if any(words in text for words in (os.strerror(errno.ENOSPC), "Out of diskspace")):
-        raise GateError(disk_full(folder))
+        raise PacelineError(disk_full(folder))
 
 
 def disk_full(folder: Path) -> str:
@@ -260,7 +260,7 @@ class Workspace:
         try:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         except OSError as error:
-            raise GateError(f"cannot write to {parent} ({error.strerror}): set TMPDIR") from error
+            raise PacelineError(f"cannot write to {parent} ({error.strerror}): set TMPDIR") from error
         try:
             owner = _lock(folder)
             for name in ("a", "b", "sockets", "logs"):

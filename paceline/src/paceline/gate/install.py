@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paceline.gate.errors import GateError
+from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,25 +46,25 @@ class Interpreter:
 
 
 def probe(executable: str, folder: Path) -> Interpreter:
-    """Ask an interpreter what it is. Raises GateError if it cannot run a trial."""
+    """Ask an interpreter what it is. Raises PacelineError if it cannot run a trial."""
     try:
         done = subprocess.run(
             [executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=120, cwd=folder
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise GateError(
+        raise PacelineError(
             f"--benchmark-against-python: cannot run {executable!r} ({error}): name a Python executable"
         ) from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise GateError(f"--benchmark-against-python: {executable!r} failed ({last}): name a Python executable")
+        raise PacelineError(f"--benchmark-against-python: {executable!r} failed ({last}): name a Python executable")
     found = json.loads(done.stdout)
     if not found["recent"]:
-        raise GateError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
+        raise PacelineError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
     missing = [name for name in ("pytest", "pytest_benchmark") if found[name] is None]
     if missing:
         names = " ".join(name.replace("_", "-") for name in missing)
-        raise GateError(f"{executable} lacks {names}: `{executable} -m pip install {names}`")
+        raise PacelineError(f"{executable} lacks {names}: `{executable} -m pip install {names}`")
     return Interpreter(found["executable"], found["python"], tuple(found["prefixes"]), bool(found["plugin"]))
 
 
@@ -97,7 +97,7 @@ def _is_compiled(tree: Path) -> bool:
 
 
 def install(interpreter: Interpreter, tree: Path, site: Path, side: str) -> None:
-    """Install a tree into `site`. Raises GateError with pip's last words.
+    """Install a tree into `site`. Raises PacelineError with pip's last words.
 
     First without build isolation, which needs no network, if this environment has what the build requires;
     else with it.
@@ -110,7 +110,7 @@ def install(interpreter: Interpreter, tree: Path, site: Path, side: str) -> None
         if done.returncode == 0:
             return
         words.append(_reason(done.stderr))
-    raise GateError(
+    raise PacelineError(
         f"{side} could not be installed: {words[0]}; with build isolation: {words[1]}: install its build"
         " requirements here, or set --benchmark-against-install=no if it runs without being installed"
     )

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.errors import GateError
+from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def seconds(text: str | float) -> float:
 
 
 def read_table(root: Path) -> dict[str, Any]:
-    """[tool.paceline] of a project's pyproject.toml. Raises GateError for unknown keys."""
+    """[tool.paceline] of a project's pyproject.toml. Raises PacelineError for unknown keys."""
     try:
         content = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
@@ -72,7 +72,7 @@ def read_table(root: Path) -> dict[str, Any]:
     table: dict[str, Any] = content.get("tool", {}).get("paceline", {})
     unknown = sorted(set(table) - set(KEYS))
     if unknown:
-        raise GateError(f"[tool.paceline] has no {unknown[0]!r}: it knows {', '.join(KEYS)}")
+        raise PacelineError(f"[tool.paceline] has no {unknown[0]!r}: it knows {', '.join(KEYS)}")
     return table
 
 
@@ -97,7 +97,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             overlay=tuple(given.get("overlay", ())),
         )
     except (TypeError, ValueError) as error:
-        raise GateError(f"[tool.paceline] or the command line: {error}") from error
+        raise PacelineError(f"[tool.paceline] or the command line: {error}") from error
 
 
 def _revision(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> str | None:

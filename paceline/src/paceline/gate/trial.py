@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paceline
+from paceline.errors import PacelineError
 from paceline.gate import checkout, install, schedule, statistics
 from paceline.gate.checkout import Workspace
-from paceline.gate.errors import GateError
 from paceline.gate.pair import End, Launch, Pair
 from paceline.gate.schedule import SIDES
 from paceline.gate.settings import MERGE_BASE
@@ -75,14 +75,14 @@ class Trial:
     coins: random.Random = field(default_factory=random.SystemRandom)
 
     def run(self) -> None:
-        """Judge every benchmark. Raises GateError; leaves no process and no file, however it ends."""
+        """Judge every benchmark. Raises PacelineError; leaves no process and no file, however it ends."""
         started = time.monotonic()
         try:
             with Workspace.create() as workspace:
                 _Run(self, workspace).run(started + self.settings.budget)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise GateError(checkout.disk_full(Path(error.filename or "."))) from error
+                raise PacelineError(checkout.disk_full(Path(error.filename or "."))) from error
             raise
         finally:
             self.seconds = time.monotonic() - started
@@ -113,7 +113,7 @@ class Trial:
         found = self.findings()
         useless = {Verdict.UNAVAILABLE.value}
         if found and all(finding.verdict in useless for finding in found):
-            raise GateError(
+            raise PacelineError(
                 f"nothing was measured, so nothing was judged: {found[0].name}: {found[0].reason}"
                 f" ({len(found)} unavailable)"
             )
@@ -166,7 +166,7 @@ class _Run:
     def _is_in_git(self) -> bool:
         try:
             checkout.toplevel(self._selection.root)
-        except GateError:
+        except PacelineError:
             return False
         return True
 
@@ -350,7 +350,7 @@ class _Run:
             checkout.overlay(self._checkout_root, head, files, [])
         for name in named:
             if not (head / name).exists():
-                raise GateError(f"[tool.paceline] overlay names {name!r}, which head has not")
+                raise PacelineError(f"[tool.paceline] overlay names {name!r}, which head has not")
         folders = [name for name in named if (head / name).is_dir()]
         files += [name for name in named if (head / name).is_file()]
         return checkout.overlay(head, base, files, folders)
@@ -433,7 +433,7 @@ class _Run:
             return
         module, file = end.foreign[0]
         more = f" and {len(end.foreign) - 1} more" if len(end.foreign) > 1 else ""
-        raise GateError(
+        raise PacelineError(
             f"{side} did not run its own code in {name}: module {module!r} came from {file}{more}: install"
             " both sides (--benchmark-against-install), or remove the editable installation or PYTHONPATH"
             " entry that comes first"

@@ -1,0 +1,71 @@
+"""`paceline calibrate`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from paceline.commands import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "calibrate",
+        help="judge known changes: what is seen here, and how often does it cry wolf?",
+        description="Runs the gate on identical code and on planted slowdowns of 2, 5, 10 and 20 %, and says"
+        " what it said. One gate of each takes some two minutes in all.",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="go on until then (default: one gate of each)",
+    )
+    parser.add_argument(
+        "--planted",
+        type=float,
+        action="append",
+        metavar="PERCENT",
+        help="plant this slowdown instead; can be repeated",
+    )
+    parser.add_argument(
+        "--curve",
+        action="store_true",
+        help="run nothing: simulate the chance of each verdict at known slowdowns and spreads of rounds",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge, or simulate, and print what was said."""
+    return _curve() if arguments.curve else _calibrate(arguments.minutes, arguments.planted)
+
+
+def _curve() -> int:
+    from paceline import curve
+
+    for line in curve.lines():
+        _say(line)
+    return 0
+
+
+def _calibrate(minutes: float, planted: Sequence[float] | None) -> int:
+    from paceline import calibrate
+
+    shares = [percent / 100 for percent in planted] if planted else calibrate.PLANTED
+    rows = [calibrate.Row(share) for share in shares]
+    print(calibrate.HEADINGS)
+    calibrate.run(rows, _say, time.monotonic() + 60 * minutes)
+    false = sum(row.red for row in rows if row.planted == 0)
+    gates = sum(row.gates for row in rows if row.planted == 0)
+    if gates:
+        print(f"\nidentical code: {false} of {gates} gates red")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

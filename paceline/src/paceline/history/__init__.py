@@ -1,0 +1,1 @@
+"""Keeps every run, and finds what became slower, by commit and by hardware."""
