@@ -48,15 +48,22 @@ FDR = 0.01  # of the changes that one check finds, at most this share is false; 
 class Panel:
     """One benchmark's values in the order of commits, on one or more hardware classes.
 
-    `values` are logarithms, `(n,)`; `strata` tells the class of each, `(n,)`, by numbers from 0.
+    `values` are logarithms, `(n,)`; `strata` tells the class of each, `(n,)`, by numbers from 0; `commits` which
+    values are of one commit, `(n,)`, ascending: no split parts them.
     """
 
     values: Floats
     strata: Integers
+    commits: Integers
 
     def part(self, start: int, stop: int) -> Panel:
         """Return the values at the positions from `start` up to, not including, `stop`."""
-        return Panel(self.values[start:stop], self.strata[start:stop])
+        return Panel(self.values[start:stop], self.strata[start:stop], self.commits[start:stop])
+
+
+def one_class(values: Floats) -> Panel:
+    """Return the panel of values of one hardware class, one for each commit."""
+    return Panel(values, np.zeros(values.size, dtype=np.int64), np.arange(values.size))
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,29 @@ def ranks(values: Floats) -> Floats:
 
 
 def cusum(values: Floats) -> tuple[Floats, Floats]:
-    """Return the numerator of Z_k and its variance for k = 1 .. n - 1, both `(n - 1,)`."""
+    """Return the numerator of Z_k and its variance for k = 0 .. n, both `(n + 1,)`."""
     n = values.size
-    k = np.arange(1, n)
-    return -np.cumsum(ranks(values) - (n + 1) / 2)[:-1], k * (n - k) * (n + 1) / 12
+    k = np.arange(n + 1)
+    sums = np.concatenate([[0.0], -np.cumsum(ranks(values) - (n + 1) / 2)])
+    return sums, k * (n - k) * (n + 1) / 12
+
+
+def curve(panel: Panel) -> Floats:
+    """Z_k for k = 0 .. n, `(n + 1,)`, summed over the classes; 0 where m values are not left on either side."""
+    n = panel.values.size
+    sums, variances = np.zeros(n + 1), np.zeros(n + 1)
+    for stratum in np.unique(panel.strata):
+        inside = panel.strata == stratum
+        before = np.concatenate([[0], np.cumsum(inside)])  # of this class, among the first k
+        own_sums, own_variances = cusum(panel.values[inside])
+        sums += own_sums[before]
+        variances += own_variances[before]
+    allowed = np.zeros(n + 1, dtype=bool)
+    allowed[MIN_SEGMENT : n - MIN_SEGMENT + 1] = True
+    allowed[1:n] &= (panel.commits[1:] != panel.commits[:-1]) & (variances[1:n] > 0)
+    z = np.zeros(n + 1)
+    z[allowed] = sums[allowed] / np.sqrt(variances[allowed])
+    return z
 
 
 def scan(panel: Panel) -> Split:
@@ -95,43 +121,23 @@ def scan(panel: Panel) -> Split:
     scans in one; hence its p is multiplied by C as well.
     """
     present = np.unique(panel.strata)
-    if present.size <= 1:
-        return _scan_one(panel.values)
-    splits = [_scan_together(panel, present)]
-    for stratum in present:
+    splits = [_scan(panel)]
+    for stratum in present if present.size > 1 else ():
         positions = np.flatnonzero(panel.strata == stratum)
-        alone = _scan_one(panel.values[positions])
+        alone = _scan(Panel(panel.values[positions], panel.strata[positions], panel.commits[positions]))
         if alone.p < 1:
-            splits.append(replace(alone, at=int(positions[alone.at]), stratum=int(stratum)))
+            at = int(np.searchsorted(panel.commits, panel.commits[positions[alone.at]]))
+            splits.append(replace(alone, at=at, stratum=int(stratum)))
     best = min(splits, key=lambda split: split.p)
-    return replace(best, p=min(1.0, 2 * present.size * best.p))
+    tried = 2 * present.size if present.size > 1 else 1
+    return replace(best, p=min(1.0, tried * best.p))
 
 
-def _scan_one(values: Floats) -> Split:
-    return _maximum(*cusum(values), values.size) if values.size >= 2 * MIN_SEGMENT else NOTHING
-
-
-def _scan_together(panel: Panel, present: Integers) -> Split:
-    n = panel.values.size
-    if n < 2 * MIN_SEGMENT:
-        return NOTHING
-    sums, variances = np.zeros(n + 1), np.zeros(n + 1)  # index k: before are k values of all classes
-    for stratum in present:
-        inside = panel.strata == stratum
-        if (count := int(inside.sum())) > 1:
-            before = np.concatenate([[0], np.cumsum(inside)])
-            own_sums, own_variances = (np.pad(each, 1) for each in cusum(panel.values[inside]))
-            assert own_sums.size == count + 1
-            sums += own_sums[before]
-            variances += own_variances[before]
-    return _maximum(sums[1:-1], variances[1:-1], n)
-
-
-def _maximum(sums: Floats, variances: Floats, n: int) -> Split:
-    inner = slice(MIN_SEGMENT - 1, n - MIN_SEGMENT)
-    z = sums[inner] / np.sqrt(np.maximum(variances[inner], 1e-9))
+def _scan(panel: Panel) -> Split:
+    z = curve(panel)
     best = int(np.abs(z).argmax())
-    return Split(best + MIN_SEGMENT, float(z[best]), p_value(abs(float(z[best])), n))
+    statistic = float(z[best])
+    return Split(best, statistic, p_value(abs(statistic), panel.values.size)) if statistic else NOTHING
 
 
 @cache
@@ -191,7 +197,10 @@ def changes(panels: Sequence[Panel], alpha: float = ALPHA, rate: float = FDR) ->
                 found[number].append(replace(split, at=at))
                 sides += [(number, start, at), (number, at, stop)]
         parts = sides
-    return [_pruned(panel, sorted(splits, key=lambda split: split.at)) for panel, splits in zip(panels, found, strict=True)]
+    return [
+        _pruned(panel, sorted(splits, key=lambda split: split.at))
+        for panel, splits in zip(panels, found, strict=True)
+    ]
 
 
 def _pruned(panel: Panel, splits: list[Split]) -> list[Split]:

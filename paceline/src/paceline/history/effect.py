@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Z_975 = 1.959964
 LONGEST = 100  # values on either side: more would sharpen nothing but cost time
 REPLICATES = 400
+BLOCK = 5  # neighbouring values that are drawn together
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
     variance = sum(b.size * a.size * (b.size + a.size + 1) / 12 for b, a in pairs)
     widening = math.sqrt(_inflation(pairs))
     outside = math.floor(differences.size / 2 - Z_975 * widening * math.sqrt(variance))
-    bounded = 1 <= outside
+    bounded = outside >= 1
     return Effect(
         value=float(np.median(differences)),
         low=float(differences[outside - 1]) if bounded else -math.inf,
@@ -77,7 +78,8 @@ def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
     """Return the first and the last position at which the change found at `at` may be, with 95 % confidence.
 
     The location is estimated anew from series drawn from the values of either side, each class's own level taken
-    out (residual bootstrap: Antoch, Huskova 1995). Deterministic: the draws have a fixed seed.
+    out (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
+    Deterministic: the draws have a fixed seed.
     """
     start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
     near, split = panel.part(start, stop), at - start
@@ -85,13 +87,21 @@ def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
     low, high = min(detect.MIN_SEGMENT, split), max(n - detect.MIN_SEGMENT, split)
     sides = _levelled(near, split)
     rng = np.random.default_rng(0)
-    drawn = np.concatenate([rng.choice(side, (REPLICATES, side.size)) for side in sides], axis=1)
+    drawn = np.concatenate([_in_blocks(rng, side) for side in sides], axis=1)
     k = np.arange(low, high + 1)
     ranks = (drawn + 1e-12 * rng.random(drawn.shape)).argsort(axis=1).argsort(axis=1)
     sums = np.cumsum(ranks - (n - 1) / 2, axis=1)[:, k - 1]
     found = k[np.abs(sums / np.sqrt(k * (n - k))).argmax(axis=1)] - split
     early, late = np.quantile(found, (0.025, 0.975), method="closest_observation")
     return start + max(low, split - int(late)), start + min(high, split - int(early))
+
+
+def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
+    """Draw as many values as there are, with replacement, by runs of neighbours; `(REPLICATES, n)`."""
+    starts = rng.integers(side.size, size=(REPLICATES, -(-side.size // BLOCK), 1))
+    positions = (starts + np.arange(BLOCK)) % side.size
+    drawn: Floats = side[positions.reshape(REPLICATES, -1)[:, : side.size]]
+    return drawn
 
 
 def _levelled(panel: Panel, split: int) -> tuple[Floats, Floats]:

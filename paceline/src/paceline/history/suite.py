@@ -7,6 +7,7 @@ benchmark by some 10 to 20 %. So odd runs are left out, as long as they are the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,7 +109,7 @@ def suite_level(values: Floats) -> Floats:
     count, length = values.shape
     blocks = max(1, round(length / BLOCK))
     edges = np.linspace(0, length, blocks + 1).astype(int)
-    references = np.stack([median_of_known(values[:, a:b], 1) for a, b in zip(edges, edges[1:], strict=False)], axis=1)
+    references = np.stack([median_of_known(values[:, a:b], 1) for a, b in pairwise(edges)], axis=1)
     links = median_of_known(np.diff(references, axis=1), 0) if blocks > 1 else np.empty(0)
     offsets = np.concatenate([[0.0], np.cumsum(np.nan_to_num(links))])
     block = np.searchsorted(edges, np.arange(length), side="right") - 1
@@ -119,7 +120,7 @@ def suite_level(values: Floats) -> Floats:
 
 def _shifts(values: Floats, level: Floats) -> tuple[Shift, ...]:
     known = np.flatnonzero(np.isfinite(level))
-    panel = detect.Panel(level[known], np.zeros(known.size, dtype=np.int64))
+    panel = detect.one_class(level[known])
     splits = detect.changes([panel])[0]
     while splits:
         edges = [0, *(split.at for split in splits), known.size]
@@ -164,7 +165,7 @@ def _off(level: Floats, shifts: list[int]) -> Booleans:
     """Whether each run is far from what is usual between the shifts around it."""
     deviation = np.zeros(level.size)
     edges = [0, *shifts, level.size]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         deviation[start:stop] = level[start:stop] - running_median(level[start:stop])
     deviation = np.nan_to_num(deviation)
     spread = 1.4826 * float(np.median(np.abs(deviation)))
