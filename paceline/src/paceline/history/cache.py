@@ -169,7 +169,7 @@ def _seal(row: Iterable[str | bytes | None]) -> bytes:
 
 def _contents(rows: Iterable[tuple[Any, ...]], texts: dict[bytes, str]) -> Iterator[tuple[bytes, Content]]:
     """Contents by digest; what does not bear its seal is left out, and read again."""
-    sound = {digest for digest, text in texts.items() if _digest(text.encode()) == digest}
+    sound = {digest for digest, text in texts.items() if isinstance(text, str) and _digest(text.encode()) == digest}
     for *row, seal in rows:
         if _seal(row) != seal:
             continue
