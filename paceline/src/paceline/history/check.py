@@ -235,9 +235,10 @@ def full_name(benchmark: str, parameters: Sequence[str]) -> str:
 
 
 def _groups(series: Iterable[Series]) -> dict[Group, list[Series]]:
+    """Return what a machine's speed moves together: times, not memory."""
     groups: dict[Group, list[Series]] = defaultdict(list)
     for each in series:
-        if each.values.size:
+        if each.values.size and each.unit == "seconds":
             groups[each.key.machine, each.key.engine, each.key.environment].append(each)
     return dict(groups)
 
@@ -262,25 +263,22 @@ def _track(
     values, strata, runs = [], [], []
     for stratum, each in enumerate(members):
         group = (each.key.machine, each.key.engine, each.key.environment)
-        if group not in suites:
-            continue
-        columns = np.searchsorted(suites[group].runs, each.runs)
-        usual = ~suites[group].odd[columns]
-        values.append((suite.logarithms(each.values) - corrections[group][columns])[usual])
+        logs = suite.logarithms(each.values)
+        usual = np.ones(logs.size, dtype=bool)
+        if each.unit == "seconds" and group in suites:
+            columns = np.searchsorted(suites[group].runs, each.runs)
+            usual = ~suites[group].odd[columns]
+            logs -= corrections[group][columns]
+        values.append(logs[usual])
         runs.append(each.runs[usual])
         strata.append(np.full(runs[-1].size, stratum))
-    run = np.concatenate(runs) if runs else np.empty(0, dtype=np.int64)
+    run = np.concatenate(runs)
     order = np.argsort(place[run], kind="stable")
-    panel = detect.Panel(
-        np.concatenate(values)[order] if values else np.empty(0),
-        np.concatenate(strata)[order] if strata else np.empty(0, dtype=np.int64),
-        place[run][order],
-    )
+    panel = detect.Panel(np.concatenate(values)[order], np.concatenate(strata)[order], place[run][order])
     key = members[0].key
-    machines = tuple(each.key.machine for each in members)
     return Track(
         *(key.benchmark, key.parameters, key.engine, key.environment, key.version, members[0].unit),
-        machines,
+        tuple(each.key.machine for each in members),
         panel,
         run[order],
     )

@@ -81,10 +81,15 @@ NOTHING = Split(0, 0.0, 1.0)
 
 def ranks(values: Floats) -> Floats:
     """Return ranks from 1; equal values are ranked in an order drawn once, which their own order cannot influence."""
-    order = np.lexsort((np.random.default_rng(0).random(values.size), values))
+    order = np.lexsort((_drawn_order(values.size), values))
     result = np.empty(values.size)
     result[order] = np.arange(1.0, values.size + 1)
     return result
+
+
+@cache
+def _drawn_order(n: int) -> Floats:
+    return np.random.default_rng(0).random(n)
 
 
 def cusum(values: Floats) -> tuple[Floats, Floats]:
