@@ -12,7 +12,6 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from paceline.history import detect
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -166,8 +165,8 @@ def single_look(family: str, detector: str, series: int) -> tuple[str, str]:
 def after_every_commit(family: str, suites: int, *, together: bool) -> str:
     """Count false slowdowns per series and year: 100 commits are there already, each of 250 more is checked.
 
-    The scan of a series at one commit and at the next are nearly the same. A false slowdown counts once, until it
-    is gone or another appears more than 12 commits from it. `together`: with the procedure over 50 benchmarks.
+    One check and the next see nearly the same, so a false slowdown counts once: what is found within 12 commits of
+    it is the same. `together`: with the procedure over 50 benchmarks.
     """
     rng = np.random.default_rng(2027)
     false = 0

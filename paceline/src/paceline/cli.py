@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import calibrate, check, doctor
+from paceline.commands import bisect, calibrate, check, doctor, fetch
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from paceline.commands import Command
 
 #: In the order of `paceline --help`.
-COMMANDS: dict[str, Command] = {"check": check, "calibrate": calibrate, "doctor": doctor}
+COMMANDS: dict[str, Command] = {
+    "check": check,
+    "bisect": bisect,
+    "fetch": fetch,
+    "calibrate": calibrate,
+    "doctor": doctor,
+}
 
 WRONG_USE = 4
 INTERRUPTED = 130
