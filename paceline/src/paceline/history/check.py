@@ -406,7 +406,7 @@ def _finding(
 ) -> Finding:
     start, stop = around
     part = track.panel.part(start, stop)
-    early, late = effect.whereabouts(part, split.at - start)
+    early, late = effect.whereabouts(part, split.at - start, split.stratum)
     per_machine = _per_machine(track, part, split.at - start, early, late)
     shifted = detect.size(part, split.at - start, split.stratum)
     kind = "slower" if shifted > 0 else "faster"

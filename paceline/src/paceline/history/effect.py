@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Z_975 = 1.959964
 LONGEST = 100  # values on either side: more would sharpen nothing but cost time
-REPLICATES = 200
+REPLICATES = 300
 BLOCK = 5  # neighbouring values that are drawn together
 
 
@@ -74,28 +74,29 @@ def _inflation(pairs: Sequence[tuple[Floats, Floats]]) -> float:
     return (1 + r) / (1 - r)
 
 
-def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
-    """Return the first and the last position at which the change found at `at` may be, with 95 % confidence.
+def whereabouts(panel: Panel, at: int, stratum: int | None = None) -> tuple[int, int]:
+    """Return the first and the last position at which the change found at `at` may be, with some 95 % confidence.
 
     The location is estimated anew from series drawn from the values of either side, each class's own level taken
     out (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
-    Deterministic: the draws have a fixed seed.
+    Deterministic: the draws have a fixed seed. `stratum`: the only class that tells.
     """
+    if stratum is not None:
+        inside = np.flatnonzero(panel.strata == stratum)
+        own = detect.Panel(panel.values[inside], panel.strata[inside], panel.commits[inside])
+        early, late = whereabouts(own, int(np.searchsorted(inside, at)))
+        return int(inside[early - 1]) + 1 if early else 0, int(inside[late])
     start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
-    near, split = panel.part(start, stop), at - start
-    n = near.values.size
-    low, high = min(detect.MIN_SEGMENT, split), max(n - detect.MIN_SEGMENT, split)
-    sides = _levelled(near, split)
+    before, after = _levelled(panel.part(start, stop), at - start)
+    low, high = min(detect.MIN_SEGMENT, before.size), max(stop - start - detect.MIN_SEGMENT, before.size)
     rng = np.random.default_rng(0)
-    drawn = np.concatenate([_in_blocks(rng, side) for side in sides], axis=1)
-    k = np.arange(low, high + 1)
-    order = (drawn + 1e-12 * rng.random(drawn.shape)).argsort(axis=1)
-    ranks = np.empty(drawn.shape)
-    np.put_along_axis(ranks, order, np.arange(n, dtype=np.float64)[None], axis=1)
-    sums = np.cumsum(ranks - (n - 1) / 2, axis=1)[:, k - 1]
-    found = k[np.abs(sums / np.sqrt(k * (n - k))).argmax(axis=1)] - split
-    early, late = np.quantile(found, (0.025, 0.975), method="closest_observation")
-    return start + max(low, split - int(late)), start + min(high, split - int(early))
+    old, new = _in_blocks(rng, before), _in_blocks(rng, after)
+    drawn = np.concatenate([old, new], axis=1)
+    levels = np.median(old, axis=1, keepdims=True), np.median(new, axis=1, keepdims=True)
+    fits = np.cumsum(np.abs(drawn - levels[1]) - np.abs(drawn - levels[0]), axis=1)[:, low - 1 : high]
+    moved = low + fits.argmax(axis=1) - before.size
+    early, late = (int(each) for each in np.quantile(moved, (0.01, 0.99), method="closest_observation"))
+    return max(start + low, at - late), min(start + high, at - early, panel.values.size - 1)
 
 
 def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
