@@ -343,28 +343,31 @@ def _accepted(track: Track, known: Iterable[Known], ordinals: Ordinals) -> list[
     found: dict[int, Known] = {}
     for place, entry in sorted(entries, key=lambda each: each[0]):
         guess = int(np.searchsorted(track.panel.commits, place))
-        at = _relocated(track.panel, guess)
-        if at is not None and at not in found and _is_same(track.panel, at, entry):
-            found[at] = entry
+        if not 0 < guess < track.runs.size:
+            continue
+        start, stop = _undisturbed(track.panel, guess)
+        near = track.panel.part(start, stop)
+        at = detect.located(near, detect.Split(guess - start, 0.0, 1.0), MARGIN)
+        if start + at not in found and _is_same(near, at, entry):
+            found[start + at] = entry
     return sorted(found.items())
 
 
-def _relocated(panel: detect.Panel, guess: int) -> int | None:
-    """Return the position near a guess that parts the values around it best; None at the ends of a series."""
+def _undisturbed(panel: detect.Panel, guess: int) -> tuple[int, int]:
+    """Return the positions around a known change between which there is no other."""
     start, stop = max(0, guess - AROUND), min(panel.values.size, guess + AROUND)
-    z = np.abs(detect.curve(panel.part(start, stop)))
-    low, high = max(0, guess - start - MARGIN), guess - start + MARGIN + 1
-    if not z[low:high].any():
-        return None
-    return start + low + int(z[low:high].argmax())
+    earlier, later = detect.changes([panel.part(start, guess), panel.part(guess, stop)], rate=1.0)
+    if earlier:
+        start += earlier[-1].at
+    if later:
+        stop = guess + later[0].at
+    return start, stop
 
 
-def _is_same(panel: detect.Panel, at: int, entry: Known) -> bool:
+def _is_same(near: detect.Panel, at: int, entry: Known) -> bool:
     """Whether the change at a position is the accepted one: in its direction, and not provably larger."""
-    near = panel.part(max(0, at - AROUND), at + AROUND)
-    split = at - max(0, at - AROUND)
     sign = 1 if entry.kind.endswith("slower") else -1
-    measured = effect.shift(_sides(near, split, split))
+    measured = effect.shift(_sides(near, at, at))
     if measured is None or sign * measured.value <= 0:
         return False
     least = measured.low if sign > 0 else -measured.high

@@ -209,8 +209,8 @@ def changes(panels: Sequence[Panel], alpha: float = ALPHA, rate: float = FDR) ->
     ]
 
 
-def located(panel: Panel, split: Split) -> int:
-    """Return where a change lies, given that it is near a split.
+def located(panel: Panel, split: Split, margin: int | None = None) -> int:
+    """Return where a change lies, given that it is near a split; at most `margin` positions from it.
 
     The maximum of Z leans towards the middle of a series. The level of either side is its median, and each value
     counts for the nearer one: the position with the least sum of absolute deviations (Bai 1995).
@@ -222,10 +222,13 @@ def located(panel: Panel, split: Split) -> int:
         if before.size and after.size:
             own = panel.values[inside]
             leaning[inside] = np.abs(own - np.median(after)) - np.abs(own - np.median(before))
-    fits = np.cumsum(leaning)[MIN_SEGMENT - 1 : panel.values.size - MIN_SEGMENT]
+    n = panel.values.size
+    first = MIN_SEGMENT if margin is None else max(1, split.at - margin)
+    last = n - MIN_SEGMENT if margin is None else min(n - 1, split.at + margin)
+    fits = np.cumsum(leaning)[first - 1 : last]
     if fits.size == 0:
         return split.at
-    at = MIN_SEGMENT + int(fits.argmax())
+    at = first + int(fits.argmax())
     return int(np.searchsorted(panel.commits, panel.commits[at]))
 
 
