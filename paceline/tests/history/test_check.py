@@ -10,8 +10,9 @@ import pytest
 from histories import Maker, one_series, step
 from paceline.errors import PacelineError
 from paceline.history import check, suite
-from paceline.history.check import Finding, Report, Selection
+from paceline.history.check import Finding, Report
 from paceline.history.model import History
+from paceline.history.tracks import Selection
 from trees import commit
 
 

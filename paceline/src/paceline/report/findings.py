@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from paceline.history.check import full_name
+from paceline.history.tracks import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
