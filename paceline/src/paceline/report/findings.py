@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 MOST_DEPENDENCIES = 8
+MOST_FOLDED = 10
 
 
 def printable(text: str) -> str:
@@ -95,9 +96,11 @@ def _folded(findings: Sequence[Finding], state: str, title: str) -> Iterator[str
     if not chosen:
         return
     yield f"{title}:"
-    for each in chosen:
+    for each in chosen[:MOST_FOLDED]:
         why = f": {printable(each.known.reason)}" if each.known else ""
         yield f"  {each.kind} {_ratio(each.ratio)} since {each.at[:8]}  {printable(name_of(each))}{why}"
+    if len(chosen) > MOST_FOLDED:
+        yield f"  and {len(chosen) - MOST_FOLDED} more (--json has them)"
     yield ""
 
 
