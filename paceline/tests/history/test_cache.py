@@ -129,15 +129,16 @@ def test_truncated_cache_is_rebuilt(results: Path, share: float) -> None:
 
 def test_damaged_cache_is_rebuilt(results: Path) -> None:
     cold = read(results)
-    whole = database(results).read_bytes()
+    file = database(results)
+    whole = file.read_bytes()
     draw = random.Random(0)
     for _ in range(150):
         damaged = bytearray(whole)
         for _ in range(draw.choice((1, 10, 300))):
             damaged[draw.randrange(len(whole))] = draw.randrange(256)
-        database(results).write_bytes(damaged)
+        file.write_bytes(damaged)
         assert same(cold, read(results))
-        database(results).write_bytes(whole)
+        file.write_bytes(whole)
 
 
 def test_cache_of_other_tables_is_rebuilt(results: Path) -> None:
