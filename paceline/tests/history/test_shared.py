@@ -11,12 +11,20 @@ from paceline.cli import main
 from projects import Project
 
 RESULT = json.dumps({"commit_hash": "1" * 40})
+
+
+def benchmarks(*names: str, unit: str = "seconds") -> str:
+    """Return a `benchmarks.json` as it is written here."""
+    entries = {name: {"name": name, "params": [], "param_names": [], "unit": unit} for name in names}
+    return json.dumps({**entries, "version": 2}, indent=1) + "\n"
+
+
 FILES = {
     "README.md": "not ours",
     "results/lab/machine.json": json.dumps({"machine": "lab", "version": 1}),
     "results/lab/11111111-a.json": RESULT,
     "results/lab/22222222-b.json": RESULT,
-    "results/benchmarks.json": json.dumps({"version": 2, "one": {}, "two": {}}),
+    "results/benchmarks.json": benchmarks("one", "two"),
     "aa/run-1.json": json.dumps({"schema": 1}),
 }
 
@@ -42,7 +50,8 @@ def reader(writer: Project, make_project: Callable[..., Project], monkeypatch: p
 
 def local(project: Project) -> dict[str, str]:
     folder = project.root / ".asv"
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.suffix == ".json")
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in paths}
 
 
 def test_everything_comes_and_nothing_comes_twice(reader: Project, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +68,7 @@ def test_everything_comes_and_nothing_comes_twice(reader: Project, capsys: pytes
 
 def test_what_is_here_stays_and_what_is_new_comes(writer: Project, reader: Project) -> None:
     mine = {"results/lab/11111111-a.json": "mine", "results/lab/99999999-z.json": "mine too"}
-    mine |= {"results/benchmarks.json": json.dumps({"version": 2, "one": {"name": "mine"}, "three": {}})}
+    mine |= {"results/benchmarks.json": benchmarks("one", "three", unit="bytes")}
     reader.write({f".asv/{name}": text for name, text in mine.items()})
     writer.commit({"results/lab/33333333-c.json": RESULT})
     writer.git("push", "--quiet", "origin", "main:benchmark-results")
@@ -68,12 +77,24 @@ def test_what_is_here_stays_and_what_is_new_comes(writer: Project, reader: Proje
     assert found["results/lab/11111111-a.json"] == "mine"
     assert found["results/lab/99999999-z.json"] == "mine too"
     assert found["results/lab/33333333-c.json"] == RESULT
-    assert json.loads(found["results/benchmarks.json"]) == {
-        "version": 2,
-        "one": {"name": "mine"},
-        "two": {},
-        "three": {},
+    union = json.loads(found["results/benchmarks.json"])
+    del union["version"]
+    assert {name: entry["unit"] for name, entry in union.items()} == {
+        "one": "bytes",
+        "two": "seconds",
+        "three": "bytes",
     }
+
+
+def test_what_is_malformed_is_left_out(writer: Project, reader: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the two files that are merged; a result is quarantined by whoever reads it."""
+    reader.write({".asv/results/benchmarks.json": benchmarks("one")})
+    writer.commit({"results/benchmarks.json": "[" * 100_000, "results/lab/machine.json": "null"})
+    writer.git("push", "--quiet", "origin", "main:benchmark-results")
+    assert main(["fetch"]) == 0
+    assert local(reader)["results/benchmarks.json"] == benchmarks("one")
+    assert "results/lab/machine.json" not in local(reader)
+    assert capsys.readouterr().err.count("left out") == 2
 
 
 def test_only_regular_json_files_of_a_history_are_taken(
