@@ -52,13 +52,13 @@ def test_slower_on_one_class_only() -> None:
     assert (found.machines, found.elsewhere) == (("arm",), "same")
     assert found.low < 1.1 < found.high
     assert found.evidence["machines"]["zen4"]["verdict"] == "same"
-    assert found.at == commit(30)
+    assert (found.before, found.at, found.after) == (commit(29), commit(30), commit(30))
 
 
 def test_slower_on_all_classes_is_one_finding() -> None:
     found = only(look(Maker(machines=("zen4", "arm", "skylake"), factor=step(3, 50, 1.1))))
     assert (found.machines, found.elsewhere) == (("zen4", "arm", "skylake"), None)
-    assert found.at == commit(50)
+    assert (found.before, found.at, found.after) == (commit(49), commit(50), commit(50))
 
 
 def test_what_is_not_proved_of_a_class_is_unclear() -> None:

@@ -225,11 +225,12 @@ def located(panel: Panel, split: Split, margin: int | None = None) -> int:
     n = panel.values.size
     first = MIN_SEGMENT if margin is None else max(1, split.at - margin)
     last = n - MIN_SEGMENT if margin is None else min(n - 1, split.at + margin)
-    fits = np.cumsum(leaning)[first - 1 : last]
-    if fits.size == 0:
+    possible = np.arange(first, last + 1)
+    possible = possible[panel.commits[possible - 1] != panel.commits[possible]]
+    if possible.size == 0:
         return split.at
-    at = first + int(fits.argmax())
-    return int(np.searchsorted(panel.commits, panel.commits[at]))
+    fits = np.cumsum(leaning)[possible - 1]
+    return int(possible[np.flatnonzero(fits == fits.max())[-1]])  # the last: where a class has values again
 
 
 def _pruned(panel: Panel, splits: list[Split]) -> list[Split]:

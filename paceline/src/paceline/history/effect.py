@@ -85,7 +85,8 @@ def whereabouts(panel: Panel, at: int, stratum: int | None = None) -> tuple[int,
         inside = np.flatnonzero(panel.strata == stratum)
         own = detect.Panel(panel.values[inside], panel.strata[inside], panel.commits[inside])
         early, late = whereabouts(own, int(np.searchsorted(inside, at)))
-        return int(inside[early - 1]) + 1 if early else 0, int(inside[late])
+        after_good = int(np.searchsorted(panel.commits, own.commits[early - 1], side="right")) if early else 0
+        return after_good, int(inside[late])
     start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
     before, after = _levelled(panel.part(start, stop), at - start)
     low, high = min(detect.MIN_SEGMENT, before.size), max(stop - start - detect.MIN_SEGMENT, before.size)
