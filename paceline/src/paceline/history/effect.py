@@ -45,7 +45,7 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
         return None
     differences = np.sort(np.concatenate([(after[:, None] - before).ravel() for before, after in pairs]))
     variance = sum(b.size * a.size * (b.size + a.size + 1) / 12 for b, a in pairs)
-    widening = math.sqrt(_inflation(pairs))
+    widening = math.sqrt(detect.memory_inflation(side for pair in pairs for side in pair))
     outside = math.floor(differences.size / 2 - Z_975 * widening * math.sqrt(variance))
     bounded = outside >= 1
     return Effect(
@@ -53,25 +53,6 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
         low=float(differences[outside - 1]) if bounded else -math.inf,
         high=float(differences[-outside]) if bounded else math.inf,
     )
-
-
-def _inflation(pairs: Sequence[tuple[Floats, Floats]]) -> float:
-    """Return how many times larger the variance of a mean is than if neighbours had nothing in common, at least 1.
-
-    (1 + r) / (1 - r) for first-order autocorrelation r of the ranks on each side; r is corrected for its bias of
-    about -1/n (Kendall 1954) and kept below 0.8.
-    """
-    products = squares = 0.0
-    count = sides = 0
-    for side in (side for pair in pairs for side in pair if side.size > 2):  # noqa: PLR2004
-        ranks = detect.ranks(side) - (side.size + 1) / 2
-        products += float(ranks[1:] @ ranks[:-1]) / side.size**2
-        squares += float(ranks @ ranks) / side.size**2
-        count, sides = count + side.size, sides + 1
-    if not squares:
-        return 1.0
-    r = min(0.8, max(0.0, products / squares + sides / count))
-    return (1 + r) / (1 - r)
 
 
 def whereabouts(panel: Panel, at: int, stratum: int | None = None) -> tuple[int, int]:
