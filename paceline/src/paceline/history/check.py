@@ -345,9 +345,10 @@ def _per_machine(
 
 
 def _where(per_machine: Mapping[str, tuple[str, Effect | None]], kind: str, alone: str | None) -> list[str]:
-    """Return the classes on which a change is proved, by more than what is nobody's concern if others are too."""
+    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it."""
     moved = [machine for machine, (verdict, _) in per_machine.items() if verdict == kind or machine == alone]
-    return moved or [machine for machine, (verdict, one) in per_machine.items() if verdict == "unclear" and one]
+    unclear = [machine for machine, (verdict, _) in per_machine.items() if verdict == "unclear"]
+    return moved or unclear or list(per_machine)
 
 
 def _elsewhere(per_machine: Mapping[str, tuple[str, Effect | None]], moved: Sequence[str]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 MOST_DEPENDENCIES = 8
 MOST_FOLDED = 10
+MANY = 3  # changes that share a suspect
 
 
 def printable(text: str) -> str:
@@ -36,6 +38,7 @@ def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
         if finding.state == "new":
             yield from _block(finding)
             yield ""
+    yield from _gathered([each for each in report.findings if each.state == "new"])
     yield from _folded(report.findings, "known", "Known")
     yield from _folded(report.findings, "recovered", "Made up for since")
     yield from _folded(report.findings, "gone", "Of benchmarks no longer measured")
@@ -63,6 +66,20 @@ def _block(finding: Finding) -> Iterator[str]:
             yield f"  {title + ':' if not number else ' ' * (len(title) + 1)} {_change(each)}"
         if len(changed) > MOST_DEPENDENCIES:
             yield f"    and {len(changed) - MOST_DEPENDENCIES} more"
+
+
+def _gathered(findings: Sequence[Finding]) -> Iterator[str]:
+    """Name the commits that may be behind several changes, those behind most first."""
+    left = list(findings)
+    while left:
+        suspects = Counter(commit for each in left for commit in each.commits)
+        commit, count = max(suspects.items(), key=lambda item: (item[1], item[0] in {each.at for each in left}))
+        if count < MANY:
+            break
+        yield f"One commit may be behind {count} of these: {commit[:8]}"
+        left = [each for each in left if commit not in each.commits]
+    if len(left) < len(findings):
+        yield ""
 
 
 def size(finding: Finding) -> str:
