@@ -53,7 +53,7 @@ def test_asv_is_asked_as_it_asks_itself(detection: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_it_measures(detection: ModuleType) -> None:
-    command = [sys.executable, SCRIPT, "measure", "--series=40", "--asv-series=3", "--suites=1"]
+    command = [sys.executable, str(SCRIPT), "measure", "--series=40", "--asv-series=3", "--suites=1"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rows = [line for line in printed.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + 3 * len(detection.FAMILIES) + 2
