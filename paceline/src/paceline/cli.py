@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import calibrate, doctor, machine
+from paceline.commands import calibrate, doctor, import_, machine
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paceline.commands import Command
 
 #: In the order of `paceline --help`.
-COMMANDS: dict[str, Command] = {"machine": machine, "calibrate": calibrate, "doctor": doctor}
+COMMANDS: dict[str, Command] = {"import": import_, "machine": machine, "calibrate": calibrate, "doctor": doctor}
 
 WRONG_USE = 4
 INTERRUPTED = 130
