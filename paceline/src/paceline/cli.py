@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import bisect, calibrate, check, doctor, fetch, machine
+from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
     "check": check,
     "bisect": bisect,
     "fetch": fetch,
+    "import": import_,
     "machine": machine,
     "calibrate": calibrate,
     "doctor": doctor,

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.history.asv_files import MalformedError, benchmarks_file, machine_file
+from paceline.history.asv_files import benchmarks_file, machine_file
 from paceline.history.document import benchmark_entries, benchmarks_document, machine_document
+from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
