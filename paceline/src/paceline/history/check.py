@@ -226,7 +226,7 @@ def _is_same(near: detect.Panel, at: int, entry: Known) -> bool:
 
 def _sides(panel: detect.Panel, stop: int, start: int) -> list[tuple[detect.Floats, detect.Floats]]:
     """Return each class's values before `stop` and from `start` on."""
-    inside = [panel.strata == stratum for stratum in np.unique(panel.strata)]
+    inside = [panel.strata == stratum for stratum in detect.classes(panel.strata)]
     return [(panel.values[:stop][one[:stop]], panel.values[start:][one[start:]]) for one in inside]
 
 

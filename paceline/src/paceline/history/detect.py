@@ -85,6 +85,11 @@ class Split:
 NOTHING = Split(0, 0.0, 1.0)
 
 
+def classes(strata: Integers) -> Integers:
+    """Numbers of the classes that are there, ascending."""
+    return np.flatnonzero(np.bincount(strata))
+
+
 def ranks(values: Floats) -> Floats:
     """Return ranks from 1; equal values are ranked in an order drawn once, which their own order cannot influence."""
     order = np.lexsort((_drawn_order(values.size), values))
@@ -110,7 +115,7 @@ def curve(panel: Panel) -> Floats:
     """Z_k for k = 0 .. n, `(n + 1,)`, summed over the classes; 0 where m values are not left on either side."""
     n = panel.values.size
     sums, variances = np.zeros(n + 1), np.zeros(n + 1)
-    for stratum in np.unique(panel.strata):
+    for stratum in classes(panel.strata):
         inside = panel.strata == stratum
         before = np.concatenate([[0], np.cumsum(inside)])  # of this class, among the first k
         own_sums, own_variances = cusum(panel.values[inside])
@@ -131,7 +136,7 @@ def scan(panel: Panel) -> Split:
     law of the former depends on how the classes take turns. Classes that follow one another are the worst case, C
     scans in one; hence its p is multiplied by C as well.
     """
-    present = np.unique(panel.strata)
+    present = classes(panel.strata)
     splits = [_scan(panel)]
     for stratum in present if present.size > 1 else ():
         positions = np.flatnonzero(panel.strata == stratum)
@@ -221,7 +226,7 @@ def located(panel: Panel, split: Split, margin: int | None = None) -> int:
     counts for the nearer one: the position with the least sum of absolute deviations (Bai 1995).
     """
     leaning = np.zeros(panel.values.size)  # how much better the old level fits
-    for stratum in np.unique(panel.strata) if split.stratum is None else [split.stratum]:
+    for stratum in classes(panel.strata) if split.stratum is None else [split.stratum]:
         inside = panel.strata == stratum
         before, after = panel.values[: split.at][inside[: split.at]], panel.values[split.at :][inside[split.at :]]
         if before.size and after.size:
@@ -265,7 +270,7 @@ def _proved(panel: Panel, splits: list[Split], alpha: float) -> list[Split]:
             [
                 panel.values[a:b][panel.strata[a:b] == stratum]
                 for a, b in pairwise(edges)
-                for stratum in np.unique(panel.strata[a:b])
+                for stratum in classes(panel.strata[a:b])
             ]
         )
         if inflation < STRONG_MEMORY:
@@ -302,7 +307,7 @@ def memory_inflation(segments: Iterable[Floats]) -> float:
 def size(panel: Panel, at: int, stratum: int | None = None) -> float:
     """Log of the ratio of the medians after and before `at`, over one class, or over all, by their weights."""
     total = weights = 0.0
-    for each in np.unique(panel.strata) if stratum is None else [stratum]:
+    for each in classes(panel.strata) if stratum is None else [stratum]:
         inside = panel.strata == each
         before, after = panel.values[:at][inside[:at]], panel.values[at:][inside[at:]]
         if before.size and after.size:

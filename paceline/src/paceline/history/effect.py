@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Z_975 = 1.959964
 LONGEST = 100  # values on either side: more would sharpen nothing but cost time
-REPLICATES = 300
+REPLICATES = 200
 BLOCK = 5  # neighbouring values that are drawn together
 
 
@@ -93,7 +93,7 @@ def _levelled(panel: Panel, split: int) -> tuple[Floats, Floats]:
     """Values before and after, each class's median before taken out."""
     values = panel.values.copy()
     total = detect.size(panel, split)
-    for stratum in np.unique(panel.strata):
+    for stratum in detect.classes(panel.strata):
         inside = panel.strata == stratum
         before, after = values[:split][inside[:split]], values[split:][inside[split:]]
         values[inside] -= float(np.median(before)) if before.size else float(np.median(after)) - total

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallow
-from paceline.history.asv_files import LONGEST, MalformedError, benchmarks_file, machine_file
+from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
+from paceline.history.strict import MalformedError
 from paceline.history.writer import BENCHMARKS_FILE, MACHINE_FILE, merge_benchmarks
 
 if TYPE_CHECKING:
