@@ -81,7 +81,8 @@ class Trial:
             with Workspace.create() as workspace:
                 _Run(self, workspace).run(started + self.settings.budget)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            # Copying a tree gathers its errors into one that has no number.
+            if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
                 raise PacelineError(checkout.disk_full(Path(error.filename or "."))) from error
             raise
         finally:
