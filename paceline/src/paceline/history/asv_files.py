@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,10 +27,9 @@ MACHINE_VERSION = 1
 BENCHMARKS_VERSION = 2
 OURS = "paceline"  # the key below which our own files hold what asv has no place for; asv ignores it
 OUR_SCHEMA = 1
-LONGEST = 64 * 2**20  # bytes; a file of a million samples has a third of that
+LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
-SCALAR = (str, int, float, bool, type(None))
 NUMBERS = frozenset({bool, int, float, type(None)})
 
 #: A line of a file: benchmark, values of each of its parameters, version of what is measured.
@@ -94,7 +94,7 @@ def machine_file(raw: bytes) -> dict[str, Any]:
     document = _document(raw, MACHINE_VERSION)
     text(document, "machine")
     for name, value in document.items():
-        need(isinstance(value, SCALAR), "{} is not a text", name)
+        need(_is_scalar(value), "{} is not a text", name)
     return document
 
 
@@ -124,6 +124,7 @@ def _described(name: str, entry: Any) -> dict[str, Any]:
     need(len(params) == len(names), "{} parameters and {} names of parameters", len(params), len(names))
     for field in ("version", "unit", "type", "code", "pretty_name"):
         need(isinstance(entry.get(field, ""), str), "{} is not a text", field)
+    need(_is_finite(entry), "holds NaN or Infinity")
     found: dict[str, Any] = entry
     return found
 
@@ -153,7 +154,7 @@ def _strings(table: Mapping[str, Any], name: str) -> dict[str, str]:
     value = table[name]
     need(isinstance(value, dict), "{} is {}, not an object", name, value)
     for key, each in value.items():
-        need(isinstance(each, SCALAR), "{}: {} is {}, not a text", name, key, each)
+        need(_is_scalar(each), "{}: {} is {}, not a text", name, key, each)
     return {key: "" if each is None else str(each) for key, each in value.items()}
 
 
@@ -167,6 +168,7 @@ def _ours(ours: Any) -> dict[str, Any]:
         need(isinstance(each, dict), "paceline: benchmark {} is not an object", name)
         need(isinstance(each.get("group") or "", str), "paceline: group of {} is not a text", name)
         need(isinstance(each.get("axes", {}), dict), "paceline: axes of {} is not an object", name)
+    need(_is_finite(benchmarks), "paceline: benchmarks hold NaN or Infinity")
     strings = {name: _strings(ours, name) for name in ("packages", "facts")}
     return {**ours, **strings, "engine": text(ours, "engine")}
 
@@ -278,6 +280,19 @@ def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
     need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
     found[np.isinf(found)] = np.nan
     return found
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether it can be a text; NaN and Infinity would be no JSON in asv's pages."""
+    return value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_list_of_texts(value: Any) -> bool:
