@@ -75,6 +75,7 @@ class Cache:
         texts = dict(connection.execute("SELECT * FROM texts"))
         self._contents = dict(_contents(connection.execute("SELECT * FROM contents"), texts))
         self._states = states
+        self._texts = {text: text for text in texts.values()}
 
     def read(self, path: Path) -> Content:
         """Read a result file, from the cache if it has it. Raises OSError."""
