@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from scipy import stats
 
+from paceline import child
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -239,15 +241,7 @@ class Bench:
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("GITHUB_")}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    return child.run(command, folder, environment)
 
 
 @dataclass(frozen=True)
