@@ -389,17 +389,19 @@ def at_most(red: int, gates: int) -> float:
 
 
 def intervals(group: list[dict[str, Any]]) -> tuple[int, int]:
-    """How many intervals hold the planted truth, of how many; only of kinds whose added share is exact.
+    """How many intervals hold the planted truth, of how many, one-sided ones included.
 
-    A contender compiled by a framework has a cost per call, which the planted second call pays once more.
+    Only of kinds whose time is proportional to the work: where arrays or compiled code come in, the planted second
+    call costs more than its share.
     """
-    exact = {*GENERATED, "article_python", "pure_python", "article_numpy", "with_numpy"}
+    proportional = {*GENERATED, "article_python", "pure_python"}
     covered = total = 0
     for record in group:
         for each in record["findings"]:
-            if record["more"] is not None and each["kind"] in exact and each["low"] is not None:
+            exact = record["more"] == 0 or each["kind"] in proportional
+            if record["more"] is not None and exact and each["high"] is not None:
                 total += 1
-                covered += each["low"] <= 1 + record["more"] <= each["high"]
+                covered += (each["low"] or 0) <= 1 + record["more"] <= each["high"]
     return covered, total
 
 
