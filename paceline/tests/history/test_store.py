@@ -93,7 +93,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "our schema of the future": (as_text(ours(schema=2)), "paceline: schema 2 is not 1"),
     "packages as a list": (as_text(ours(packages=[])), "'packages' is [], not an object"),
     "axes as a list": (as_text(ours(benchmarks={"a": {"axes": []}})), "axes of 'a' is not an object"),
-    "NaN as an axis": (as_text(ours(benchmarks={"a": {"axes": {"b": [math.nan]}}})), "hold NaN or Infinity"),
+    "NaN as an axis": (as_text(ours(benchmarks={"a": {"axes": {"b": [math.nan]}}})), "holds NaN or Infinity"),
     "NaN as a parameter": (as_text(result(params={"machine": MACHINE, "os": math.nan})), "'os' is nan, not a text"),
     "dirty as a text": (as_text(ours(dirty="no")), "dirty is neither true nor false"),
 }

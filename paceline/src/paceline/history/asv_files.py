@@ -30,6 +30,7 @@ OUR_SCHEMA = 1
 LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
+LISTS = frozenset({list, type(None)})
 NUMBERS = frozenset({bool, int, float, type(None)})
 
 #: A line of a file: benchmark, values of each of its parameters, version of what is measured.
@@ -83,7 +84,7 @@ def result_file(raw: bytes) -> Result:
         about=json.dumps({**about, "started": started}),
         packages=json.dumps(packages),
         facts=json.dumps(facts),
-        described=json.dumps(described),
+        described=_json(described),
         rows=json.dumps(rows),
         columns=columns,
     )
@@ -124,7 +125,7 @@ def _described(name: str, entry: Any) -> dict[str, Any]:
     need(len(params) == len(names), "{} parameters and {} names of parameters", len(params), len(names))
     for field in ("version", "unit", "type", "code", "pretty_name"):
         need(isinstance(entry.get(field, ""), str), "{} is not a text", field)
-    need(_is_finite(entry), "holds NaN or Infinity")
+    _json(entry)
     found: dict[str, Any] = entry
     return found
 
@@ -168,7 +169,6 @@ def _ours(ours: Any) -> dict[str, Any]:
         need(isinstance(each, dict), "paceline: benchmark {} is not an object", name)
         need(isinstance(each.get("group") or "", str), "paceline: group of {} is not a text", name)
         need(isinstance(each.get("axes", {}), dict), "paceline: axes of {} is not an object", name)
-    need(_is_finite(benchmarks), "paceline: benchmarks hold NaN or Infinity")
     strings = {name: _strings(ours, name) for name in ("packages", "facts")}
     return {**ours, **strings, "engine": text(ours, "engine")}
 
@@ -195,6 +195,13 @@ class _Table:
         if not all(map(good, column)):
             at, cell = next((at, cell) for at, cell in enumerate(column) if not good(cell))
             need(False, f"results: {{}}: {{}} is {{}}, not {kind}", self.benchmarks[at], name, cell)
+
+    def check_numbers(self, name: str) -> None:
+        """Raise MalformedError for the first cell of a column that is no list of numbers."""
+        column = self.column(name)
+        values = itertools.chain.from_iterable(filter(None, column))
+        if not (LISTS.issuperset(map(type, column)) and NUMBERS.issuperset(map(type, values))):
+            self.check(name, _is_list_of_numbers, "a list of numbers")
 
     def check_counts(self, name: str, due: Sequence[int]) -> None:
         """Raise MalformedError for the first cell that has not as many values as are due."""
@@ -236,7 +243,7 @@ def _transposed(names: Sequence[str], results: Mapping[str, Any]) -> _Table:
 def _check(table: _Table, names: Sequence[str]) -> None:
     numeric = ["result", *(name for name in names if name.startswith("stats_"))]
     for name in numeric:
-        table.check(name, _is_list_of_numbers, "a list of numbers")
+        table.check_numbers(name)
     table.check("params", _is_list_of_lists_of_texts, "a list of lists of texts")
     table.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
     for name in ("started_at", "duration"):
@@ -287,12 +294,12 @@ def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _is_finite(value: Any) -> bool:
+def _json(value: Any) -> str:
+    """Write what is to be shown by a browser, whose JSON knows no NaN."""
     try:
-        json.dumps(value, allow_nan=False)
+        return json.dumps(value, allow_nan=False)
     except ValueError:
-        return False
-    return True
+        raise MalformedError("holds NaN or Infinity where neither may stand") from None
 
 
 def _is_list_of_texts(value: Any) -> bool:
