@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import calibrate, doctor
+from paceline.commands import calibrate, doctor, pages
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from paceline.commands import Command
 
 #: In the order of `paceline --help`.
-COMMANDS: dict[str, Command] = {"calibrate": calibrate, "doctor": doctor}
+COMMANDS: dict[str, Command] = {"calibrate": calibrate, "doctor": doctor, "pages": pages}
 
 WRONG_USE = 4
 INTERRUPTED = 130

@@ -1,0 +1,179 @@
+"""asv's own pages, made safe and self-contained: every change is to a text that must be there, or the build stops.
+
+asv's scripts put names, code and units of benchmarks into HTML as they are, ask for files by names that they do not
+escape, and load their libraries from four content delivery networks. Changed are only the places that do.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from paceline.errors import PacelineError
+from paceline.pages import frame, vendor
+
+HERE = Path(__file__).parent
+
+#: Loaded in this order by asv's page.
+SCRIPTS = (
+    "vendor/jquery.min.js",
+    "vendor/jquery.flot.js",
+    "vendor/jquery.flot.time.js",
+    "vendor/jquery.flot.selection.js",
+    "vendor/jquery.flot.categories.js",
+    "jquery.flot.axislabels.js",
+    "vendor/jquery.flot.orderBars.js",
+    "vendor/stupidtable.min.js",
+    "vendor/md5.min.js",
+    "vendor/bootstrap.min.js",
+    "from-disk.js",
+    "asv.js",
+    "asv_ui.js",
+    "summarygrid.js",
+    "summarylist.js",
+    "graphdisplay.js",
+    "regressions.js",
+    "asv-access.js",
+)
+STYLES = ("vendor/bootstrap.min.css", "asv.css", "regressions.css", "summarylist.css", "paceline.css", "asv-frame.css")
+
+#: What asv's page loads from elsewhere; another version of asv may load something else, which must not be missed.
+FOREIGN = {
+    "code.jquery.com/jquery-",
+    "/flot/0.8.3/jquery.flot.min.js",
+    "/flot/0.8.3/jquery.flot.time.min.js",
+    "/flot/0.8.3/jquery.flot.selection.min.js",
+    "/flot/0.8.3/jquery.flot.categories.min.js",
+    "/flot-orderbars@1.0.0/",
+    "/stupidtable/",
+    "/blueimp-md5/",
+    "/bootstrap@3.1.1/dist/js/",
+    "/bootstrap@3.1.1/dist/css/",
+}
+
+_TEXT_TOOLTIP = "html: false,\n            placement"
+
+#: By file: how often a text occurs, the text, and what takes its place.
+CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
+    "asv.js": (
+        # Names hold slashes, question marks and per cent signs.
+        (1, "info.params['benchmark'] = info.location[0];", "info.params['benchmark'] = info.location.join('/');"),
+        (1, "var str = '#' + info['location'];", "var str = '#' + encodeURIComponent(info['location'].join('/'));"),
+        (2, r".replace(/\/+/, '/').split('/')", ".split('/')"),
+        # A page is not one that every object has.
+        (1, "var loaded_pages = {};", "var loaded_pages = Object.create(null);"),
+    ),
+    "asv_ui.js": (
+        (
+            1,
+            """'<div class="panel-heading">' + heading + '</div>');""",
+            """'<div class="panel-heading"/>').text(heading);""",
+        ),
+        (
+            1,
+            "'graphs/summary/' + benchmark_basename + '.json'",
+            "$.asv.graph_to_path(benchmark_basename, {summary: ''})",
+        ),
+    ),
+    "summarygrid.js": (
+        (1, "var groups = {};", "var groups = Object.create(null);"),
+        (
+            1,
+            """'<a class="btn benchmark-container" href="#' + bm.name +\n            '"/>');""",
+            """'<a class="btn benchmark-container"/>').attr('href', '#' + encodeURIComponent(bm.name));""",
+        ),
+        (
+            1,
+            """'<div id="summarygrid-' + bm.name + '" class="benchmark-plot"/>');""",
+            """'<div class="benchmark-plot"/>').attr('id', 'summarygrid-' + bm.name);""",
+        ),
+        (
+            1,
+            """$('<div class="benchmark-text">' + display_name + '</div>')""",
+            """$('<div class="benchmark-text"/>').text(display_name)""",
+        ),
+        (2, "html: true,\n            placement", _TEXT_TOOLTIP),
+        (1, "'graphs/summary/' + bm.name + '.json'", "$.asv.graph_to_path(bm.name, {summary: ''})"),
+        (1, "$('<h1>' + group + '</h1>')", "$('<h2/>').text(group)"),
+    ),
+    "summarylist.js": (
+        (1, "details.push(key + ': ' + val);", "details.push($('<span>').text(key + ': ' + val).html());"),
+    ),
+    "graphdisplay.js": (
+        (1, "details.push(key + ': ' + val);", "details.push($('<span>').text(key + ': ' + val).html());"),
+        (
+            1,
+            """<b class="caret-right"/> ' + parts[j] +""",
+            """<b class="caret-right"/> ' + $('<span>').text(parts[j]).html() +""",
+        ),
+        (
+            1,
+            """$('<li><a href="#' + bm_name + '">' + name + '</li>');""",
+            """$('<li/>').append($('<a/>').attr('href', '#' + encodeURIComponent(bm_name)).text(name));""",
+        ),
+        (1, "html: true,\n                placement: 'right',\n                container: 'body',\n                animation: 'false'",
+            "html: false,\n                placement: 'right',\n                container: 'body',\n                animation: false"),
+        (1, "html: true,\n                    placement: 'top'", "html: false,\n                    placement: 'top'"),
+        (1, """font-size:smaller;'>" + tag + "</div>");""", """font-size:smaller;'>" + $('<span>').text(tag).html() + "</div>");"""),
+        (1, "            name = param_names[param_idx];", "            var name = param_names[param_idx];"),
+        # The axis is drawn on the canvas, except where there is none; its label is text all the same.
+        (1, "options.xaxis.axisLabel = param_names[x_coordinate_axis-1];", "options.xaxis.axisLabel = $('<span>').text(param_names[x_coordinate_axis-1]).html();"),
+        (1, "window.open(\n                                $.asv.main_json.show_commit_url + previous_hash,\n                                '_blank');",
+            "window.open(\n                                $.asv.main_json.show_commit_url + previous_hash,\n                                '_blank', 'noopener');"),
+    ),
+}  # fmt: skip
+
+
+def write(www: Path, output: Path, project: str) -> None:
+    """Write asv's pages to `output`. Raises PacelineError if this version of asv has others than are known."""
+    for path in sorted(www.iterdir()):
+        if path.suffix in {".js", ".css", ".ico", ".png"}:
+            (output / path.name).write_bytes(path.read_bytes())
+    for name, changes in CHANGES.items():
+        path = output / name
+        path.write_text(_changed(name, _read(path), changes), encoding="utf-8")
+    (output / "index.html").write_text(_index(_read(www / "index.html"), project), encoding="utf-8")
+    shutil.copytree(vendor.FOLDER, output / "vendor")
+    for path in sorted((HERE / "www").iterdir()):
+        if path.suffix in {".js", ".css"}:
+            (output / path.name).write_bytes(path.read_bytes())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _unknown(path.name, "is gone") from None
+
+
+def _changed(name: str, text: str, changes: tuple[tuple[int, str, str], ...]) -> str:
+    for times, old, new in changes:
+        if text.count(old) != times:
+            raise _unknown(name, f"has {old.strip()!r} {text.count(old)} times, not {times}")
+        text = text.replace(old, new)
+    return text
+
+
+def _index(page: str, project: str) -> str:
+    """Put our head and navigation into asv's page."""
+    foreign = re.findall(r'(?:src|href)="(https://[^"]+)" integrity', page)
+    if len(foreign) != len(FOREIGN) or not all(any(part in each for each in foreign) for part in FOREIGN):
+        raise _unknown("index.html", f"loads {', '.join(foreign) or 'nothing'}")
+    head, nav = re.search(r"<head>.*</head>", page, re.DOTALL), re.search(r"<nav .*</nav>", page, re.DOTALL)
+    if head is None or nav is None:
+        raise _unknown("index.html", "has no <head> and <nav>")
+    links = frame.asv_head(project, STYLES, SCRIPTS)
+    page = page.replace(head[0], links).replace(nav[0], frame.header(project, "index.html"))
+    return page.replace("<html>", '<html lang="en">').replace('<div id="summarygrid-display"', frame.MAIN, 1).replace(
+        "    <!-- A modal dialog", "    </main>\n    <!-- A modal dialog"
+    )  # fmt: skip
+
+
+def _unknown(name: str, what: str) -> PacelineError:
+    from importlib.metadata import version
+
+    return PacelineError(
+        f"asv {version('asv')} has pages that this version of paceline does not know how to make safe"
+        f" ({name} {what}): install asv 0.6.6, or a newer paceline"
+    )
