@@ -38,6 +38,9 @@ SCRIPTS = (
 )
 STYLES = ("vendor/bootstrap.min.css", "asv.css", "regressions.css", "summarylist.css", "paceline.css", "asv-frame.css")
 
+#: Bootstrap's pictograms, which no page uses.
+FONT = re.compile(r"@font-face\{[^}]*\}")
+
 #: What asv's page loads from elsewhere; another version of asv may load something else, which must not be missed.
 FOREIGN = {
     "code.jquery.com/jquery-",
@@ -105,7 +108,8 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
         (
             1,
             """<b class="caret-right"/> ' + parts[j] +""",
-            """<b class="caret-right"/> ' + $('<span>').text(parts[j]).html() +""",
+            # jQuery 3.5 and later no longer close such a tag.
+            """<b class="caret-right"></b> ' + $('<span>').text(parts[j]).html() +""",
         ),
         (
             1,
@@ -135,6 +139,8 @@ def write(www: Path, output: Path, project: str) -> None:
         path.write_text(_changed(name, _read(path), changes), encoding="utf-8")
     (output / "index.html").write_text(_index(_read(www / "index.html"), project), encoding="utf-8")
     shutil.copytree(vendor.FOLDER, output / "vendor")
+    bootstrap = output / "vendor" / "bootstrap.min.css"
+    bootstrap.write_text(FONT.sub("", bootstrap.read_text(encoding="utf-8")), encoding="utf-8")
     for path in sorted((HERE / "www").iterdir()):
         if path.suffix in {".js", ".css"}:
             (output / path.name).write_bytes(path.read_bytes())
