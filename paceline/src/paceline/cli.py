@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import calibrate, doctor, pages
+from paceline.commands import bisect, calibrate, check, doctor, fetch, pages
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from paceline.commands import Command
 
 #: In the order of `paceline --help`.
-COMMANDS: dict[str, Command] = {"calibrate": calibrate, "doctor": doctor, "pages": pages}
+COMMANDS: dict[str, Command] = {
+    "check": check,
+    "bisect": bisect,
+    "pages": pages,
+    "fetch": fetch,
+    "calibrate": calibrate,
+    "doctor": doctor,
+}
 
 WRONG_USE = 4
 INTERRUPTED = 130

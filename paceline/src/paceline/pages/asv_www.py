@@ -61,7 +61,13 @@ _TEXT_TOOLTIP = "html: false,\n            placement"
 CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     "asv.js": (
         # Names hold slashes, question marks and per cent signs.
-        (1, "info.params['benchmark'] = info.location[0];", "info.params['benchmark'] = info.location.join('/');"),
+        # A link may name a benchmark that is no longer there.
+        (
+            1,
+            "info.params['benchmark'] = info.location[0];\n            show_page('graphdisplay', info.params);",
+            "info.params['benchmark'] = info.location.join('/');\n"
+            "            show_page(Object.hasOwn(main_json.benchmarks, info.params['benchmark']) ? 'graphdisplay' : '', info.params);",
+        ),
         (1, "var str = '#' + info['location'];", "var str = '#' + encodeURIComponent(info['location'].join('/'));"),
         (2, r".replace(/\/+/, '/').split('/')", ".split('/')"),
         # A page is not one that every object has.

@@ -50,9 +50,9 @@ def build(
             " pytest --benchmark-only --benchmark-record, or name another folder with --results"
         )
     with swap.replacing(target.absolute()) as aside:
-        site, notices = _write(conf, root, folder, found, cache, aside, say, refit=refit)
+        bad, notices = _write(conf, root, folder, found, cache, aside, say, refit=refit)
         _for_disk(aside)
-    return Built(target, found.quarantined, (*site.notices, *notices))
+    return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys(notices)))
 
 
 def _configuration(here: Path) -> tuple[Any, Path]:
@@ -89,7 +89,7 @@ def _write(
     say: Callable[[str], None],
     *,
     refit: bool,
-) -> tuple[Any, Sequence[str]]:
+) -> tuple[Sequence[Quarantined], Sequence[str]]:
     import asv
 
     from paceline.pages import asv_site, asv_www, rows
@@ -103,25 +103,33 @@ def _write(
     repo.pull()
     site = asv_site.Site(conf, repo, described.benchmarks(found.benchmarks, kept), found.machines, kept)
     asv_site.publish(site, aside, cache, say, refit=refit)
-    say("writing Compare and Slowdowns")
     history = store.load(folder, repository=Path(repo._path), branch=conf.branches[0], cache=cache)  # noqa: SLF001
-    return site, _ours(conf, history, folder, found, aside)
+    bad, notices = _ours(conf, history, folder, found, aside, say)
+    return bad, (*site.notices, *notices)
 
 
-def _ours(conf: Any, history: History, folder: Path, found: store.Sound, aside: Path) -> Sequence[str]:
+def _ours(
+    conf: Any, history: History, folder: Path, found: store.Sound, aside: Path, say: Callable[[str], None]
+) -> tuple[Sequence[Quarantined], Sequence[str]]:
+    """Write our pages; returns what could not be used for them, and what is to be said."""
+    from paceline.history import check, known
     from paceline.pages import asv_site, compare, slowdowns
+    from paceline.report import findings
 
+    say("looking for slowdowns")
+    report = check.check(history, known.read(project.root_of(folder) / known.PATH))
+    checked = findings.document(report, ())["findings"]
     gates, bad = slowdowns.gates(folder.parent / "aa")
     data = {
         "compare": compare.data(history, found.benchmarks),
-        "slowdowns": slowdowns.data(history, [], gates, asv_site.web(conf.show_commit_url)),
+        "slowdowns": slowdowns.data(history, checked, gates, asv_site.web(conf.show_commit_url)),
     }
     for name, title in (("compare", "Compare"), ("slowdowns", "Slowdowns")):
         (aside / f"{name}-data.js").write_text(f"pacelineData({json.dumps(data[name])});\n", encoding="utf-8")
         scripts = ("vendor/chart.umd.min.js", "page.js", f"{name}-page.js", f"{name}-data.js")
         page = frame.page(conf.project, f"{name}.html", title, scripts)
         (aside / f"{name}.html").write_text(page, encoding="utf-8")
-    return history.notices
+    return bad, (*history.notices, *report.notices)
 
 
 def _for_disk(site: Path) -> None:

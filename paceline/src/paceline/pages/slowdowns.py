@@ -20,7 +20,7 @@ RED = ("slower", "broken")
 def data(
     history: History, findings: Sequence[Mapping[str, Any]], gates: Mapping[str, Any], commit_url: str
 ) -> dict[str, Any]:
-    """Return what the page draws; `findings` are those of `paceline check --json`."""
+    """Return what the page draws; `findings` are those of `paceline check --json`, for their fields."""
     by_benchmark: dict[str, list[Series]] = {}
     for series in history.series:
         by_benchmark.setdefault(series.key.benchmark, []).append(series)
@@ -36,8 +36,8 @@ def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) ->
     """Series that a finding is about; one of the whole suite is about none."""
     for series in by_benchmark.get(finding["benchmark"], ()):
         key = series.key
-        same = list(key.parameters) == list(finding["parameters"]) and key.engine == finding["engine"]
-        if same and key.machine in finding["machines"]:
+        wanted = (finding["parameters"], finding["engine"], finding["environment"])
+        if (list(key.parameters), key.engine, key.environment) == wanted and key.machine in finding["machines"]:
             yield series
 
 
@@ -46,8 +46,8 @@ def _drawn(
 ) -> dict[str, Any]:
     """Return points, and the first of them that has the change."""
     runs = [history.runs[index] for index in series.runs]
-    after = place.get(finding["after"], 0)
-    change = next((point for point, run in enumerate(runs) if place[run.commit] >= after), len(runs))
+    first = place.get(finding["at"], 0)
+    change = next((point for point, run in enumerate(runs) if place[run.commit] >= first), len(runs))
     return {
         "where": series.key.machine + (f", {series.key.environment}" if series.key.environment else ""),
         "unit": series.unit,

@@ -8,6 +8,10 @@ window.pacelinePage = function (data, content) {
         return (value > 0 ? '+' : value < 0 ? '\u2212' : '') + paceline.three(Math.abs(value)) + '\u202f%';
     }
 
+    function bound(ratio, none) {
+        return ratio === null ? none : percent(ratio);
+    }
+
     function isSlower(finding) {
         return finding.kind.indexOf('slower') >= 0;
     }
@@ -37,14 +41,14 @@ window.pacelinePage = function (data, content) {
                 list.append(el('dt', {}, name), el('dd', {}, value));
             }
         }
-        add('Size', percent(finding.ratio) + ' (from ' + percent(finding.low) + ' to ' + percent(finding.high) + ')');
-        add('Since', joined([link(finding.after)]));
-        add('Last without', finding.before ? link(finding.before) : null);
-        if (finding.commits && finding.commits.length > 1) {
-            add('One of', joined(finding.commits.map(link)));
-        }
+        add('Size', percent(finding.ratio) + ' (95\u202f% interval: ' + bound(finding.low, 'no bound') + ' to ' + bound(finding.high, 'no bound') + ')');
+        add('Suspects', finding.commits.length > 12
+            ? el('span', {}, joined(finding.commits.slice(0, 12).map(link)), ' and ' + (finding.commits.length - 12) + ' more')
+            : joined(finding.commits.map(link)));
+        add('Surely before', link(finding.before));
+        add('Surely after', link(finding.after));
         add('Hardware', (finding.machines || []).join(', '));
-        add('Elsewhere', finding.elsewhere);
+        add('On other hardware', {same: 'the same as before', unclear: 'unclear'}[finding.elsewhere] || finding.elsewhere);
         add('Engine', finding.engine);
         add('Packages that changed', finding.dependencies && finding.dependencies.length ? joined(finding.dependencies.map(changed)) : null);
         add('Else that changed', finding.facts && finding.facts.length ? joined(finding.facts.map(changed)) : null);
@@ -167,7 +171,7 @@ window.pacelinePage = function (data, content) {
             el('h3', {}, title(finding)),
             el('p', {}, el('strong', {class: isSlower(finding) ? 'slower' : 'faster'},
                 percent(finding.ratio) + (isSlower(finding) ? ' slower' : ' faster')),
-                ' since ', link(finding.after), finding.date ? ', ' + (typeof finding.date === 'number' ? paceline.day(finding.date) : finding.date) : ''),
+                ' since ', link(finding.at), ', ' + finding.date.slice(0, 10)),
             facts(finding));
         finding.series.forEach(function (series) {
             var canvas = el('canvas', {role: 'img', 'aria-label': 'Values on ' + series.where + ' by commit, with the change marked'});
@@ -189,15 +193,17 @@ window.pacelinePage = function (data, content) {
         findings.forEach(function (finding) { content.append(show(finding)); });
     }
 
-    function pick(slower, known) {
+    function pick(slower, states) {
         return data.findings.filter(function (finding) {
-            return isSlower(finding) === slower && Boolean(finding.known) === known;
+            return isSlower(finding) === slower && states.indexOf(finding.state) >= 0;
         });
     }
 
-    section('New slowdowns', pick(true, false), 'Nothing became slower that was not known.');
-    section('Known slowdowns', pick(true, true), 'None was accepted.');
-    section('Improvements', data.findings.filter(function (finding) { return !isSlower(finding); }), 'None was found.');
+    section('New slowdowns', pick(true, ['new']), 'Nothing became slower that was not known.');
+    section('Known slowdowns', pick(true, ['known']), 'None was accepted.');
+    section('Improvements', pick(false, ['new', 'known']), 'None was found.');
+    section('Over', data.findings.filter(function (finding) { return ['recovered', 'gone'].indexOf(finding.state) >= 0; }),
+        'No change was made up for later.');
 
     content.append(el('h2', {}, 'The gate against itself'));
     if (!data.gates.of) {
