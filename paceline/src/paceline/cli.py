@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import bisect, calibrate, check, doctor, fetch, pages
+from paceline.commands import bisect, calibrate, check, doctor, fetch, machine, pages
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "bisect": bisect,
     "pages": pages,
     "fetch": fetch,
+    "machine": machine,
     "calibrate": calibrate,
     "doctor": doctor,
 }
@@ -47,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough: `paceline ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == "__main__":
