@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from paceline.history.model import History, Series
 
 RED = ("slower", "broken")
+AROUND = 200  # values drawn on either side of a change
 
 
 def data(
@@ -48,20 +52,22 @@ def _drawn(
     runs = [history.runs[index] for index in series.runs]
     first = place.get(finding["at"], 0)
     change = next((point for point, run in enumerate(runs) if place[run.commit] >= first), len(runs))
+    span = slice(max(0, change - AROUND), change + AROUND)
+    runs = runs[span]
     return {
         "where": series.key.machine + (f", {series.key.environment}" if series.key.environment else ""),
         "unit": series.unit,
-        "change": change,
-        "values": [_short(value) for value in series.values],
-        "low": [_short(value) for value in series.low],
-        "high": [_short(value) for value in series.high],
+        "change": change - span.start,
+        "values": _short(series.values[span]),
+        "low": _short(series.low[span]),
+        "high": _short(series.high[span]),
         "commits": [run.commit[:10] for run in runs],
         "dates": [run.date for run in runs],
     }
 
 
-def _short(value: float) -> float | None:
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+def _short(values: NDArray[np.float64]) -> list[float | None]:
+    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
 def gates(folder: Path) -> tuple[dict[str, Any], list[Quarantined]]:

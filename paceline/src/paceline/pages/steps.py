@@ -10,6 +10,7 @@ of the series in full. A build without a cache fits all in full, and then every 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import multiprocessing
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 FILE = "steps-1.npz"
 TAIL = 60  # points; three times the longest piece that asv's exact fit looks at
 GROWTH = 20  # a full fit is due when a series has grown by 1/GROWTH since the last
-TURNS = 20  # builds, in which every series has a turn
+TURNS = 50  # builds, in which every series has a turn
 WORTH_A_POOL = 12  # full fits; fewer take less time than starting processes does
 LONGEST_PIECE = 20  # asv's own limit in its approximate solver
 LARGEST = 1e150  # sum of a series; no unit of time or memory comes near
@@ -123,9 +124,46 @@ def _in_full(series: Sequence[tuple[Floats, Floats]]) -> list[Fit]:
 def _full(series: tuple[Floats, Floats]) -> Fit:
     values, weights = series
     y, w, _ = _there(values, weights)
-    ends, _, _, gamma = step_detect.solve_potts_autogamma(y, w=w)
+    ends, gamma = tuned(y, w)
     count = len(values)
-    return Fit(_digest(values, weights), count, count, 0, gamma or 0.0, tuple(ends))
+    return Fit(_digest(values, weights), count, count, 0, gamma, tuple(ends))
+
+
+def tuned(y: list[float], w: list[float]) -> tuple[list[int], float]:
+    """Return where pieces end, and gamma: asv.step_detect.solve_potts_autogamma to the last bit, in half the time.
+
+    The difference is how residuals are added up, half of asv's time: by NumPy, and one after the other as asv does.
+    """
+    if not y:
+        return [], 0.0
+    costs = step_detect.get_mu_dist(y, w)
+    beta = 4 * math.log(len(y)) / len(y)
+    largest = costs.dist(0, len(y) - 1) or 1.0
+    points, weights = np.array(y), np.array(w)
+    best: tuple[float, list[int], float] = (math.inf, [], 0.0)
+
+    def objective(x: float) -> float:
+        nonlocal best
+        gamma = largest * math.exp(x)
+        right, levels, _ = step_detect.solve_potts_approx(y, w, gamma=gamma, mu_dist=costs)
+        residuals = points - np.repeat(levels, np.diff(right, prepend=0))
+        first = abs(residuals[0]) * weights[0]
+
+        def cost(rho: float) -> float:
+            changes = np.abs(residuals[1:] - rho * residuals[:-1]) * weights[1:]
+            return float(np.cumsum(np.concatenate([[first], changes]))[-1])
+
+        correlation = step_detect.golden_search(cost, -1, 1, xatol=0.05, expand_bounds=True)
+        gaps = [abs(after - before) for before, after in itertools.pairwise(levels)]
+        floor = 0.1 * min(gaps) if len(levels) > 2 else 0.001 * min(map(abs, levels))
+        found = beta * len(right) + math.log(max(1e-300, floor) + cost(correlation))
+        if found < best[0]:
+            best = found, right, gamma
+        return found
+
+    lowest = math.log(0.1 / len(y))
+    step_detect.golden_search(objective, lowest, 0.0, xatol=abs(lowest) * 0.1, ftol=0, expand_bounds=True)
+    return best[1], best[2]
 
 
 def _there(values: Floats, weights: Floats) -> tuple[list[float], list[float], NDArray[np.int64]]:
