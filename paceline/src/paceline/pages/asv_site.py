@@ -7,20 +7,20 @@ are given the same data ready-made; a test compares the result with that of `asv
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import html
 import itertools
 import json
 import math
-import os
 import urllib.parse
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from asv import feed, util
+from asv import feed, graph, util
 from asv.graph import Graph, GraphSet
 from asv.plugins import git, regressions, summarygrid, summarylist
 
@@ -31,7 +31,6 @@ from paceline.pages import steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from asv.config import Config
     from numpy.typing import NDArray
@@ -40,8 +39,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LONGEST_PATH = 2000  # bytes of the folders of a graph; systems take some 4000, with what is above them
+LONGEST_FOLDER = 255 - len("-null")
 LONGEST_NAME = 255 - len(".json.js")  # bytes that a file system takes
 PUBLISHERS = (summarygrid.SummaryGrid, summarylist.SummaryList, regressions.Regressions)
+
+
+class Tag(NamedTuple):
+    """The commit of a tag, and its author date in seconds."""
+
+    commit: str
+    date: int
 
 
 class Repository(git.Git):  # type: ignore[misc]  # asv has no types
@@ -49,40 +57,43 @@ class Repository(git.Git):  # type: ignore[misc]  # asv has no types
 
     def __init__(self, url: str, mirror: str, commits: frozenset[str]) -> None:
         super().__init__(url, mirror)
+        self.folder = Path(self._path)
         self._measured = commits
         self._lines: dict[str | None, tuple[str, list[str]]] = {}
 
     @cached_property
-    def _tags(self) -> dict[str, tuple[str, int]]:
-        """Commit of each tag, and its author date in seconds."""
+    def _tags(self) -> dict[str, Tag]:
+        """Tags by name."""
         fields = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(authordate:unix)%00%(*authordate:unix)"
         listed = run_git(self._path, "for-each-ref", "--sort=taggerdate", f"--format={fields}", "refs/tags")
         found = {}
         for line in listed.splitlines():
             name, tag, commit, date, tagged_date = line.split("\0")
             if date or tagged_date:  # a tag of a file or of a tree has no commit
-                found[name] = (commit or tag, int(tagged_date or date))
+                found[name] = Tag(commit or tag, int(tagged_date or date))
         return found
 
     def get_tags(self) -> dict[str, str]:
-        return {name: commit for name, (commit, _) in self._tags.items()}
+        """Return the commit of each tag."""
+        return {name: tag.commit for name, tag in self._tags.items()}
 
     def get_date_from_name(self, name: str) -> int:
-        dates = {commit: date for commit, date in self._tags.values()}
+        """Return the date of a commit, milliseconds since 1970."""
+        dates = dict(self._tags.values())
         return 1000 * dates[name] if name in dates else int(super().get_date_from_name(name))
 
     def line(self, branch: str | None) -> tuple[str, list[str]]:
         """Return the name of a branch that is here, and its commits along first parents, oldest first."""
         if branch not in self._lines:
-            from pathlib import Path
-
-            self._lines[branch] = order.line(Path(self._path), branch, self._measured)
+            self._lines[branch] = order.line(self.folder, branch, self._measured)
         return self._lines[branch]
 
     def get_branch_name(self, branch: str | None = None) -> str:
+        """Return the name of a branch; None is the default one."""
         return branch or self.line(None)[0]
 
     def get_branch_commits(self, branch: str | None) -> list[str]:
+        """Return the commits of a branch along first parents, newest first."""
         return self.line(branch)[1][::-1]
 
     def get_hashes_from_range(self, range_spec: str) -> list[str]:
@@ -103,7 +114,9 @@ class Repository(git.Git):  # type: ignore[misc]  # asv has no types
 class Line(Graph):  # type: ignore[misc]  # asv has no types
     """A graph whose points are there from the beginning."""
 
-    def __init__(self, benchmark: str, params: Mapping[str, str | None], revisions: Sequence[int], width: int | None):
+    def __init__(
+        self, benchmark: str, params: Mapping[str, str | None], revisions: Sequence[int], width: int | None
+    ) -> None:
         super().__init__(benchmark, dict(params))
         self.revisions = revisions
         self.scalar_series = width is None
@@ -125,6 +138,7 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
         return list(zip(self.revisions, values, weights, strict=True))
 
     def get_data(self) -> list[tuple[int, Any, Any]]:
+        """Return revisions, values and weights."""
         return self._data
 
     def take_steps(self, found: Sequence[Sequence[steps.Step]]) -> None:
@@ -135,15 +149,19 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
         ] or [[]]  # fmt: skip
 
     def save(self, html_dir: str) -> None:
+        """Write revisions and values."""
         text = json.dumps([point[:2] for point in self._data])
-        target = os.path.join(html_dir, self.path + ".json")
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(target, "w", encoding="utf-8") as file:
-            file.write(text)
+        target = Path(html_dir, self.path + ".json")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
 
 
 class Lines(GraphSet):  # type: ignore[misc]  # asv has no types
     """asv's set of graphs."""
+
+    def groups(self) -> Iterator[tuple[str, list[Line]]]:
+        """Graphs of each benchmark."""
+        return iter(self._groups.items())
 
     def add(self, line: Line) -> bool:
         """Add a graph; False if another one has its file."""
@@ -181,13 +199,35 @@ class Site:
         return {branch: commits | (tagged - somewhere) for branch, commits in lines.items()}
 
     @cached_property
-    def surroundings(self) -> list[dict[str, Any]]:
-        """Parameters of each file, those of its environment included."""
-        found = []
+    def surroundings(self) -> list[dict[str, Any] | None]:
+        """Parameters of each file, those of its environment included; None if no folder can be named by them.
+
+        asv names the folders of all graphs by the parameters of all files, so that one file could make every path
+        too long: such a one is left out.
+        """
+        found: list[dict[str, Any] | None] = []
+        lengths: dict[str, int] = {}
         for head in self.rows.heads:
             params = {name: "" if value is None else value for name, value in head["params"].items()}
-            found.append(params | {f"env-{name}": value or "" for name, value in head["env_vars"].items()})
+            params |= {f"env-{name}": "" if value is None else value for name, value in head["env_vars"].items()}
+            parts = {name: _part(name, value) for name, value in params.items()}
+            longer = lengths | {name: max(len(part), lengths.get(name, 0)) for name, part in parts.items()}
+            if all(map(_can_be_a_folder, parts.values())) and sum(longer.values()) <= LONGEST_PATH:
+                found.append(params)
+                lengths = longer
+            else:
+                found.append(None)
         return found
+
+
+def _part(name: str, value: Any) -> bytes:
+    """Return the folder that asv names by a parameter."""
+    part: str = util.sanitize_filename(f"{name}-{value}" if value else name)
+    return part.encode()
+
+
+def _can_be_a_folder(part: bytes) -> bool:
+    return part.strip(b". ") != b"" and len(part) <= LONGEST_FOLDER
 
 
 def publish(site: Site, output: Path, cache: Path, say: Callable[[str], None], *, refit: bool = False) -> None:
@@ -202,19 +242,20 @@ def publish(site: Site, output: Path, cache: Path, say: Callable[[str], None], *
     _detect(lines, cache, say, refit=refit)
     say(f"writing {len(lines)} graphs")
     lines.save(site.conf.html_dir)
-    shown = _for_publishers(site)
-    with _feeding(site, shown):
-        for publisher in PUBLISHERS:
-            benchmarks = shown if publisher is regressions.Regressions else site.benchmarks
-            publisher.publish(site.conf, site.repo, benchmarks, lines, site.revisions)
+    _save_summaries(lines, output)
+    shown = _with_regressions(site)
+    with _feeding(site):
+        summarylist.SummaryList.publish(site.conf, site.repo, site.benchmarks, lines, site.revisions)
+        regressions.Regressions.publish(site.conf, site.repo, shown, lines, site.revisions)
     _write_index(site, lines, output)
 
 
 def _lists(numbers: Floats) -> list[Any]:
     """Return lists with None for NaN."""
-    if not np.isnan(numbers).any():
-        return numbers.tolist()
-    return np.where(np.isnan(numbers), None, numbers).tolist()
+    if np.isnan(numbers).any():
+        numbers = np.where(np.isnan(numbers), np.array(None), numbers)
+    found: list[Any] = numbers.tolist()
+    return found
 
 
 # Graphs
@@ -223,41 +264,47 @@ def _lists(numbers: Floats) -> list[Any]:
 def _lines(site: Site) -> Lines:
     """Return a graph for each benchmark, surroundings of files and branch."""
     rows = site.rows
-    every = dict.fromkeys(name for params in site.surroundings for name in params)
+    known = [params for params in site.surroundings if params is not None]
+    every = dict.fromkeys(name for params in known for name in params)
     kinds: dict[str, int] = {}
-    kind = np.array(
-        [kinds.setdefault(json.dumps(params, sort_keys=True), len(kinds)) for params in site.surroundings], dtype=int
-    )
+    kind = np.array([_kind(params, kinds) for params in site.surroundings], dtype=int)
     number = np.array([site.revisions.get(head["commit"], -1) for head in rows.heads], dtype=int)
+    members = {
+        branch: np.array([head["commit"] in commits for head in rows.heads], dtype=bool) & (number >= 0)
+        for branch, commits in site.branches.items()
+    }
     lines = Lines()
     unpublished: list[str] = []
     for name in _wanted(site):
-        entry = site.benchmarks[name]
-        mine = _rows_of(site, name, entry["version"])
-        for key, index in kinds.items():
-            here = mine[kind[rows.run[mine]] == index]
-            for branch, commits in site.branches.items():
-                member = np.array([head["commit"] in commits for head in rows.heads], dtype=bool)
-                found = here[member[rows.run[here]] & (number[rows.run[here]] >= 0)]
-                if not len(found):
-                    continue
+        mine = _rows_of(site, name, site.benchmarks[name]["version"])
+        for (key, index), (branch, member) in itertools.product(kinds.items(), members.items()):
+            here = mine[(kind[rows.run[mine]] == index) & member[rows.run[mine]]]
+            if len(here):
                 params = dict.fromkeys(every) | json.loads(key) | {"branch": site.repo.get_branch_name(branch)}
-                line = _line(site, name, params, found, number)
-                if not lines.add(line):
+                if not lines.add(_line(site, name, params, here, number)):
                     unpublished.append(name)
+    if len(known) < len(site.surroundings):
+        site.notices.append(
+            f"{len(site.surroundings) - len(known)} results are not on asv's pages: their parameters make no folder"
+        )
     if unpublished:
         site.notices.append(f"{_some(unpublished)}: another benchmark has the file name that asv gives its graph")
     return lines
 
 
+def _kind(params: Mapping[str, Any] | None, kinds: dict[str, int]) -> int:
+    """Return the number of a set of parameters; -1 for none."""
+    return -1 if params is None else kinds.setdefault(json.dumps(params, sort_keys=True), len(kinds))
+
+
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{ascii(names[0])}{more}"
+    return f"{names[0]!a}{more}"
 
 
 def _wanted(site: Site) -> list[str]:
     """Names of benchmarks whose graphs can have a file."""
-    names = set(site.rows.texts[index] for index in np.unique(site.rows.name)) & set(site.benchmarks)
+    names = {site.rows.texts[index] for index in np.unique(site.rows.name)} & set(site.benchmarks)
     sound = [name for name in sorted(names) if _can_be_a_file(name)]
     if wrong := sorted(names - set(sound)):
         site.notices.append(f"{_some(wrong)}: not on asv's pages, as the name is no file name, or too long for one")
@@ -277,7 +324,8 @@ def _rows_of(site: Site, name: str, version: str | None) -> NDArray[np.int64]:
     mine = np.flatnonzero(site.rows.name == texts.index(name))
     said = site.rows.version[mine]
     current = texts.index(version) if version in texts else -2
-    return mine[(said == -1) | (said == current)]
+    chosen: NDArray[np.int64] = mine[(said == -1) | (said == current)]
+    return chosen
 
 
 def _line(
@@ -302,9 +350,7 @@ def _line(
     return line
 
 
-def _compatible(
-    measured: list[list[str]], described: list[list[str]]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _compatible(measured: list[list[str]], described: list[list[str]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Places of a row's values, and where these go: a benchmark's parameters may have changed since."""
     if measured == described:
         both = np.arange(math.prod(map(len, described)))
@@ -328,9 +374,7 @@ def _means(numbers: Floats, group: NDArray[np.int64], count: int) -> Floats:
 
 
 def _detect(lines: Lines, cache: Path, say: Callable[[str], None], *, refit: bool) -> None:
-    names = {
-        (path, column): json.dumps([path, column]) for path, line in lines for column in range(line.n_series)
-    }
+    names = {(path, column): json.dumps([path, column]) for path, line in lines for column in range(line.n_series)}
     series = {
         names[path, column]: (
             np.ascontiguousarray(line.values[:, column]),
@@ -344,10 +388,56 @@ def _detect(lines: Lines, cache: Path, say: Callable[[str], None], *, refit: boo
         line.take_steps([found[names[path, column]] for column in range(line.n_series)])
 
 
+# The grid
+
+
+def _save_summaries(lines: Lines, output: Path) -> None:
+    """Write the small graphs of the grid: geometric means over all graphs of a benchmark, as asv.graph makes them."""
+    for name, group in lines.groups():
+        revisions, *means = _summary(group)
+        points = graph.resample_data(list(zip(revisions, *means, strict=True)))
+        line = Line(name, {"summary": ""}, [revision for revision, _ in points], None)
+        line.fill(np.array([[value] for _, value in points], dtype=float).reshape(-1, 1), np.empty((len(points), 1)))
+        line.save(str(output))
+
+
+def _summary(group: Sequence[Line]) -> tuple[list[int], list[float | None]]:
+    """Return revisions, and what asv.graph._compute_summary_data_series says of them; most series have no gaps."""
+    revisions = sorted(set[int]().union(*(line.revisions for line in group)))
+    at = {revision: place for place, revision in enumerate(revisions)}
+    columns = []
+    for line in group:
+        places = [at[revision] for revision in line.revisions]
+        spread = np.full((len(revisions), line.n_series), np.nan)
+        spread[places] = line.values
+        columns.append(spread)
+    values = np.concatenate(columns, axis=1)
+    gaps = np.isnan(values)
+    filled = [_filled(column) if gap.any() else column.tolist() for column, gap in zip(values.T, gaps.T, strict=True)]
+    rows = zip(*filled, strict=True)
+    return revisions, [None if nothing else _mean(row) for row, nothing in zip(rows, gaps.all(axis=1), strict=True)]
+
+
+def _filled(column: Floats) -> list[float | None]:
+    filled: list[float | None] = graph._fill_missing_data(_lists(column))  # noqa: SLF001 - asv has no other name for it
+    return filled
+
+
+def _mean(row: Sequence[float | None]) -> float | None:
+    """Return asv.util.geom_mean_na, without looking at each value four times."""
+    if None in row:
+        mean: float | None = util.geom_mean_na(row)
+        return mean
+    product, exponent = 1.0, 1 / len(row)
+    for value in row:
+        product *= abs(value) ** exponent  # type: ignore[arg-type]  # none is None
+    return product if sum(row) >= 0 else -product  # type: ignore[arg-type]
+
+
 # Pages
 
 
-def _for_publishers(site: Site) -> dict[str, dict[str, Any]]:
+def _with_regressions(site: Site) -> dict[str, dict[str, Any]]:
     """Benchmarks for asv's page of regressions and its feed, which takes what is before a bracket for the name."""
     shown = {
         name: entry | {"unit": html.escape(entry.get("unit", ""))}
@@ -355,7 +445,9 @@ def _for_publishers(site: Site) -> dict[str, dict[str, Any]]:
         if "(" not in name and util.sanitize_filename(name) == name
     }
     if left_out := sorted(set(site.benchmarks) - set(shown)):
-        site.notices.append(f"{_some(left_out)}: not on asv's page of regressions, which cannot tell such names apart")
+        site.notices.append(
+            f"{_some(left_out)}: not on asv's page of regressions, which cannot tell such names apart"
+        )
     return shown
 
 
@@ -390,7 +482,7 @@ class _SafeEntry(feed.FeedEntry):  # type: ignore[misc]  # asv has no types
 
 
 @contextlib.contextmanager
-def _feeding(site: Site, shown: Mapping[str, Any]) -> Iterator[None]:
+def _feeding(site: Site) -> Iterator[None]:
     """Give asv's page of regressions the results that it would read from files for a third time."""
     read, entry = regressions.iter_results, feed.FeedEntry
     regressions.iter_results = lambda _: _results(site)
@@ -403,9 +495,8 @@ def _feeding(site: Site, shown: Mapping[str, Any]) -> Iterator[None]:
 
 def _write_index(site: Site, lines: Lines, output: Path) -> None:
     params: dict[str, set[Any]] = {}
-    for head, around in zip(site.rows.heads, site.surroundings, strict=True):
-        del head
-        for name, value in around.items():
+    for around in site.surroundings:
+        for name, value in (around or {}).items():
             params.setdefault(name, set()).add(value)
     listed: list[dict[str, Any]] = []
     seen = set()
@@ -418,7 +509,8 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
             seen.add(key)
             listed.append(line.params)
     values = {
-        name: sorted(each, key=lambda value: "[none]" if value is None else str(value)) for name, each in params.items()
+        name: sorted(each, key=lambda value: "[none]" if value is None else str(value))
+        for name, each in params.items()
     }
     dates = {head["commit"]: head["date"] for head in site.rows.heads}
     tags = site.repo.get_tags()
@@ -438,7 +530,7 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
         "tags": {tag: site.revisions[commit] for tag, commit in tags.items() if commit in site.revisions},
         "pages": [[each.name, each.button_label, each.description] for each in PUBLISHERS],
     }
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = dt.datetime.now(dt.UTC)
     about = {"asv-version": version("asv"), "timestamp": util.datetime_to_js_timestamp(now)}
     (output / "index.json").write_text(json.dumps(index), encoding="utf-8")
     (output / "info.json").write_text(json.dumps(about, indent=4, sort_keys=True), encoding="utf-8")

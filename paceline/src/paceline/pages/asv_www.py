@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 from paceline.errors import PacelineError
@@ -36,7 +37,14 @@ SCRIPTS = (
     "regressions.js",
     "asv-access.js",
 )
-STYLES = ("vendor/bootstrap.min.css", "asv.css", "regressions.css", "summarylist.css", "paceline.css", "asv-frame.css")
+STYLES = (
+    "vendor/bootstrap.min.css",
+    "asv.css",
+    "regressions.css",
+    "summarylist.css",
+    "paceline.css",
+    "asv-frame.css",
+)
 
 #: Bootstrap's pictograms, which no page uses.
 FONT = re.compile(r"@font-face\{[^}]*\}")
@@ -55,84 +63,71 @@ FOREIGN = {
     "/bootstrap@3.1.1/dist/css/",
 }
 
-_TEXT_TOOLTIP = "html: false,\n            placement"
+
+def _graph_of(name: str) -> str:
+    """Return how asv names the file of a graph everywhere else."""
+    return f"$.asv.graph_to_path({name}, {{summary: ''}})"
+
+
+def _escaped(text: str) -> str:
+    """Return how asv escapes a text where it does."""
+    return f"$('<span>').text({text}).html()"
+
+
+_DETAIL = f"""details.push({_escaped("key + ': ' + val")});"""
 
 #: By file: how often a text occurs, the text, and what takes its place.
 CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     "asv.js": (
         # Names hold slashes, question marks and per cent signs.
+        (1, "= info.location[0];", "= info.location.join('/');"),
+        (1, "'#' + info['location'];", "'#' + encodeURIComponent(info['location'].join('/'));"),
+        (2, r".replace(/\/+/, '/').split('/')", ".split('/')"),
         # A link may name a benchmark that is no longer there.
+        (1, "show_page('graphdisplay', info.params);", "show_page(known ? 'graphdisplay' : '', info.params);"),
         (
             1,
-            "info.params['benchmark'] = info.location[0];\n            show_page('graphdisplay', info.params);",
-            "info.params['benchmark'] = info.location.join('/');\n"
-            "            show_page(Object.hasOwn(main_json.benchmarks, info.params['benchmark']) ? 'graphdisplay' : '', info.params);",
+            "/* Display benchmark page */",
+            "var known = Object.hasOwn(main_json.benchmarks, info.location.join('/'));",
         ),
-        (1, "var str = '#' + info['location'];", "var str = '#' + encodeURIComponent(info['location'].join('/'));"),
-        (2, r".replace(/\/+/, '/').split('/')", ".split('/')"),
-        # A page is not one that every object has.
+        # No page is called by a name that every object has.
         (1, "var loaded_pages = {};", "var loaded_pages = Object.create(null);"),
     ),
     "asv_ui.js": (
-        (
-            1,
-            """'<div class="panel-heading">' + heading + '</div>');""",
-            """'<div class="panel-heading"/>').text(heading);""",
-        ),
-        (
-            1,
-            "'graphs/summary/' + benchmark_basename + '.json'",
-            "$.asv.graph_to_path(benchmark_basename, {summary: ''})",
-        ),
+        (1, "heading\">' + heading + '</div>');", "heading\"/>').text(heading);"),
+        (1, "'graphs/summary/' + benchmark_basename + '.json'", _graph_of("benchmark_basename")),
     ),
     "summarygrid.js": (
         (1, "var groups = {};", "var groups = Object.create(null);"),
-        (
-            1,
-            """'<a class="btn benchmark-container" href="#' + bm.name +\n            '"/>');""",
-            """'<a class="btn benchmark-container"/>').attr('href', '#' + encodeURIComponent(bm.name));""",
-        ),
-        (
-            1,
-            """'<div id="summarygrid-' + bm.name + '" class="benchmark-plot"/>');""",
-            """'<div class="benchmark-plot"/>').attr('id', 'summarygrid-' + bm.name);""",
-        ),
-        (
-            1,
-            """$('<div class="benchmark-text">' + display_name + '</div>')""",
-            """$('<div class="benchmark-text"/>').text(display_name)""",
-        ),
-        (2, "html: true,\n            placement", _TEXT_TOOLTIP),
-        (1, "'graphs/summary/' + bm.name + '.json'", "$.asv.graph_to_path(bm.name, {summary: ''})"),
+        (1, "href=\"#' + bm.name +\n            '\"/>');", "\"/>').attr('href', '#' + encodeURIComponent(bm.name));"),
+        (1, "<div id=\"summarygrid-' + bm.name + '\" class", "<div class"),
+        (1, "benchmark-text\">' + display_name + '</div>')", "benchmark-text\"/>').text(display_name)"),
+        (2, "html: true,", "html: false,"),
+        (1, "'graphs/summary/' + bm.name + '.json'", _graph_of("bm.name")),
         (1, "$('<h1>' + group + '</h1>')", "$('<h2/>').text(group)"),
     ),
-    "summarylist.js": (
-        (1, "details.push(key + ': ' + val);", "details.push($('<span>').text(key + ': ' + val).html());"),
-    ),
+    "summarylist.js": ((1, "details.push(key + ': ' + val);", _DETAIL),),
     "graphdisplay.js": (
-        (1, "details.push(key + ': ' + val);", "details.push($('<span>').text(key + ': ' + val).html());"),
+        (1, "details.push(key + ': ' + val);", _DETAIL),
+        # jQuery 3.5 and later do not close a tag for us.
+        (1, '<b class="caret-right"/> \' + parts[j] +', f'<b class="caret-right"></b> \' + {_escaped("parts[j]")} +'),
         (
             1,
-            """<b class="caret-right"/> ' + parts[j] +""",
-            # jQuery 3.5 and later no longer close such a tag.
-            """<b class="caret-right"></b> ' + $('<span>').text(parts[j]).html() +""",
+            "$('<li><a href=\"#' + bm_name + '\">' + name + '</li>');",
+            "$('<li/>').append($('<a/>').attr('href', '#' + encodeURIComponent(bm_name)).text(name));",
         ),
+        (1, "title: bm.code,\n                html: true,", "title: bm.code,\n                html: false,"),
         (
             1,
-            """$('<li><a href="#' + bm_name + '">' + name + '</li>');""",
-            """$('<li/>').append($('<a/>').attr('href', '#' + encodeURIComponent(bm_name)).text(name));""",
+            "title: contents,\n                    html: true,",
+            "title: contents,\n                    html: false,",
         ),
-        (1, "html: true,\n                placement: 'right',\n                container: 'body',\n                animation: 'false'",
-            "html: false,\n                placement: 'right',\n                container: 'body',\n                animation: false"),
-        (1, "html: true,\n                    placement: 'top'", "html: false,\n                    placement: 'top'"),
-        (1, """font-size:smaller;'>" + tag + "</div>");""", """font-size:smaller;'>" + $('<span>').text(tag).html() + "</div>");"""),
+        (1, 'smaller;\'>" + tag + "</div>");', f'smaller;\'>" + {_escaped("tag")} + "</div>");'),
         (1, "            name = param_names[param_idx];", "            var name = param_names[param_idx];"),
-        # The axis is drawn on the canvas, except where there is none; its label is text all the same.
-        (1, "options.xaxis.axisLabel = param_names[x_coordinate_axis-1];", "options.xaxis.axisLabel = $('<span>').text(param_names[x_coordinate_axis-1]).html();"),
-        (1, "window.open(\n                                $.asv.main_json.show_commit_url + previous_hash,\n                                '_blank');",
-            "window.open(\n                                $.asv.main_json.show_commit_url + previous_hash,\n                                '_blank', 'noopener');"),
+        (1, "= param_names[x_coordinate_axis-1];", f"= {_escaped('param_names[x_coordinate_axis-1]')};"),
+        (1, "'_blank');", "'_blank', 'noopener');"),
     ),
-}  # fmt: skip
+}
 
 
 def write(www: Path, output: Path, project: str) -> None:
@@ -183,8 +178,6 @@ def _index(page: str, project: str) -> str:
 
 
 def _unknown(name: str, what: str) -> PacelineError:
-    from importlib.metadata import version
-
     return PacelineError(
         f"asv {version('asv')} has pages that this version of paceline does not know how to make safe"
         f" ({name} {what}): install asv 0.6.6, or a newer paceline"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,11 @@ from paceline.history import project, store
 from paceline.pages import described, frame, swap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from paceline.history.model import History, Quarantined
 
 HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,17 @@ class Built:
     output: Path
     quarantined: tuple[Quarantined, ...]
     notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Project:
+    """What a site is built from; `cache` is a folder that may be deleted."""
+
+    conf: Any
+    root: Path
+    results: Path
+    cache: Path
+    say: Callable[[str], None]
 
 
 def build(
@@ -41,8 +50,9 @@ def build(
     conf, root = _configuration(here)
     folder = results if results is not None else project.results_folder(root)
     target = output if output is not None else root / conf.html_dir
-    say(f"reading {folder}")
     cache = project.root_of(folder) / project.CACHE
+    about = _Project(conf, root, folder, cache, say)
+    say(f"reading {folder}")
     found = store.sound(folder, cache)
     if not found.results:
         raise PacelineError(
@@ -50,7 +60,7 @@ def build(
             " pytest --benchmark-only --benchmark-record, or name another folder with --results"
         )
     with swap.replacing(target.absolute()) as aside:
-        bad, notices = _write(conf, root, folder, found, cache, aside, say, refit=refit)
+        bad, notices = _write(about, found, aside, refit=refit)
         _for_disk(aside)
     return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys(notices)))
 
@@ -76,67 +86,64 @@ def _configuration(here: Path) -> tuple[Any, Path]:
 
 
 def _no_repository(folder: object) -> str:
-    return f"{folder} is not a git repository, by whose commits a history is ordered: run paceline pages in the project"
+    return (
+        f"{folder} is not a git repository, by whose commits a history is ordered: run paceline pages in the project"
+    )
 
 
 def _write(
-    conf: Any,
-    root: Path,
-    folder: Path,
-    found: store.Sound,
-    cache: Path,
-    aside: Path,
-    say: Callable[[str], None],
-    *,
-    refit: bool,
+    about: _Project, found: store.Sound, aside: Path, *, refit: bool
 ) -> tuple[Sequence[Quarantined], Sequence[str]]:
+    """Write all pages; returns what could not be used for them, and what is to be said."""
     import asv
 
     from paceline.pages import asv_site, asv_www, rows
 
+    conf = about.conf
     asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
-    kept = rows.read([path for path, _ in found.results], cache)
-    commits = frozenset(head["commit"] for head in kept.heads)
+    kept = rows.read([path for path, _ in found.results], about.cache)
     if not asv_site.Repository.url_match(conf.repo):
         raise PacelineError(_no_repository(conf.repo))
-    repo = asv_site.Repository(conf.repo, str(root / conf.project), commits)
+    commits = frozenset(head["commit"] for head in kept.heads)
+    repo = asv_site.Repository(conf.repo, str(about.root / conf.project), commits)
     repo.pull()
     site = asv_site.Site(conf, repo, described.benchmarks(found.benchmarks, kept), found.machines, kept)
-    asv_site.publish(site, aside, cache, say, refit=refit)
-    history = store.load(folder, repository=Path(repo._path), branch=conf.branches[0], cache=cache)  # noqa: SLF001
-    bad, notices = _ours(conf, history, folder, found, aside, say)
+    asv_site.publish(site, aside, about.cache, about.say, refit=refit)
+    history = store.load(about.results, repository=repo.folder, branch=conf.branches[0], cache=about.cache)
+    bad, notices = _ours(about, history, found, aside)
     return bad, (*site.notices, *notices)
 
 
 def _ours(
-    conf: Any, history: History, folder: Path, found: store.Sound, aside: Path, say: Callable[[str], None]
+    about: _Project, history: History, found: store.Sound, aside: Path
 ) -> tuple[Sequence[Quarantined], Sequence[str]]:
-    """Write our pages; returns what could not be used for them, and what is to be said."""
     from paceline.history import check, known
     from paceline.pages import asv_site, compare, slowdowns
     from paceline.report import findings
 
-    say("looking for slowdowns")
-    report = check.check(history, known.read(project.root_of(folder) / known.PATH))
+    about.say("looking for slowdowns")
+    report = check.check(history, known.read(project.root_of(about.results) / known.PATH))
     checked = findings.document(report, ())["findings"]
-    gates, bad = slowdowns.gates(folder.parent / "aa")
-    data = {
-        "compare": compare.data(history, found.benchmarks),
-        "slowdowns": slowdowns.data(history, checked, gates, asv_site.web(conf.show_commit_url)),
-    }
-    for name, title in (("compare", "Compare"), ("slowdowns", "Slowdowns")):
-        (aside / f"{name}-data.js").write_text(f"pacelineData({json.dumps(data[name])});\n", encoding="utf-8")
-        scripts = ("vendor/chart.umd.min.js", "page.js", f"{name}-page.js", f"{name}-data.js")
-        page = frame.page(conf.project, f"{name}.html", title, scripts)
-        (aside / f"{name}.html").write_text(page, encoding="utf-8")
+    gates, bad = slowdowns.gates(about.results.parent / "aa")
+    _page(about, aside, "compare", compare.data(history, found.benchmarks))
+    address = asv_site.web(about.conf.show_commit_url)
+    _page(about, aside, "slowdowns", slowdowns.data(history, checked, gates, address))
     return bad, (*history.notices, *report.notices)
 
 
+def _page(about: _Project, aside: Path, name: str, data: Mapping[str, Any]) -> None:
+    """Write a page of ours, its data in a script: a page that was opened from disk may load no other kind."""
+    _script(aside / f"{name}-data.js", json.dumps(data))
+    scripts = ("vendor/chart.umd.min.js", "page.js", f"{name}-page.js", f"{name}-data.js")
+    page = frame.page(about.conf.project, f"{name}.html", name.title(), scripts)
+    (aside / f"{name}.html").write_text(page, encoding="utf-8")
+
+
 def _for_disk(site: Path) -> None:
-    """Lay a script beside each file of data: a page that was opened from disk may load no other kind."""
-    for folder, _, names in os.walk(site):
-        for name in names:
-            if name.endswith(".json") and "vendor" not in folder:
-                path = Path(folder, name)
-                text = path.read_text(encoding="utf-8")
-                path.with_name(f"{name}.js").write_text(f"pacelineData({text});\n", encoding="utf-8")
+    """Lay a script beside each file of data of asv's pages."""
+    for path in [*site.glob("*.json"), *(site / "graphs").rglob("*.json")]:
+        _script(path.with_name(f"{path.name}.js"), path.read_text(encoding="utf-8"))
+
+
+def _script(path: Path, data: str) -> None:
+    path.write_text(f"pacelineData({data});\n", encoding="utf-8")

@@ -30,9 +30,17 @@ def _is_usable(entry: Mapping[str, Any]) -> bool:
 def _from_results(rows: Rows) -> dict[str, dict[str, Any]]:
     """Describe every benchmark as its newest result does."""
     dates = [head["date"] for head in rows.heads]
-    columns = (rows.run.tolist(), rows.name.tolist(), rows.params.tolist(), rows.version.tolist(), rows.count.tolist())
+    columns = (
+        rows.run.tolist(),
+        rows.name.tolist(),
+        rows.params.tolist(),
+        rows.version.tolist(),
+        rows.count.tolist(),
+    )
     found: dict[str, dict[str, Any]] = {}
-    for _, name, params, version, count in sorted(zip((dates[file] for file in columns[0]), *columns[1:], strict=True)):
+    for _, name, params, version, count in sorted(
+        zip((dates[file] for file in columns[0]), *columns[1:], strict=True)
+    ):
         if not count:
             continue
         text, values = rows.texts[name], json.loads(rows.texts[params])

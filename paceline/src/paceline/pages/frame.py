@@ -24,7 +24,9 @@ NAVIGATION = (
 )
 
 #: Where asv's displays begin.
-MAIN = '<main id="main" tabindex="-1">\n    <h1 class="hidden-visually">Benchmarks</h1>\n    <div id="summarygrid-display"'
+MAIN = """<main id="main" tabindex="-1">
+    <h1 class="hidden-visually">Benchmarks</h1>
+    <div id="summarygrid-display\""""
 
 
 def _head(title: str, policy: str, styles: Sequence[str], scripts: Sequence[str]) -> str:
@@ -80,7 +82,9 @@ def page(project: str, here: str, title: str, scripts: Sequence[str]) -> str:
     {header(project, here)}
     <main id="main" tabindex="-1">
       <h1>{escape(title)}</h1>
-      <div id="content"><noscript><p>This page is drawn by its scripts, which this browser does not run.</p></noscript></div>
+      <div id="content">
+        <noscript><p>This page is drawn by its scripts, which this browser does not run.</p></noscript>
+      </div>
     </main>
     {loaded}
   </body>

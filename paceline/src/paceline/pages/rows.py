@@ -30,10 +30,10 @@ FILE = "rows-1.npz"  # raise the number when the same bytes are read differently
 class Rows:
     """Every row of every file.
 
-    `heads` has an object a file: commit, date, params, env_vars. The arrays `run` (of which file), `name`, `params`, `version` (-1
-    for none), `started` (NaN for unknown), `first` and `count` have an element a row; `name`, `params` and `version`
-    are indices into `texts`, where params are in JSON. Of `values` and `weights` a row has those from `first` on,
-    `count` of them, none if the benchmark failed; NaN is missing.
+    `heads` has an object a file: commit, date, params, env_vars. The arrays `run` (the file), `name`, `params`,
+    `version` (-1 for none), `started` (NaN for unknown), `first` and `count` have an element a row; `name`, `params`
+    and `version` are indices into `texts`, where params are in JSON. Of `values` and `weights` a row has `count`
+    from `first` on, none if the benchmark failed; NaN is missing.
     """
 
     digests: NDArray[np.bytes_]
@@ -158,7 +158,8 @@ def spans(first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int6
     """Return first[0], first[0] + 1, ... for count[0] numbers, then the same for each next span."""
     ends = np.cumsum(count)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(first - (ends - count), count)
+    found: NDArray[np.int64] = np.arange(total) + np.repeat(first - (ends - count), count)
+    return found
 
 
 def _weights(row: Mapping[str, Any], count: int) -> Iterable[float | None]:

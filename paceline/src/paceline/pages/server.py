@@ -23,7 +23,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Requests of the own browser are nobody's news."""
+        """Say nothing: requests of the own browser are no news."""
 
 
 def serve(site: Path, port: int, say: Callable[[str], None]) -> None:

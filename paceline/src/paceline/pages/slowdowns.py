@@ -45,9 +45,7 @@ def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) ->
             yield series
 
 
-def _drawn(
-    history: History, series: Series, finding: Mapping[str, Any], place: Mapping[str, int]
-) -> dict[str, Any]:
+def _drawn(history: History, series: Series, finding: Mapping[str, Any], place: Mapping[str, int]) -> dict[str, Any]:
     """Return points, and the first of them that has the change."""
     runs = [history.runs[index] for index in series.runs]
     first = place.get(finding["at"], 0)

@@ -1,10 +1,10 @@
 """asv's step detection, most of whose work on a longer series is already done.
 
 asv fits a piecewise constant function: it tunes the penalty of a jump, gamma, by fitting the whole series some ten
-times. Commits come one at a time, so a series that only grew keeps its gamma and the pieces that ended well before its
-end, and only the tail is fitted anew, by asv's own functions. What this leaves out is the tuning of gamma, and moves
-of old jumps. Both are made up for: after a twentieth of new points, and by turns: each build fits a twentieth
-of the series in full. A build without a cache fits all in full, and then every figure is asv's.
+times. Commits come one at a time, so a series that only grew keeps its gamma and the pieces that ended well before
+its end, and only the tail is fitted anew, by asv's own functions. What this leaves out is the tuning of gamma, and
+moves of old jumps. Both are made up for: a series that has grown by a twentieth is fitted in full, and so is each
+series in its turn, a few in every build. A build without a cache fits all in full, and then every figure is asv's.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def detect(
         if (fit := known.get(name)) is not None and (found := _grown(fit, values, weights)) is not None:
             kept[name] = found
     due = [name for name in series if name not in kept]
-    grown = sorted((name for name, fit in kept.items() if fit is not known[name]), key=lambda name: -kept[name].builds)
+    grown = sorted(
+        (name for name, fit in kept.items() if fit is not known[name]), key=lambda name: -kept[name].builds
+    )
     due += grown[: math.ceil(len(grown) / TURNS)] if not refit else []
     if len(due) > WORTH_A_POOL:
         say(f"detecting steps in {len(due)} series")
@@ -155,7 +157,7 @@ def tuned(y: list[float], w: list[float]) -> tuple[list[int], float]:
 
         correlation = step_detect.golden_search(cost, -1, 1, xatol=0.05, expand_bounds=True)
         gaps = [abs(after - before) for before, after in itertools.pairwise(levels)]
-        floor = 0.1 * min(gaps) if len(levels) > 2 else 0.001 * min(map(abs, levels))
+        floor = 0.1 * min(gaps) if len(gaps) > 1 else 0.001 * min(map(abs, levels))
         found = beta * len(right) + math.log(max(1e-300, floor) + cost(correlation))
         if found < best[0]:
             best = found, right, gamma
