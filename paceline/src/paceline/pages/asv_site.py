@@ -440,7 +440,7 @@ def _mean(row: Sequence[float | None]) -> float | None:
 def _with_regressions(site: Site) -> dict[str, dict[str, Any]]:
     """Benchmarks for asv's page of regressions and its feed, which takes what is before a bracket for the name."""
     shown = {
-        name: entry | {"unit": html.escape(entry.get("unit", ""))}
+        name: entry
         for name, entry in site.benchmarks.items()
         if "(" not in name and util.sanitize_filename(name) == name
     }

@@ -117,9 +117,9 @@ def _by(axes: tuple[str, ...], values: list[list[str]]) -> int:
 
 
 def _ordered(values: Iterable[str]) -> list[str]:
-    """Return each value once: numbers by size if all are numbers, else in the order of the benchmarks."""
-    found = list(dict.fromkeys(values))
+    """Return each value once: by size if all are numbers, else by name."""
+    found = set(values)
     try:
         return sorted(found, key=float)
     except ValueError:
-        return found
+        return sorted(found)

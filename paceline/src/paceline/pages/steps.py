@@ -3,8 +3,9 @@
 asv fits a piecewise constant function: it tunes the penalty of a jump, gamma, by fitting the whole series some ten
 times. Commits come one at a time, so a series that only grew keeps its gamma and the pieces that ended well before
 its end, and only the tail is fitted anew, by asv's own functions. What this leaves out is the tuning of gamma, and
-moves of old jumps. Both are made up for: a series that has grown by a twentieth is fitted in full, and so is each
-series in its turn, a few in every build. A build without a cache fits all in full, and then every figure is asv's.
+moves of old jumps. Both are made up for: a series whose tail has other jumps than before is fitted in full, so is one
+that has grown by a twentieth, and so is each in its turn, a few in every build. What is shown of a new jump is
+therefore asv's; it may come a few commits later. A build without a cache fits all in full.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def _grown(fit: Fit, values: Floats, weights: Floats) -> Fit | None:
         return None
     y, w, _ = _there(values, weights)
     ends = _tail(y, w, fit.gamma, fit.ends)
+    if ends[:-1] != fit.ends[:-1]:
+        return None
     return Fit(_digest(values, weights), len(values), fit.full, fit.builds + 1, fit.gamma, ends)
 
 
