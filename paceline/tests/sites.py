@@ -39,7 +39,7 @@ class History:
 
     def grow(self, count: int) -> None:
         """Add commits, an hour apart."""
-        stream = []
+        stream: list[str] = []
         for number in range(len(self.commits), len(self.commits) + count):
             parent = f"from {self.commits[-1]}\n" if self.commits and not stream else ""
             when = f"t <t@example.org> {BIRTH + 3600 * number} +0000"
@@ -49,7 +49,7 @@ class History:
         )
         self.commits = self.project.git("rev-list", "--reverse", "main").split()
 
-    def document(self, number: int, rows: Mapping[str, Any], ours: bool = False, **changed: Any) -> dict[str, Any]:
+    def document(self, number: int, rows: Mapping[str, Any], *, ours: bool = False, **changed: Any) -> dict[str, Any]:
         """Return a result file of a commit."""
         make = trees.ours if ours else trees.result
         about = {"commit_hash": self.commits[number], "date": 1000 * (BIRTH + 3600 * number)}
@@ -102,9 +102,8 @@ class History:
 def simple(history: History) -> None:
     """Fill a history with one benchmark."""
     history.describe("suite.time_it")
-    history.write(
-        {f"{commit[:8]}-env.json": history.document(at, {"suite.time_it": trees.row(1.0)}) for at, commit in enumerate(history.commits)}
-    )  # fmt: skip
+    rows = {"suite.time_it": trees.row(1.0)}
+    history.write({f"{commit[:8]}-env.json": history.document(at, rows) for at, commit in enumerate(history.commits)})
 
 
 def error(done: subprocess.CompletedProcess[str]) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from sites import History
 from projects import Project
+from sites import History
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ def axes(**values: Any) -> dict[str, Any]:
 
 
 def test_tests_with_parameters(history: History) -> None:
-    names = {f"t.test_run[{who}-{size}]": axes(contender=who, size=size) for who in ("py", "np") for size in (100, 20)}
+    names = {
+        f"t.test_run[{who}-{size}]": axes(contender=who, size=size) for who in ("py", "np") for size in (100, 20)
+    }
     for number, value in ((0, 5.0), (1, 1.0)):
         rows = {name: row(value + place) for place, name in enumerate(names)}
         history.write({f"{number}.json": history.document(number, rows, ours=True, benchmarks=names)})

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
-from sites import History
-from sites import error, simple
+from sites import History, error, simple
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def test_change_is_where_the_level_changes(history: History) -> None:
     (series,) = drawn["series"]
     assert series["change"] == 40
     assert series["commits"][40] == history.commits[40][:10]
-    assert max(series["values"][:40]) < 1.1 < 1.4 < min(series["values"][40:])
+    assert max(series["values"][:40]) < 1.1
+    assert min(series["values"][40:]) > 1.4
     assert len(series["values"]) == len(series["low"]) == len(series["dates"]) == 60
 
 
@@ -55,11 +56,19 @@ def test_gates_that_went_red_are_counted(tmp_path: Path) -> None:
     assert shown["runs"][1] == {"name": "2", "benchmarks": 3, "red": 2, "unsure": 0}
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"null", b"[]", b"{}", b"\xff", b'{"schema": 2, "benchmarks": []}', b'{"schema": 1, "benchmarks": 1}', b"[" * 100_000],
-    ids=["empty", "null", "list", "object", "bytes", "schema", "number", "deep"],
-)  # fmt: skip
+BROKEN = {
+    "empty": b"",
+    "null": b"null",
+    "list": b"[]",
+    "object": b"{}",
+    "bytes": b"\xff",
+    "schema": b'{"schema": 2, "benchmarks": []}',
+    "number": b'{"schema": 1, "benchmarks": 1}',
+    "deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_broken_gate_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "1.json").write_text(gate("same"))
     (tmp_path / "2.json").write_bytes(content)

@@ -499,15 +499,17 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
         for name, value in (around or {}).items():
             params.setdefault(name, set()).add(value)
     listed: list[dict[str, Any]] = []
-    seen = set()
+    seen: dict[tuple[Any, ...], int] = {}
+    graphs: dict[str, list[int]] = {}
     for _, line in lines:
         for name, value in line.params.items():
             if value is None:
                 params.setdefault(name, set()).add(None)
         key = tuple(sorted(line.params.items(), key=str))
         if key not in seen:
-            seen.add(key)
+            seen[key] = len(seen)
             listed.append(line.params)
+        graphs.setdefault(line.benchmark_name, []).append(seen[key])
     values = {
         name: sorted(each, key=lambda value: "[none]" if value is None else str(value))
         for name, each in params.items()
@@ -525,6 +527,7 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
         "revision_to_date": {number: dates[commit] for commit, number in site.revisions.items()},
         "params": values | {"branch": [site.repo.get_branch_name(branch) for branch in conf.branches]},
         "graph_param_list": listed,
+        "graphs_of": graphs,  # ours: see asv-data.js
         "benchmarks": site.benchmarks,
         "machines": {str(machine["machine"]): machine for machine in site.machines.values()},
         "tags": {tag: site.revisions[commit] for tag, commit in tags.items() if commit in site.revisions},

@@ -28,7 +28,7 @@ SCRIPTS = (
     "vendor/stupidtable.min.js",
     "vendor/md5.min.js",
     "vendor/bootstrap.min.js",
-    "from-disk.js",
+    "asv-data.js",
     "asv.js",
     "asv_ui.js",
     "summarygrid.js",
@@ -76,6 +76,8 @@ def _escaped(text: str) -> str:
 
 _DETAIL = f"""details.push({_escaped("key + ': ' + val")});"""
 
+_ENCODED = "item[1].split('/').map(encodeURIComponent).join('/')"
+
 #: By file: how often a text occurs, the text, and what takes its place.
 CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     "asv.js": (
@@ -89,6 +91,11 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
             1,
             "/* Display benchmark page */",
             "var known = Object.hasOwn(main_json.benchmarks, info.location.join('/'));",
+        ),
+        (
+            1,
+            "if (graph_cache[url]) {",
+            "if (!pacelineHasGraph(url)) { setTimeout(dfd.reject, 1); } else if (graph_cache[url]) {",
         ),
         # No page is called by a name that every object has.
         (1, "var loaded_pages = {};", "var loaded_pages = Object.create(null);"),
@@ -107,6 +114,7 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
         (1, "$('<h1>' + group + '</h1>')", "$('<h2/>').text(group)"),
     ),
     "summarylist.js": ((1, "details.push(key + ': ' + val);", _DETAIL),),
+    "regressions.js": ((2, "var graph_url = item[1];", f"var graph_url = {_ENCODED};"),),
     "graphdisplay.js": (
         (1, "details.push(key + ': ' + val);", _DETAIL),
         # jQuery 3.5 and later do not close a tag for us.

@@ -36,7 +36,7 @@ window.pacelinePage = function (data, content) {
         values.forEach(function (value, index) {
             node.append(el('option', {value: index, selected: index === chosen}, value));
         });
-        return el('label', {for: id}, label, node);
+        return el('div', {}, el('label', {for: id}, label), node);
     }
 
     function start() {
