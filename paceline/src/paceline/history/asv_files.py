@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from paceline.history.strict import MalformedError, commit_hash, json_object, need, shown, text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,18 +28,12 @@ OURS = "paceline"  # the key below which our own files hold what asv has no plac
 OUR_SCHEMA = 1
 LONGEST = 64 * 2**20  # bytes; a file of a million samples has a third of that
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
-COMMIT = re.compile(r"[0-9a-f]{40}")
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
-SHOWN = 60  # characters of something hostile
 SCALAR = (str, int, float, bool, type(None))
-NUMBER = (int, float, type(None))  # bool is an int
+NUMBERS = frozenset({bool, int, float, type(None)})
 
 #: A line of a file: benchmark, values of each of its parameters, version of what is measured.
 Row: TypeAlias = "tuple[str, list[list[str]], str]"
-
-
-class MalformedError(Exception):
-    """A file that cannot be used; the message is the reason, in one line."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +62,16 @@ def result_file(raw: bytes) -> Result:
     document = _document(raw, RESULT_VERSION)
     params = _strings(document, "params")
     about = {
-        "commit": _commit(document),
+        "commit": commit_hash(document, "commit_hash"),
         "date": _time(document, "date"),
-        "machine": _text(params, "machine"),
+        "machine": text(params, "machine"),
         "engine": "asv",
-        "environment": _text(document, "env_name"),
+        "environment": text(document, "env_name"),
         "dirty": False,
     }
     requirements = _strings(document, "requirements")
     _strings({"env_vars": {}, **document}, "env_vars")
-    packages = {"python": _text(document, "python"), **requirements}
+    packages = {"python": text(document, "python"), **requirements}
     facts = {name: value for name, value in params.items() if name not in {"machine", "python", *requirements}}
     described: dict[str, Any] = {}
     if OURS in document:
@@ -97,9 +92,9 @@ def result_file(raw: bytes) -> Result:
 def machine_file(raw: bytes) -> dict[str, Any]:
     """Read a `machine.json`, which names at least its machine. Raises MalformedError."""
     document = _document(raw, MACHINE_VERSION)
-    _text(document, "machine")
+    text(document, "machine")
     for name, value in document.items():
-        _need(isinstance(value, SCALAR), f"{_shown(name)} is not a text")
+        need(isinstance(value, SCALAR), "{} is not a text", name)
     return document
 
 
@@ -116,77 +111,35 @@ def benchmarks_file(raw: bytes) -> tuple[dict[str, dict[str, Any]], list[str]]:
         try:
             sound[name] = _described(name, entry)
         except MalformedError as reason:
-            reasons.append(f"benchmark {_shown(name)}: {reason}")
+            reasons.append(f"benchmark {shown(name)}: {reason}")
     return sound, reasons
 
 
 def _described(name: str, entry: Any) -> dict[str, Any]:
-    _need(isinstance(entry, dict), "is not an object")
-    _need(entry.get("name") == name, f"its name is {_shown(entry.get('name'))}")
+    need(isinstance(entry, dict), "is not an object")
+    need(entry.get("name") == name, "its name is {}", entry.get("name"))
     params, names = entry.get("params"), entry.get("param_names")
-    _need(_is_list_of_texts(names), "param_names is not a list of texts")
-    _need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
-    _need(len(params) == len(names), f"{len(params)} parameters and {len(names)} names of parameters")
+    need(_is_list_of_texts(names), "param_names is not a list of texts")
+    need(_is_list_of_lists_of_texts(params), "params is not a list of lists of texts")
+    need(len(params) == len(names), "{} parameters and {} names of parameters", len(params), len(names))
     for field in ("version", "unit", "type", "code", "pretty_name"):
-        _need(isinstance(entry.get(field, ""), str), f"{field} is not a text")
+        need(isinstance(entry.get(field, ""), str), "{} is not a text", field)
     found: dict[str, Any] = entry
     return found
 
 
-def _need(condition: bool, reason: str) -> None:  # noqa: FBT001  # reads as a sentence
-    if not condition:
-        raise MalformedError(reason)
-
-
-def _shown(value: Any) -> str:
-    """Show something hostile: in ASCII, on one line, short."""
-    text = ascii(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
 def _document(raw: bytes, version: int) -> dict[str, Any]:
-    try:
-        document = json.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from None
-    except RecursionError:
-        raise MalformedError("is nested too deeply") from None
-    except ValueError as error:  # not only JSONDecodeError: Python refuses integers of thousands of digits
-        raise MalformedError(f"is not JSON: {error}" if raw.strip() else "is empty") from None
-    _need(isinstance(document, dict), f"holds {_shown(document)} where an object is due")
+    document = json_object(raw)
     found = document.get("version")
     remedy = "; `asv update` brings it up to date" if found in range(1, version) else ""
-    _need(type(found) is int and found == version, f"has version {_shown(found)}, not {version}{remedy}")
-    _need(b"\\ud" not in raw.lower() or _is_text(document), "holds half a surrogate pair, which is no character")
-    checked: dict[str, Any] = document
-    return checked
-
-
-def _is_text(document: Any) -> bool:
-    """Whether all of it can be written to a file or a terminal."""
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _text(table: Mapping[str, Any], name: str) -> str:
-    _need(name in table, f"{name} is missing")
-    _need(isinstance(table[name], str), f"{name} is {_shown(table[name])}, not a text")
-    return str(table[name])
-
-
-def _commit(document: Mapping[str, Any]) -> str:
-    commit = _text(document, "commit_hash")
-    _need(COMMIT.fullmatch(commit) is not None, f"commit_hash {_shown(commit)} is not 40 hexadecimal digits")
-    return commit
+    need(type(found) is int and found == version, f"has version {{}}, not {version}{remedy}", found)
+    return document
 
 
 def _time(table: Mapping[str, Any], name: str) -> int:
-    _need(name in table, f"{name} is missing")
+    need(name in table, "{} is missing", name)
     value = table[name]
-    _need(_is_time(value), f"{name} is {_shown(value)}, not milliseconds since 1970")
+    need(_is_time(value), "{} is {}, not milliseconds since 1970", name, value)
     return int(value)
 
 
@@ -196,78 +149,106 @@ def _is_time(value: Any) -> bool:
 
 def _strings(table: Mapping[str, Any], name: str) -> dict[str, str]:
     """Read an object of scalars as one of texts; asv writes null for none."""
-    _need(name in table, f"{name} is missing")
+    need(name in table, "{} is missing", name)
     value = table[name]
-    _need(isinstance(value, dict), f"{name} is {_shown(value)}, not an object")
+    need(isinstance(value, dict), "{} is {}, not an object", name, value)
     for key, each in value.items():
-        _need(isinstance(each, SCALAR), f"{name}: {_shown(key)} is {_shown(each)}, not a text")
+        need(isinstance(each, SCALAR), "{}: {} is {}, not a text", name, key, each)
     return {key: "" if each is None else str(each) for key, each in value.items()}
 
 
 def _ours(ours: Any) -> dict[str, Any]:
-    _need(isinstance(ours, dict), f"{OURS} is {_shown(ours)}, not an object")
-    _need(ours.get("schema") == OUR_SCHEMA, f"{OURS}: schema {_shown(ours.get('schema'))} is not {OUR_SCHEMA}")
-    _need(isinstance(ours.get("dirty"), bool), f"{OURS}: dirty is neither true nor false")
+    need(isinstance(ours, dict), "paceline is {}, not an object", ours)
+    need(ours.get("schema") == OUR_SCHEMA, "paceline: schema {} is not {}", ours.get("schema"), OUR_SCHEMA)
+    need(isinstance(ours.get("dirty"), bool), "paceline: dirty is neither true nor false")
     benchmarks = ours.get("benchmarks")
-    _need(isinstance(benchmarks, dict), f"{OURS}: benchmarks is not an object")
+    need(isinstance(benchmarks, dict), "paceline: benchmarks is not an object")
     for name, each in benchmarks.items():
-        _need(isinstance(each, dict), f"{OURS}: benchmark {_shown(name)} is not an object")
-        _need(isinstance(each.get("group") or "", str), f"{OURS}: group of {_shown(name)} is not a text")
-        _need(isinstance(each.get("axes", {}), dict), f"{OURS}: axes of {_shown(name)} is not an object")
+        need(isinstance(each, dict), "paceline: benchmark {} is not an object", name)
+        need(isinstance(each.get("group") or "", str), "paceline: group of {} is not a text", name)
+        need(isinstance(each.get("axes", {}), dict), "paceline: axes of {} is not an object", name)
     strings = {name: _strings(ours, name) for name in ("packages", "facts")}
-    return {**ours, **strings, "engine": _text(ours, "engine")}
+    return {**ours, **strings, "engine": text(ours, "engine")}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows by column: there are hundreds of thousands of cells, so what checks them is a loop within a column."""
+
+    benchmarks: Sequence[str]
+    columns: Mapping[str, Sequence[Any]]
+
+    def column(self, name: str) -> Sequence[Any]:
+        return self.columns.get(name) or [None] * len(self.benchmarks)
+
+    def only_results(self) -> _Table:
+        """Leave out what failed."""
+        kept = [cell is not None for cell in self.column("result")]
+        columns = {name: [*itertools.compress(column, kept)] for name, column in self.columns.items()}
+        return _Table([*itertools.compress(self.benchmarks, kept)], columns)
+
+    def check(self, name: str, good: Callable[[Any], bool], kind: str) -> None:
+        """Raise MalformedError for the first cell of a column that is not good."""
+        column = self.column(name)
+        if not all(map(good, column)):
+            at, cell = next((at, cell) for at, cell in enumerate(column) if not good(cell))
+            need(False, f"results: {{}}: {{}} is {{}}, not {kind}", self.benchmarks[at], name, cell)
+
+    def check_counts(self, name: str, due: Sequence[int]) -> None:
+        """Raise MalformedError for the first cell that has not as many values as are due."""
+        counts = [many if cell is None else len(cell) for cell, many in zip(self.column(name), due, strict=True)]
+        if counts != due:
+            at = next(at for at, many in enumerate(due) if counts[at] != many)
+            need(False, "results: {}: {} has {} values, not {}", self.benchmarks[at], name, counts[at], due[at])
 
 
 def _table(document: Mapping[str, Any]) -> tuple[list[Row], int, NDArray[np.float64]]:
     """Rows that have values, when the first of them was started, and the columns."""
     names = document.get("result_columns")
-    _need(_is_list_of_texts(names), "result_columns is not a list of texts")
+    need(_is_list_of_texts(names), "result_columns is not a list of texts")
     unknown = [name for name in names or () if name not in COLUMNS and not name.startswith("stats_")]
-    _need(not unknown, f"result_columns has {_shown(unknown[:1])}, which asv does not know")
+    need(not unknown, "result_columns has {}, which asv does not know", unknown[:1])
     results = document.get("results")
-    _need(isinstance(results, dict), f"results is {_shown(results)}, not an object")
-    rows: list[Row] = []
-    started: list[int] = []
-    columns: tuple[list[Any], ...] = ([], [], [])
-    for benchmark, cells in (results or {}).items():
-        try:
-            row = _cells(names or (), cells)
-            if row.get("result") is None:  # the benchmark failed
-                continue
-            rows.append((benchmark, row["params"], row.get("version") or ""))
-        except MalformedError as reason:
-            raise MalformedError(f"results: {_shown(benchmark)}: {reason}") from None
-        if row.get("started_at") is not None:
-            started.append(int(row["started_at"]))
-        absent = [None] * len(row["result"])
-        for column, name in zip(columns, ("result", "stats_q_25", "stats_q_75"), strict=True):
-            column.extend(row.get(name) or absent)
+    need(isinstance(results, dict), "results is {}, not an object", results)
+    table = _transposed(names or (), results or {}).only_results()
+    _check(table, names or ())
+    found = table.column("result")
+    versions = [version or "" for version in table.column("version")]
+    rows: list[Row] = list(zip(table.benchmarks, table.column("params"), versions, strict=True))
+    started = [int(start) for start in table.column("started_at") if start is not None]
+    columns = [_flat(table.column(name), found) for name in ("result", "stats_q_25", "stats_q_75")]
     return rows, min(started, default=0), _floats(columns)
 
 
-def _cells(names: Sequence[str], cells: Any) -> dict[str, Any]:
-    """Read one row by the names of its columns; asv leaves out empty columns at the end."""
-    _need(isinstance(cells, list), f"is {_shown(cells)}, not a list")
-    _need(len(cells) <= len(names), f"has {len(cells)} columns, not {len(names)}")
-    row = dict(zip(names, cells, strict=False))
-    result, params = row.get("result"), row.get("params")
-    if result is None:
-        return row
-    _need(isinstance(result, list), f"result is {_shown(result)}, not a list")
-    _need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
-    due = len(result)
-    combined = _product([len(each) for each in params or ()], due)
-    more = "or more " if combined > due else ""
-    _need(combined == due, f"{due} results for {combined} {more}combinations of parameters")
-    _need(isinstance(row.get("version"), (str, type(None))), f"version is {_shown(row.get('version'))}, not a text")
+def _transposed(names: Sequence[str], results: Mapping[str, Any]) -> _Table:
+    """Turn rows into columns; asv leaves out empty columns at the end of a row."""
+    for benchmark, cells in results.items():
+        if not isinstance(cells, list):
+            need(False, "results: {}: is {}, not a list", benchmark, cells)
+        if len(cells) > len(names):
+            need(False, "results: {}: has {} columns, not {}", benchmark, len(cells), len(names))
+    columns = itertools.zip_longest(*results.values())
+    return _Table([*results], dict(zip(names, columns, strict=False)))
+
+
+def _check(table: _Table, names: Sequence[str]) -> None:
+    numeric = ["result", *(name for name in names if name.startswith("stats_"))]
+    for name in numeric:
+        table.check(name, _is_list_of_numbers, "a list of numbers")
+    table.check("params", _is_list_of_lists_of_texts, "a list of lists of texts")
+    table.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
     for name in ("started_at", "duration"):
-        _need(row.get(name) is None or _is_time(row[name]), f"{name} is {_shown(row.get(name))}, not a time")
-    for name, value in row.items():
-        if name == "result" or name.startswith("stats_"):
-            _numbers(name, value, due)
-    samples = row.get("samples")
-    _need(samples is None or (isinstance(samples, list) and len(samples) == due), "samples is not one list a result")
-    return row
+        table.check(name, lambda cell: cell is None or _is_time(cell), "a time")
+    table.check("samples", lambda cell: cell is None or isinstance(cell, list), "a list")
+    due = [*map(len, table.column("result"))]
+    for benchmark, params, many in zip(table.benchmarks, table.column("params"), due, strict=True):
+        combined = _product([len(each) for each in params], many)
+        if combined != many:
+            more = "or more " if combined > many else ""
+            reason = f"results: {{}}: {{}} results for {{}} {more}combinations of parameters"
+            need(False, reason, benchmark, many, combined)
+    for name in (*numeric, "samples"):
+        table.check_counts(name, due)
 
 
 def _product(counts: Sequence[int], enough: int) -> int:
@@ -280,13 +261,13 @@ def _product(counts: Sequence[int], enough: int) -> int:
     return product
 
 
-def _numbers(name: str, values: Any, due: int) -> None:
-    if values is None:
-        return
-    _need(isinstance(values, list), f"{name} is {_shown(values)}, not a list")
-    _need(len(values) == due, f"{name} has {len(values)} values, not {due}")
-    for value in values:
-        _need(isinstance(value, NUMBER), f"{name} holds {_shown(value)}, not a number")
+def _flat(column: Sequence[Any], like: Sequence[Any]) -> list[Any]:
+    """Join lists; where there is none, as many gaps as another column has values."""
+    return [
+        value
+        for cell, other in zip(column, like, strict=True)
+        for value in (itertools.repeat(None, len(other)) if cell is None else cell)
+    ]
 
 
 def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
@@ -294,10 +275,18 @@ def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
         found = np.array(columns, dtype=np.float64).reshape(3, -1)
     except OverflowError:
         raise MalformedError("results hold an integer that is too large for any measurement") from None
-    _need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
+    need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
     found[np.isinf(found)] = np.nan
     return found
 
 
 def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_list_of_lists_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_list_of_texts, value))
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and NUMBERS.issuperset(map(type, value)))
