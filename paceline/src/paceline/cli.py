@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine
+from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, Command] = {
     "check": check,
     "bisect": bisect,
+    "pages": pages,
     "fetch": fetch,
     "import": import_,
     "machine": machine,
