@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "paceline" / "src"))
 
@@ -17,9 +17,21 @@ from hub import affected, comment, gate, install, issues, release, store
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-COMMANDS = {
+
+class Command(Protocol):
+    """What a module of a command gives."""
+
+    def add(self, commands: Any, /) -> None:
+        """Add the command to the command line."""
+
+    def run(self, arguments: argparse.Namespace, environment: Mapping[str, str], /) -> int:
+        """Do it, and return the exit status."""
+        ...
+
+
+COMMANDS: dict[str, Command] = {
     "affected": affected,
     "comment": comment,
     "gate": gate,

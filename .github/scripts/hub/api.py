@@ -1,7 +1,7 @@
 """GitHub's REST API, as far as it is needed here, with its failures.
 
 What is safe to repeat is repeated, within bounds. What may have been carried out although its answer was lost
-raises `Unclear`, so that the caller looks before it asks again: that is how nothing comes to stand twice.
+raises `UnclearError`, so that the caller looks before it asks again: that is how nothing comes to stand twice.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from hub.strict import Refused, loads, quoted
 from paceline.errors import PacelineError
+
+from hub.strict import RefusedError, loads, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +42,7 @@ class ApiError(PacelineError):
         self.status = status
 
 
-class Unclear(ApiError):
+class UnclearError(ApiError):
     """Nobody knows whether it was carried out."""
 
 
@@ -107,7 +108,7 @@ class Api:
         raise ApiError(f"GitHub's answer to {path} has more than {MOST_PAGES} pages", answer.status)
 
     def download(self, path: str, largest: int) -> bytes:
-        """Fetch a file to which GitHub redirects; the other host never sees the token. Raises Refused, ApiError."""
+        """Fetch a file to which GitHub redirects; the other host never sees the token. Raises RefusedError, ApiError."""
         answer = self.ask("GET", path)
         target = answer.headers.get("location", "")
         if not 300 <= answer.status < 400:
@@ -117,7 +118,7 @@ class Api:
         else:
             raise ApiError(f"GitHub redirects {path} to {quoted(target)}", answer.status)
         if len(content) > largest:
-            raise Refused(f"{path} is larger than {largest} bytes")
+            raise RefusedError(f"{path} is larger than {largest} bytes")
         return content
 
     def _persist(
@@ -174,7 +175,7 @@ class Api:
     def _error(self, answer: Answer, method: str, address: str) -> ApiError:
         place = f"{method} {urlsplit(address).path}"
         if answer.status == 0 or answer.status >= 500:
-            kind = ApiError if method in REPEATABLE else Unclear
+            kind = ApiError if method in REPEATABLE else UnclearError
             return kind(f"{place}: no answer of use ({answer.status}): {_message(answer)}", answer.status)
         remedy = {
             401: "; the token is not valid",
@@ -202,19 +203,19 @@ def _limit(headers: Mapping[str, str]) -> float | None:
 def _message(answer: Answer) -> str:
     try:
         return quoted(str(answer.document()["message"]))
-    except (Refused, TypeError, KeyError):
+    except (RefusedError, TypeError, KeyError):
         return quoted(answer.content.decode(errors="replace"))
 
 
 def ensure(find: Callable[[], T | None], create: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """Return what `find` finds, else create it; a lost answer is followed by another look, never by a blind repeat."""
+    """Return what `find` finds, else create it; after a lost answer it looks again, and never repeats blindly."""
     for attempt in range(1, TRIES + 1):
         found = find()
         if found is not None:
             return found
         try:
             return create()
-        except Unclear:
+        except UnclearError:
             if attempt == TRIES:
                 raise
             sleep(2.0 ** (attempt - 1))
@@ -222,7 +223,7 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], sleep: Callabl
 
 
 def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
-    """Fetch the zip of a run's newest artifact of that name; None if there is none. Raises Refused, ApiError."""
+    """Fetch the zip of a run's newest artifact of that name; None if there is none. Raises RefusedError, ApiError."""
     listed = [
         each
         for each in api.every(f"actions/runs/{run}/artifacts", "artifacts", name=name)
@@ -233,7 +234,7 @@ def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
     newest = max(listed, key=lambda each: int(each["id"]))
     size = newest.get("size_in_bytes")
     if not isinstance(size, int) or size > largest:
-        raise Refused(f"artifact {name!r} of run {run} has {quoted(size)} bytes, more than {largest}")
+        raise RefusedError(f"artifact {name!r} of run {run} has {quoted(size)} bytes, more than {largest}")
     return api.download(f"actions/artifacts/{newest['id']}/zip", largest)
 
 

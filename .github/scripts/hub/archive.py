@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
-from hub.strict import Refused, quoted
+from hub.strict import RefusedError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ ENCRYPTED = 1
 
 
 def members(content: bytes, pattern: str, at_most: int, largest: int) -> dict[str, bytes]:
-    """Return the files by name. Raises Refused.
+    """Return the files by name. Raises RefusedError.
 
     Each name must be `pattern` from end to end; there are at most `at_most`, each of at most `largest` bytes.
     """
@@ -27,10 +27,18 @@ def members(content: bytes, pattern: str, at_most: int, largest: int) -> dict[st
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             listed = archive.infolist()
             if not 0 < len(listed) <= at_most:
-                raise Refused(f"the artifact holds {len(listed)} files, not 1 to {at_most}")
+                raise RefusedError(f"the artifact holds {len(listed)} files, not 1 to {at_most}")
             return dict(_read(archive, listed, pattern, largest))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError, UnicodeError) as error:
-        raise Refused(f"the artifact is no sound zip file: {quoted(str(error))}") from None
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        ValueError,
+        UnicodeError,
+    ) as error:
+        raise RefusedError(f"the artifact is no sound zip file: {quoted(str(error))}") from None
 
 
 def _read(
@@ -40,15 +48,15 @@ def _read(
     for member in listed:
         # orig_filename: zipfile cuts a name at its first NUL.
         if re.fullmatch(pattern, member.orig_filename) is None or member.orig_filename in seen:
-            raise Refused(f"the artifact holds {quoted(member.orig_filename)}, which is not expected in it")
+            raise RefusedError(f"the artifact holds {quoted(member.orig_filename)}, which is not expected in it")
         seen.add(member.filename)
         mode = member.external_attr >> 16
         if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
-            raise Refused(f"the artifact's {quoted(member.filename)} is no plain file")
+            raise RefusedError(f"the artifact's {quoted(member.filename)} is no plain file")
         if member.flag_bits & ENCRYPTED or member.compress_type not in PLAIN:
-            raise Refused(f"the artifact's {quoted(member.filename)} is not packed plainly")
+            raise RefusedError(f"the artifact's {quoted(member.filename)} is not packed plainly")
         with archive.open(member) as file:
             content = file.read(largest + 1)  # what the directory says of the size may be a lie
         if len(content) > largest:
-            raise Refused(f"the artifact's {quoted(member.filename)} is larger than {largest} bytes")
+            raise RefusedError(f"the artifact's {quoted(member.filename)} is larger than {largest} bytes")
         yield member.filename, content

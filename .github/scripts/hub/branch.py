@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.strict import Refused
 from paceline.errors import PacelineError
+
+from hub.strict import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +68,7 @@ class Branch:
         return b"" if done.returncode else done.stdout
 
     def append(self, files: Mapping[str, bytes], message: str, settle: Settle) -> str | None:
-        """Add files by their paths; returns the new commit, None if all was there. Raises GitError, Refused."""
+        """Add files by their paths; returns the new commit, None if all was there. Raises GitError, RefusedError."""
         why = ""
         for attempt in range(TRIES):
             tip = self._fetch()
@@ -114,7 +115,7 @@ class Branch:
 def immutable(path: str, old: bytes | None, new: bytes) -> bytes:
     """Settle a file that never changes once it is written."""
     if old is not None and old != new:
-        raise Refused(f"{path} is there already, with other contents: a recorded run never changes")
+        raise RefusedError(f"{path} is there already, with other contents: a recorded run never changes")
     return new
 
 

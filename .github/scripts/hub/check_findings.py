@@ -41,14 +41,14 @@ class ChangePoint:
 
 
 def read(content: bytes) -> list[ChangePoint]:
-    """Read the document. Raises Refused."""
+    """Read the document. Raises RefusedError."""
     document = strict.table(strict.loads(content, FILE), FILE, {"schema", "findings"}, {"quarantined", "notices"})
     if document["schema"] != SCHEMA or isinstance(document["schema"], bool):
-        raise strict.Refused(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
+        raise strict.RefusedError(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
     rows = strict.array(document["findings"], "findings", MOST)
     found = [_change_point(row, f"findings[{place}]") for place, row in enumerate(rows)]
     if len({each.id for each in found}) < len(found):
-        raise strict.Refused("findings: an id stands twice")
+        raise strict.RefusedError("findings: an id stands twice")
     return found
 
 

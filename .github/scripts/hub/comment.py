@@ -10,20 +10,22 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hub import api as github
-from hub import archive, gate_findings, job
-from hub.gate_findings import FILE
 from paceline.gate.finding import RED
 from paceline.report.markdown import escape
 from paceline.report.terminal import HEADINGS, cells, short_names, summary
+
+from hub import api as github
+from hub import archive, gate_findings, job
+from hub.gate_findings import FILE
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
+    from paceline.gate.finding import Finding
+
     from hub.api import Api
     from hub.gate_findings import Gate
-    from paceline.gate.finding import Finding
 
 ARTIFACT = "gate"
 MARKER = re.compile(r"<!-- paceline:gate run=([0-9]{1,20}) -->")
@@ -104,8 +106,7 @@ def page(gate: Gate, judged: Judged, address: str) -> str:
         f"<!-- paceline:gate run={judged.run} -->",
         f"### paceline: {escape(summary(gate.findings, gate.seconds)) if pairs else 'no benchmark'}",
         "",
-        f"{'' if red else 'Nothing is slower. '}Commit {judged.commit[:12]} against its base:"
-        f" [all about this run]({address}).",
+        f"{'' if red else 'Nothing is slower. '}Commit {judged.commit[:12]}, [all about this run]({address}).",
         "",
     ]
     parts = [*_table(red)]

@@ -13,8 +13,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hub import job
 from paceline.errors import PacelineError
+
+from hub import job
 
 if TYPE_CHECKING:
     import argparse

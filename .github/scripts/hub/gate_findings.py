@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from hub import strict
 from paceline.gate.finding import Finding, Verdict
+
+from hub import strict
 
 SCHEMA = 1
 FILE = "gate.json"
@@ -29,14 +30,14 @@ class Gate:
 
 
 def read(content: bytes) -> Gate:
-    """Read a gate's document. Raises Refused."""
+    """Read a gate's document. Raises RefusedError."""
     document = strict.table(
         strict.loads(content, FILE),
         FILE,
         {"schema", "base", "head", "machine", "alpha", "tolerance", "seconds", "benchmarks"},
     )
     if document["schema"] != SCHEMA or isinstance(document["schema"], bool):
-        raise strict.Refused(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
+        raise strict.RefusedError(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
     for side in ("base", "head"):
         _plain(strict.table(document[side], side, (), SIDE), side)
     _plain(strict.table(document["machine"], "machine", (), MACHINE), "machine")
@@ -46,7 +47,7 @@ def read(content: bytes) -> Gate:
     rows = strict.array(document["benchmarks"], "benchmarks", MOST)
     findings = tuple(_finding(row, f"benchmarks[{place}]") for place, row in enumerate(rows))
     if len({finding.name for finding in findings}) < len(findings):
-        raise strict.Refused("benchmarks: a name stands twice")
+        raise strict.RefusedError("benchmarks: a name stands twice")
     return Gate(findings, seconds)
 
 

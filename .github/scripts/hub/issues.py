@@ -7,15 +7,16 @@ its slowdown comes back.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
+
+from paceline.report.markdown import escape
+from paceline.report.terminal import percent
 
 from hub import api as github
 from hub import archive, check_findings, job
 from hub.check_findings import FILE
-from paceline.report.markdown import escape
-from paceline.report.terminal import percent
 
 if TYPE_CHECKING:
     import argparse
@@ -62,7 +63,7 @@ class _Tracker:
         self._environment = environment
         self._address = address
         # Clocks differ; an hour costs nothing.
-        hour_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+        hour_ago = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
         self._since = hour_ago.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def settle(self, found: Iterable[ChangePoint]) -> None:
@@ -133,7 +134,9 @@ class _Tracker:
 
     def _close(self, issue: dict[str, Any], identity: str) -> None:
         rest = MARKER.sub("", issue["body"], count=1).strip()
-        body = f"{marker(identity, GONE)}\n**Gone**: [the latest check]({self._address}) no longer finds it.\n\n{rest}"
+        body = (
+            f"{marker(identity, GONE)}\n**Gone**: [the latest check]({self._address}) no longer finds it.\n\n{rest}"
+        )
         self._change(issue, {"state": "closed", "state_reason": "completed", "body": body[:LONGEST]})
         print(f"issue {issue['number']}: closed, as {identity} is gone")
 
@@ -167,10 +170,13 @@ def text(point: ChangePoint, address: str) -> str:
         f"- **measured by**: {escape(point.engine)}",
         f"- **since**: {escape(point.date)}, after {_commit(point.before)}, seen at {_commit(point.after)}",
         f"- **commits**: {', '.join(map(_commit, point.commits[:LISTED]))}{_more(len(point.commits))}",
-        *(f"- **changed as well**: {escape(name)} {escape(old)} to {escape(new)}" for name, old, new in point.changes),
+        *(
+            f"- **changed as well**: {escape(name)} {escape(old)} to {escape(new)}"
+            for name, old, new in point.changes
+        ),
         "",
-        f"Found by [the latest check]({address}), and closed by it once it is gone. A slowdown that is to stay goes"
-        " into `.paceline/known.toml`, with its reason.",
+        f"Found by [the latest check]({address}), which closes this issue once it is gone.",
+        "A slowdown that is to stay goes into `.paceline/known.toml`, with its reason.",
     ]
     return "\n".join(lines)[:LONGEST] + "\n"
 

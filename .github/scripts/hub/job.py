@@ -1,4 +1,4 @@
-"""What GitHub tells a job about itself: the event's file and the environment. GitHub's word, not the pull request's."""
+"""What GitHub tells a job about itself: the event and the environment. GitHub's word, not the pull request's."""
 
 from __future__ import annotations
 
@@ -58,4 +58,4 @@ def path(document: Any, *keys: str) -> Any:
 
 def is_own(entry: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
     """Whether a comment or issue was written by the bot whose token the job has: others may copy a marker."""
-    return path(entry, "user", "login") == environment.get("PACELINE_BOT", "github-actions[bot]")
+    return bool(path(entry, "user", "login") == environment.get("PACELINE_BOT", "github-actions[bot]"))

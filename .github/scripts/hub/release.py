@@ -13,8 +13,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub.install import PACELINE
 from paceline.errors import PacelineError
+
+from hub.install import PACELINE
 
 if TYPE_CHECKING:
     import argparse

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
 
 from hub import api as github
 from hub import archive, gate_findings, job, result_files
 from hub.branch import Branch, immutable
 from hub.gate_findings import FILE
-from hub.strict import Refused
-from paceline.errors import PacelineError
+from hub.strict import RefusedError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from hub.api import Api
 
 BRANCH = "benchmark-results"
 LARGEST = 20_000_000  # bytes of an artifact
@@ -62,7 +62,7 @@ def _results(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
 def _gate(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
     content = archive.members(packed, re.escape(FILE), 1, gate_findings.LARGEST)[FILE]
     gate_findings.read(content)
-    today = datetime.datetime.now(datetime.timezone.utc).date()
+    today = dt.datetime.now(dt.UTC).date()
     return {f"aa/{today}-{job.run_id(environment)}.json": content}
 
 
@@ -76,7 +76,7 @@ def _settle(path: str, old: bytes | None, new: bytes) -> bytes:
         return immutable(path, old, new)
     try:
         return result_files.merge(old, new, path)
-    except (Refused, TypeError, AttributeError):
+    except (RefusedError, TypeError, AttributeError):
         print(f"::warning title=paceline::{path} on the branch was not readable, and is written anew")
         return new
 

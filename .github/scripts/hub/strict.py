@@ -18,7 +18,7 @@ LARGEST = 1e15  # no ratio, second, date or count of ours is above
 SHOWN = 80
 
 
-class Refused(PacelineError):
+class RefusedError(PacelineError):
     """Data that is not as expected; the message quotes it safely."""
 
 
@@ -29,79 +29,79 @@ def quoted(value: object) -> str:
 
 
 def loads(content: bytes, where: str) -> Any:
-    """Parse UTF-8 JSON without duplicate keys, NaN or Infinity. Raises Refused."""
+    """Parse UTF-8 JSON without duplicate keys, NaN or Infinity. Raises RefusedError."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         if len(set(names)) < len(names):
-            raise Refused(f"{where}: a key stands twice among {quoted(sorted(names))}")
+            raise RefusedError(f"{where}: a key stands twice among {quoted(sorted(names))}")
         return dict(pairs)
 
     def no_constant(name: str) -> Any:
-        raise Refused(f"{where}: {name} is no number of JSON")
+        raise RefusedError(f"{where}: {name} is no number of JSON")
 
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=once, parse_constant=no_constant)
     except UnicodeDecodeError as error:
-        raise Refused(f"{where}: not UTF-8 at byte {error.start}") from None
+        raise RefusedError(f"{where}: not UTF-8 at byte {error.start}") from None
     except RecursionError:
-        raise Refused(f"{where}: nested too deeply") from None
+        raise RefusedError(f"{where}: nested too deeply") from None
     except ValueError as error:  # JSONDecodeError, and integers of thousands of digits
-        raise Refused(f"{where}: not JSON: {str(error)[:SHOWN]}") from None
+        raise RefusedError(f"{where}: not JSON: {str(error)[:SHOWN]}") from None
 
 
 def table(value: Any, where: str, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Any]:
     """Return an object that has all of the `required` keys and none that is in neither collection."""
     if not isinstance(value, dict):
-        raise Refused(f"{where}: {quoted(value)} is no object")
+        raise RefusedError(f"{where}: {quoted(value)} is no object")
     missing = sorted(set(required) - set(value))
     unknown = sorted(set(value) - set(required) - set(optional))
     if missing or unknown:
-        raise Refused(f"{where}: missing keys {quoted(missing)}, unknown keys {quoted(unknown)}")
+        raise RefusedError(f"{where}: missing keys {quoted(missing)}, unknown keys {quoted(unknown)}")
     return value
 
 
 def array(value: Any, where: str, at_most: int) -> list[Any]:
     """Return a list that is not absurdly long."""
     if not isinstance(value, list):
-        raise Refused(f"{where}: {quoted(value)} is no list")
+        raise RefusedError(f"{where}: {quoted(value)} is no list")
     if len(value) > at_most:
-        raise Refused(f"{where}: {len(value)} entries, more than {at_most}")
+        raise RefusedError(f"{where}: {len(value)} entries, more than {at_most}")
     return value
 
 
 def number(value: Any, where: str, *, above: float = 0.0) -> float:
     """Return a finite number above `above`; a boolean is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Refused(f"{where}: {quoted(value)} is no number")
+        raise RefusedError(f"{where}: {quoted(value)} is no number")
     # An integer can be too large for float(), so it is compared as it is.
     if not (above < value <= LARGEST) or not math.isfinite(value):
-        raise Refused(f"{where}: {quoted(value)} is not above {above:g} and at most {LARGEST:g}")
+        raise RefusedError(f"{where}: {quoted(value)} is not above {above:g} and at most {LARGEST:g}")
     return float(value)
 
 
 def count(value: Any, where: str, at_most: int = 10**9) -> int:
     """Return an integer from 0."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= at_most:
-        raise Refused(f"{where}: {quoted(value)} is no count up to {at_most}")
+        raise RefusedError(f"{where}: {quoted(value)} is no count up to {at_most}")
     return value
 
 
 def text(value: Any, where: str, pattern: str = r".{0,2000}", flags: re.RegexFlag = re.DOTALL) -> str:
     """Return a string that is `pattern` from end to end."""
     if not isinstance(value, str) or re.fullmatch(pattern, value, flags) is None:
-        raise Refused(f"{where}: {quoted(value)} is not of the form {pattern}")
+        raise RefusedError(f"{where}: {quoted(value)} is not of the form {pattern}")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Refused(f"{where}: {quoted(value)} holds half a character") from None
+        raise RefusedError(f"{where}: {quoted(value)} holds half a character") from None
     return value
 
 
 def one_of(value: Any, where: str, allowed: Collection[str]) -> str:
     """Return one of the `allowed` strings."""
     if not isinstance(value, str) or value not in allowed:
-        raise Refused(f"{where}: {quoted(value)} is none of {', '.join(sorted(allowed))}")
+        raise RefusedError(f"{where}: {quoted(value)} is none of {', '.join(sorted(allowed))}")
     return value
 
 
