@@ -108,7 +108,7 @@ class Api:
         raise ApiError(f"GitHub's answer to {path} has more than {MOST_PAGES} pages", answer.status)
 
     def download(self, path: str, largest: int) -> bytes:
-        """Fetch a file to which GitHub redirects; the other host never sees the token. Raises RefusedError, ApiError."""
+        """Fetch a file to which GitHub redirects, without the token. Raises RefusedError, ApiError."""
         answer = self.ask("GET", path)
         target = answer.headers.get("location", "")
         if not 300 <= answer.status < 400:
