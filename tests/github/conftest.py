@@ -36,7 +36,9 @@ def script(hub: Hub, tmp_path: Path) -> Script:
     def run(*arguments: str, event: Any = None, **environment: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "event.json"
         path.write_text(json.dumps(event or {}), encoding="utf-8")
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(("GITHUB_", "PYTEST_", "COV_"))}
+        kept = {
+            name: text for name, text in os.environ.items() if not name.startswith(("GITHUB_", "PYTEST_", "COV_"))
+        }
         done = subprocess.run(
             [sys.executable, "-I", str(ROOT / ".github" / "scripts"), *arguments],
             env=kept | hub.environment(GITHUB_EVENT_PATH=str(path)) | environment,

@@ -29,7 +29,14 @@ def finding(name: str = "test_speed.py::test_a", verdict: str = "same", **more: 
 def gate(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What `--benchmark-against-json` writes."""
     side = {"revision": "HEAD", "commit": HEAD, "dirty": False, "python": "3.13.1"}
-    machine = {"system": "Linux", "release": "6.1", "architecture": "x86_64", "cpus": 2, "usable_cpus": 2, "pinning": True}
+    machine = {
+        "system": "Linux",
+        "release": "6.1",
+        "architecture": "x86_64",
+        "cpus": 2,
+        "usable_cpus": 2,
+        "pinning": True,
+    }
     return {
         "schema": 1,
         "base": {**side, "commit": BASE},
@@ -94,10 +101,21 @@ def run(commit: str = HEAD, machine: str = "linux-x86_64-2c", **more: Any) -> di
 
 def machine(name: str = "linux-x86_64-2c", **more: Any) -> dict[str, Any]:
     """A machine file."""
-    return {"machine": name, "os": "Linux", "arch": "x86_64", "cpu": "x", "num_cpu": "2", "ram": "8", "version": 1, **more}
+    return {
+        "machine": name,
+        "os": "Linux",
+        "arch": "x86_64",
+        "cpu": "x",
+        "num_cpu": "2",
+        "ram": "8",
+        "version": 1,
+        **more,
+    }
 
 
 def benchmarks(*names: str) -> dict[str, Any]:
     """The list of benchmarks."""
-    entries = {name: {"name": name, "params": [], "param_names": [], "version": "1", "type": "time"} for name in names}
+    entries = {
+        name: {"name": name, "params": [], "param_names": [], "version": "1", "type": "time"} for name in names
+    }
     return {"version": 2, **entries}

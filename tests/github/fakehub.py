@@ -74,7 +74,14 @@ class Hub:
 
     def add_issue(self, login: str = BOT, **values: Any) -> dict[str, Any]:
         """Open an issue; `pull_request={}` among the values makes it one, as in GitHub's list of issues."""
-        made = {"number": self.next_id(), "title": "", "body": "", "state": "open", "user": {"login": login}, **values}
+        made = {
+            "number": self.next_id(),
+            "title": "",
+            "body": "",
+            "state": "open",
+            "user": {"login": login},
+            **values,
+        }
         with self.lock:
             self.issues.append(made)
         return made
@@ -187,7 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _resource(self, path: str, query: dict[str, str], body: Any) -> tuple[int, Any, dict[str, str]]:
         hub = self.hub
         if found := re.fullmatch(r"actions/runs/(\d+)/artifacts", path):
-            listed = [each for each in hub.artifacts.get(int(found[1]), []) if query.get("name") in {None, each["name"]}]
+            listed = [
+                each for each in hub.artifacts.get(int(found[1]), []) if query.get("name") in {None, each["name"]}
+            ]
             page, headers = self._page(path, query, listed)
             return 200, {"total_count": len(listed), "artifacts": page}, headers
         if found := re.fullmatch(r"actions/artifacts/(\d+)/zip", path):

@@ -82,7 +82,9 @@ def test_a_reset_too_far_away_is_one_line(hub: Hub, api: Api, naps: list[float])
     assert naps == []
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, "token"), (403, "permission"), (404, "exist"), (422, "as the test")])
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "token"), (403, "permission"), (404, "exist"), (422, "as the test")]
+)
 def test_a_refusal_is_not_repeated(status: int, said: str, hub: Hub, api: Api, naps: list[float]) -> None:
     hub.faults.append(Fault("POST", "issues", status, times=9))
     with pytest.raises(ApiError, match=said) as caught:

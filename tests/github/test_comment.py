@@ -14,13 +14,16 @@ from documents import HEAD, finding, gate
 from fakehub import Fault, packed
 
 if TYPE_CHECKING:
-    from conftest import Script
     from fakehub import Hub
+
+    from conftest import Script
 
 RUN = 77
 
 
-def event(owner: str = "owner", branch: str = "topic", sha: str = HEAD, run: int = RUN, **more: Any) -> dict[str, Any]:
+def event(
+    owner: str = "owner", branch: str = "topic", sha: str = HEAD, run: int = RUN, **more: Any
+) -> dict[str, Any]:
     """A `workflow_run` event of a gate."""
     fork = {"owner": {"login": owner}}
     told = {"id": run, "event": "pull_request", "head_sha": sha, "head_branch": branch, "head_repository": fork}

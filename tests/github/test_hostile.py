@@ -19,8 +19,9 @@ from test_comment import RUN, event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Script
     from fakehub import Hub
+
+    from conftest import Script
 
 
 def spoiled(**more: Any) -> bytes:
@@ -96,7 +97,7 @@ DOCUMENTS: dict[str, bytes] = {
     "a name in other letters": spoiled(name="t\u0435st"),
     "a long name": spoiled(name="a" * 301),
     "an empty name": spoiled(name=""),
-    "a long reason": spoiled(reason="x" * 2_001),
+    "a long reason": spoiled(reason="x" * 20_001),
     "a nested side": json.dumps(gate(base={"commit": {"a": 1}})).encode(),
     "a machine with markup": json.dumps(gate(machine={"system": "\n# x"})).encode(),
 }  # fmt: skip
@@ -105,7 +106,9 @@ ARCHIVES: dict[str, bytes] = {
     "no zip": b"not a zip",
     "empty": b"",
     "cut short": packed({"gate.json": GOOD})[:-30],
-    "flipped": bytes([byte ^ 255 if 40 < place < 60 else byte for place, byte in enumerate(packed({"gate.json": GOOD}))]),
+    "flipped": bytes(
+        [byte ^ 255 if 40 < place < 60 else byte for place, byte in enumerate(packed({"gate.json": GOOD}))]
+    ),
     "no member": packed({}),
     "two members": packed({"gate.json": GOOD, "more.json": "{}"}),
     "another name": packed({"GATE.json": GOOD}),
@@ -120,7 +123,9 @@ ARCHIVES: dict[str, bytes] = {
     "a bomb": packed({"gate.json": b" " * 50_000_000}),
     "a bomb that lies": bomb(),
     "LZMA": member("gate.json", compress_type=zipfile.ZIP_LZMA),
-    "encrypted": member("gate.json").replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00"),
+    "encrypted": member("gate.json").replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00"
+    ),
     "the same name twice": b"",  # made below
 }
 with pytest.warns(UserWarning, match="Duplicate name"):
@@ -228,7 +233,17 @@ def test_records_are_refused_in_one_line(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.json", "a/../../x.json", ".git/config", "a/b/c.json", "a/.json", "x.json", "a/machine.json/", "a/Machine.json"]
+    "name",
+    [
+        "../x.json",
+        "a/../../x.json",
+        ".git/config",
+        "a/b/c.json",
+        "a/.json",
+        "x.json",
+        "a/machine.json/",
+        "a/Machine.json",
+    ],
 )
 def test_no_record_leaves_its_folder(name: str) -> None:
     with pytest.raises(RefusedError):

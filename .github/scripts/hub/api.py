@@ -78,7 +78,7 @@ class Api:
     def of_job(cls, environment: Mapping[str, str]) -> Api:
         """Return the API that the job's environment names. Raises PacelineError."""
         repository = environment.get("GITHUB_REPOSITORY", "")
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
+        if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", repository, re.ASCII):
             raise PacelineError(f"GITHUB_REPOSITORY is {repository!r}, not OWNER/NAME: run this in a job on GitHub")
         token = environment.get("GITHUB_TOKEN", "")
         if not token:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 from hub import job, strict
@@ -54,10 +53,12 @@ def check(files: Mapping[str, bytes], commit: str) -> None:
 
 def merge(old: bytes, new: bytes, where: str) -> bytes:
     """Return the union of a shared file's versions: what is new wins for benchmarks, what is known for a machine."""
-    before, after = strict.loads(old, where), strict.loads(new, where)
+    there, added = strict.loads(old, where), strict.loads(new, where)
     if where.endswith("machine.json"):
-        before, after = after, {name: value for name, value in before.items() if value not in ("", None)}
-    return json.dumps({**before, **after}, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+        merged = {**added, **{name: value for name, value in there.items() if value not in ("", None)}}
+    else:
+        merged = {**there, **added}
+    return old if merged == there else json.dumps(merged, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
 def _check_run(document: Any, where: str, machine: str, commit: str) -> None:
@@ -131,6 +132,6 @@ def _check_depth(document: Any, where: str, left: int = DEPTH) -> None:
 
 
 def commit_message(files: Mapping[str, bytes], commit: str) -> str:
-    """Say in one line what is added."""
-    machines = sorted({name.partition("/")[0] for name in files if re.match(rf"{MACHINE}/", name)})
+    """Say in one line what is added; paths begin at the root of the branch."""
+    machines = sorted({name.split("/")[1] for name in files if name.endswith("/machine.json")})
     return f"Add {commit[:12]} on {', '.join(machines)}"
