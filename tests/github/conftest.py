@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fakehub
 import pytest
+
+from tests.github import fakehub
+from tests.github.workflows import ROOT, outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from fakehub import Hub
+    from tests.github.fakehub import Hub
 
     Script = Callable[..., subprocess.CompletedProcess[str]]
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -36,12 +35,9 @@ def script(hub: Hub, tmp_path: Path) -> Script:
     def run(*arguments: str, event: Any = None, **environment: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "event.json"
         path.write_text(json.dumps(event or {}), encoding="utf-8")
-        kept = {
-            name: text for name, text in os.environ.items() if not name.startswith(("GITHUB_", "PYTEST_", "COV_"))
-        }
         done = subprocess.run(
             [sys.executable, "-I", str(ROOT / ".github" / "scripts"), *arguments],
-            env=kept | hub.environment(GITHUB_EVENT_PATH=str(path)) | environment,
+            env=outside() | hub.environment(GITHUB_EVENT_PATH=str(path)) | environment,
             capture_output=True,
             text=True,
             timeout=120,

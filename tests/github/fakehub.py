@@ -1,4 +1,4 @@
-"""A GitHub on loopback, as its documentation describes it: pages with links, limits, locks, redirects, and outages."""
+"""A GitHub on loopback, as its documentation describes it: pages with links, limits, locks, redirects, outages."""
 
 from __future__ import annotations
 
@@ -151,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.log.append((self.command, self.path))
         fault = self._fault(split.path)
         if fault is not None and not fault.lost:
-            self._reply(fault.status, {"message": "as the test wants it"}, fault.headers)
+            message = {"message": "as the test wants it"}
+            self._reply(fault.status, message if fault.status != 200 else [], fault.headers)
             return
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
         status, answer, headers = self._answer(split.path, query, body)
@@ -159,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, answer, headers = fault.status, {"message": "Bad Gateway"}, {}
         self._reply(status, answer, headers)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = handle_any
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  # the base class names them so
 
     def _fault(self, path: str) -> Fault | None:
         with self.hub.lock:

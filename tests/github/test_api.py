@@ -6,14 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from fakehub import REPOSITORY, TOKEN, Fault, packed
 from hub import api as github
 from hub.api import Api, ApiError, UnclearError
 from hub.strict import RefusedError
 from paceline.errors import PacelineError
 
+from tests.github.fakehub import REPOSITORY, TOKEN, Fault, packed
+
 if TYPE_CHECKING:
-    from fakehub import Hub
+    from tests.github.fakehub import Hub
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_all_pages_are_read(hub: Hub, api: Api) -> None:
 def test_a_next_page_elsewhere_is_not_followed(hub: Hub, api: Api) -> None:
     link = {"Link": '<https://evil.example/repos>; rel="next"'}
     hub.faults.append(Fault("GET", "issues", 200, link))
-    with pytest.raises(ApiError, match="holds no list|elsewhere"):
+    with pytest.raises(ApiError, match="lies elsewhere"):
         list(api.every("issues"))
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from documents import HEAD, finding, gate
-from fakehub import Fault, packed
+
+from tests.github.documents import HEAD, finding, gate
+from tests.github.fakehub import Fault, packed
 
 if TYPE_CHECKING:
-    from fakehub import Hub
-
-    from conftest import Script
+    from tests.github.conftest import Script
+    from tests.github.fakehub import Hub
 
 RUN = 77
 

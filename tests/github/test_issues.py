@@ -9,13 +9,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from documents import change_point, check
-from fakehub import Fault, packed
+from tests.github.documents import change_point, check
+from tests.github.fakehub import Fault, packed
 
 if TYPE_CHECKING:
-    from fakehub import Hub
-
-    from conftest import Script
+    from tests.github.conftest import Script
+    from tests.github.fakehub import Hub
 
 ROOT = Path(__file__).resolve().parents[2]
 

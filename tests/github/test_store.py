@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from documents import HEAD, benchmarks, finding, gate, machine, run
-from fakehub import packed
+
+from tests.github.documents import HEAD, benchmarks, finding, gate, machine, run
+from tests.github.fakehub import packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fakehub import Hub
-
-    from conftest import Script
+    from tests.github.conftest import Script
+    from tests.github.fakehub import Hub
 
     Store = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -175,7 +175,7 @@ def test_a_refused_push_is_one_line(hub: Hub, store: Store, remote: Path, monkey
     monkeypatch.setattr(branch, "TRIES", 2)
     with (
         branch.Branch.of(f"file://{remote}", "benchmark-results", None) as opened,
-        pytest.raises(branch.GitError, match="2 times: .*the branch is protected"),
+        pytest.raises(branch.GitError, match=r"2 times: .*the branch is protected"),
     ):
         opened.append({"a.json": b"{}"}, "Add", branch.immutable)
 
@@ -200,8 +200,8 @@ def test_ten_writers_at_once_lose_nothing(hub: Hub, remote: Path) -> None:
     for first in range(10, 10 + WRITERS):
         # Three runs each, one after the other, so that writers meet again and again.
         command = " && ".join(
-            f"GITHUB_RUN_ID={number} GITHUB_SHA={runs[number]} {sys.executable} -I {ROOT}/.github/scripts store results"
-            f" --remote=file://{remote}"
+            f"GITHUB_RUN_ID={number} GITHUB_SHA={runs[number]}"
+            f" {sys.executable} -I {ROOT}/.github/scripts store results --remote=file://{remote}"
             for number in (first, first + WRITERS, first + 2 * WRITERS)
         )
         environment = {**os.environ, **hub.environment()}
@@ -211,9 +211,9 @@ def test_ten_writers_at_once_lose_nothing(hub: Hub, remote: Path) -> None:
     for process in processes:
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
-    files = stored(remote)
+    there = stored(remote)
     for number, commit in runs.items():
-        assert files[f"results/m{number % 3}/{commit[:8]}-{number}.json"]["commit_hash"] == commit
-    assert set(files["results/benchmarks.json"]) == {"version", "t.a"} | {f"t.only_{number}" for number in runs}
+        assert there[f"results/m{number % 3}/{commit[:8]}-{number}.json"]["commit_hash"] == commit
+    assert set(there["results/benchmarks.json"]) == {"version", "t.a"} | {f"t.only_{number}" for number in runs}
     assert git(remote, "rev-list", "--count", "benchmark-results").strip() == str(len(runs))
     git(remote, "fsck", "--strict", "--no-dangling")
