@@ -10,13 +10,15 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hub import gate_findings
 
 from tests.github.workflows import ROOT, Runner, Workflow, workflows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LABEL = "slowdown-accepted"
 WORK = """
@@ -66,6 +68,7 @@ class Tiny:
     python: Path
 
     def git(self, *arguments: str) -> str:
+        """Run git in the project."""
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
         done = subprocess.run(
             ["git", *identity, *arguments], cwd=self.root, capture_output=True, text=True, check=True
