@@ -101,7 +101,7 @@ def _install(wheel: Path) -> None:
         binaries = Path(folder, "Scripts" if sys.platform == "win32" else "bin")
         _call(str(binaries / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", str(wheel))
         _call(str(binaries / "paceline"), "--help")
-        _call(str(binaries / "pytest"), "--help", "-p", "paceline.plugin", expected="--benchmark-against")
+        _call(str(binaries / "pytest"), "--help", expected="--benchmark-against")
 
 
 def _call(*command: str, expected: str = "") -> None:
