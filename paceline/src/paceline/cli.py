@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import calibrate, doctor
+from paceline.commands import bisect, calibrate, check, doctor, fetch, machine, pages
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     from paceline.commands import Command
 
 #: In the order of `paceline --help`.
-COMMANDS: dict[str, Command] = {"calibrate": calibrate, "doctor": doctor}
+COMMANDS: dict[str, Command] = {
+    "check": check,
+    "bisect": bisect,
+    "pages": pages,
+    "fetch": fetch,
+    "machine": machine,
+    "calibrate": calibrate,
+    "doctor": doctor,
+}
 
 WRONG_USE = 4
 INTERRUPTED = 130
@@ -40,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough: `paceline ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,227 @@
+"""How good the detector is, beside asv's own: `paceline/detection.py`. Not part of the distribution: it needs asv.
+
+`measure` (minutes) prints the table of docs/history.md: on synthetic histories whose truth is known, false slowdowns
+and slowdowns that were found. `table` simulates the law of the scan's maximum, which the package ships as `null.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from asv import step_detect
+from paceline.history import detect
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+# ---- the law of the maximum
+
+NULL = Path(detect.__file__).with_name("null.csv")
+LENGTHS = (
+    *range(2 * detect.MIN_SEGMENT, 33),
+    *(36, 40, 45, 50, 57, 64, 72, 80, 90, 100, 115, 130, 150, 175, 200, 240, 280, 340, 400, 500, 640, 800, 1000),
+    *(1300, 1700, 2400, 3600, 5500, 10_000),
+)
+LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0003, 0.0002, 0.0001)
+BATCH = 2_000_000  # values simulated at once
+
+
+def maxima(rng: np.random.Generator, n: int, draws: int) -> Floats:
+    """T of `draws` series of `n` values that are exchangeable, `(draws,)`."""
+    k = np.arange(1, n)[detect.MIN_SEGMENT - 1 : n - detect.MIN_SEGMENT]
+    scale = 1 / np.sqrt(k * (n - k) * (n + 1) / 12).astype(np.float32)
+    found = []
+    for start in range(0, draws, batch := max(1, BATCH // n)):
+        ranks = rng.random((min(batch, draws - start), n), dtype=np.float32).argsort(axis=1).astype(np.float32)
+        sums = np.cumsum(ranks - np.float32((n - 1) / 2), axis=1)[:, k - 1]
+        found.append(np.abs(sums * scale).max(axis=1))
+    return np.concatenate(found).astype(np.float64)
+
+
+def quantiles(sample: Floats) -> list[float]:
+    """Return the smallest T of each level that at most this share of the sample reaches; inf if the law has none."""
+    ordered = np.sort(sample)
+    wanted = []
+    for level in LEVELS:
+        candidate = ordered[min(ordered.size - 1, math.ceil((1 - level) * ordered.size))]
+        above = np.searchsorted(ordered, candidate - 1e-4)  # an atom belongs to the level as a whole or not at all
+        if ordered.size - above > 1.05 * level * ordered.size:
+            next_atom = np.searchsorted(ordered, candidate + 1e-4, side="right")
+            candidate = ordered[next_atom] if next_atom < ordered.size else math.inf
+        wanted.append(float(candidate) - (1e-4 if math.isfinite(candidate) else 0.0))
+    return wanted
+
+
+def draws_of(n: int) -> int:
+    """Return how many series of this length to draw: more of short ones, whose laws have atoms."""
+    return max(100_000, min(2_000_000, 80_000_000 // n))
+
+
+def table() -> Iterator[str]:
+    """Lines of `null.csv`."""
+    yield "# The smallest T of each level, by length; made by `paceline/detection.py table`"
+    yield ",".join(["length", *map(str, LEVELS)])
+    for n in LENGTHS:
+        if sys.stderr.isatty():
+            print(f"\r{n} values", end="", file=sys.stderr)
+        yield ",".join(
+            [str(n), *(f"{each:.4f}" for each in quantiles(maxima(np.random.default_rng(n), n, draws_of(n))))]
+        )
+
+
+# ---- histories whose truth is known
+
+COMMITS = 100
+AFTER = 12  # commits since the slowdown
+STEP = math.log(1.05)
+YEAR = 250  # commits: one on each working day
+SUITE = 50  # benchmarks that one check looks at
+ASV_THRESHOLD = 0.05  # its default
+
+
+def gaussian(rng: np.random.Generator, n: int) -> detect.Panel:
+    """Gaussian noise of 2 %."""
+    return detect.one_class(rng.normal(0, 0.02, n))
+
+
+def spiky(rng: np.random.Generator, n: int) -> detect.Panel:
+    """Gaussian noise of 1 %; one run in twenty is slower, by 30 % on average."""
+    spikes = (rng.random(n) < 0.05) * rng.exponential(0.3, n)  # noqa: PLR2004
+    return detect.one_class(rng.normal(0, 0.01, n) + spikes)
+
+
+def autocorrelated(rng: np.random.Generator, n: int) -> detect.Panel:
+    """Noise of 2 % of which each run inherits 0.3 from the one before."""
+    fresh = 0.02 * math.sqrt(1 - 0.3**2) * rng.normal(size=n)
+    start = 0.02 * rng.normal()
+    return detect.one_class(np.array(list(itertools.accumulate(fresh, lambda x, e: 0.3 * x + e, initial=start)))[1:])
+
+
+def mixed(rng: np.random.Generator, n: int) -> detect.Panel:
+    """Gaussian noise of 2 %; each commit runs on one of two CPUs, of which one is 8 % slower."""
+    cpu = rng.integers(0, 2, n)
+    return detect.Panel(rng.normal(0, 0.02, n) + 0.08 * cpu, cpu, np.arange(n))
+
+
+FAMILIES: dict[str, Callable[[np.random.Generator, int], detect.Panel]] = {
+    "Gaussian 2 %": gaussian,
+    "spiky 1 %": spiky,
+    "autocorrelated .3": autocorrelated,
+    "mixed CPUs 8 %": mixed,
+}
+
+
+def slowed(panel: detect.Panel) -> detect.Panel:
+    """Slow a series down by 5 % in its last commits."""
+    values = panel.values + STEP * (np.arange(panel.values.size) >= panel.values.size - AFTER)
+    return detect.Panel(values, panel.strata, panel.commits)
+
+
+def by_scan(panel: detect.Panel) -> list[int]:
+    """Positions at which the scan says that something became slower."""
+    return [split.at for split in detect.changes([panel])[0] if split.statistic > 0]
+
+
+def by_asv(panel: detect.Panel) -> list[int]:
+    """Positions at which asv says so, with its defaults. It knows one machine: a hosted runner's name."""
+    steps = step_detect.detect_steps(np.exp(panel.values).tolist(), [1.0] * panel.values.size)
+    _, _, positions = step_detect.detect_regressions(steps, threshold=ASV_THRESHOLD)
+    return [first if first is not None else last + 1 for last, first, *_ in positions or ()]
+
+
+DETECTORS: dict[str, Callable[[detect.Panel], list[int]]] = {"rank scan": by_scan, "asv step_detect": by_asv}
+
+
+def rate(hits: int, trials: int) -> str:
+    """Return a share in per cent with its exact 95 % interval (Clopper and Pearson 1934)."""
+    interval = stats.binomtest(hits, trials).proportion_ci(0.95, method="exact")
+    return f"{100 * hits / trials:.2f} % ({100 * interval.low:.2f} .. {100 * interval.high:.2f})"
+
+
+def single_look(family: str, detector: str, series: int) -> tuple[str, str]:
+    """Series with a false slowdown; series in which a slowdown of 5 % was found after 12 commits."""
+    rng = np.random.default_rng(2026)
+    panels = [FAMILIES[family](rng, COMMITS) for _ in range(series)]
+    false = sum(bool(DETECTORS[detector](panel)) for panel in panels)
+    near = range(COMMITS - 2 * AFTER, COMMITS)
+    found = sum(any(at in near for at in DETECTORS[detector](slowed(panel))) for panel in panels)
+    return rate(false, series), rate(found, series)
+
+
+def after_every_commit(family: str, suites: int, *, together: bool) -> str:
+    """Count false slowdowns per series and year: 100 commits are there already, each of 250 more is checked.
+
+    One check and the next see nearly the same, so a false slowdown counts once: what is found within 12 commits of
+    it is the same. `together`: with the procedure over 50 benchmarks.
+    """
+    rng = np.random.default_rng(2027)
+    false = 0
+    for _ in range(suites):
+        panels = [FAMILIES[family](rng, COMMITS + YEAR) for _ in range(SUITE)]
+        seen: list[set[int]] = [set() for _ in panels]
+        for stop in range(COMMITS, COMMITS + YEAR + 1):
+            parts = [panel.part(0, stop) for panel in panels]
+            splits = detect.changes(parts, rate=detect.FDR if together else 1.0)
+            for each, found in zip(seen, splits, strict=True):
+                new = [s.at for s in found if s.statistic > 0 and all(abs(s.at - old) > AFTER for old in each)]
+                each.update(new)
+                false += len(new)
+    low, high = stats.chi2.ppf(0.025, 2 * false) / 2 if false else 0.0, stats.chi2.ppf(0.975, 2 * false + 2) / 2
+    return f"{false / suites / SUITE:.4f} ({low / suites / SUITE:.4f} .. {high / suites / SUITE:.4f})"
+
+
+def measure(series: int, asv_series: int, suites: int) -> Iterator[str]:
+    """Markdown tables."""
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs"
+    yield f"Measured {datetime.now(UTC).date()} on {machine} (on which no figure depends)."
+    yield ""
+    yield f"| noise | detector | series | false slowdowns | +5 % found after {AFTER} commits |"
+    yield "| --- | --- | --- | --- | --- |"
+    for family in FAMILIES:
+        for detector, count in zip(DETECTORS, (series, asv_series), strict=True):
+            false, found = single_look(family, detector, count)
+            yield f"| {family} | {detector} | {count} | {false} | {found} |"
+    yield ""
+    yield f"| noise | series | alarms per series and year, alone | among {SUITE} benchmarks |"
+    yield "| --- | --- | --- | --- |"
+    for family in FAMILIES:
+        alone, together = (after_every_commit(family, suites, together=each) for each in (False, True))
+        yield f"| {family} | {suites * SUITE} | {alone} | {together} |"
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines as they come."""
+    for line in lines:
+        print(line, flush=True)
+
+
+def main() -> None:
+    """Measure, or make the table anew."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["measure", "table"])
+    parser.add_argument("--series", type=int, default=5000, help="series for the scan, a family (default: 5000)")
+    parser.add_argument("--asv-series", type=int, default=1000, help="series for asv, a family (default: 1000)")
+    parser.add_argument("--suites", type=int, default=20, help=f"suites of {SUITE} series, a family (default: 20)")
+    arguments = parser.parse_args()
+    if arguments.command == "table":
+        NULL.write_text("".join(f"{line}\n" for line in table()), encoding="ascii")
+    else:
+        say(measure(arguments.series, arguments.asv_series, arguments.suites))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""`paceline bisect`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paceline.commands import Commands
+    from paceline.history.bisect import Culprit, Judged
+
+ONLY_A_RANGE = 1
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "bisect",
+        help="find the commit that made a benchmark slower, on this machine",
+        description="Judges commits between GOOD and BAD by the gate, each in a trial against GOOD, in a clone of its"
+        " own: the working tree is not touched. First it makes sure that BAD is slower. Commits at which the"
+        " benchmark does not run are passed over. Exit status: 0 the commit is found, 1 only a range of them, as"
+        " those in it cannot be judged, 4 there is nothing to find.",
+    )
+    parser.add_argument("benchmark", metavar="BENCHMARK", help="pytest's node id, or the name that check prints")
+    parser.add_argument("good", metavar="GOOD", help="a revision at which it was fast")
+    parser.add_argument("bad", metavar="BAD", help="a later one at which it is slow")
+    parser.add_argument(
+        "--tolerance", type=float, default=3.0, metavar="PERCENT", help="smallest slowdown (default: 3)"
+    )
+    parser.add_argument("--alpha", type=float, default=1.0, metavar="PERCENT", help="wrong trials (default: 1)")
+    parser.add_argument("--budget", type=float, default=300.0, metavar="SECONDS", help="for one trial (default: 300)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Find the commit, telling of each trial."""
+    from paceline.gate.checkout import git, resolve, toplevel
+    from paceline.history import bisect
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
+    here = Path.cwd()
+    repository = toplevel(here)
+    good, bad = (resolve(repository, revision) for revision in (arguments.good, arguments.bad))
+    commits = bisect.commits_between(repository, good, bad)
+    settings = bisect.Settings(
+        bisect.node_id(arguments.benchmark, here),
+        str(here.resolve().relative_to(repository)),
+        arguments.tolerance / 100,
+        arguments.alpha / 100,
+        arguments.budget,
+    )
+
+    def title(commit: str) -> str:
+        return git(repository, "log", "-1", "--format=%h %s", commit).strip()
+
+    def say(judged: Judged, left: int) -> None:
+        print(f"{_said(judged):<28} {title(judged.commit)}  (of {left} suspects)", flush=True)
+
+    print(f"{len(commits)} commits; is the last slower than {title(good)}?", flush=True)
+    culprit = bisect.find(repository, commits, good, settings, say)
+    for line in _lines(culprit, [git(repository, "log", "-1", FORMAT, each) for each in culprit.suspects]):
+        print(line)
+    return 0 if len(culprit.suspects) == 1 else ONLY_A_RANGE
+
+
+FORMAT = "--format=%H%n  %s%n  %an, %ad"
+
+
+def _said(judged: Judged) -> str:
+    if judged.ratio is None:
+        return f"{judged.verdict}: {judged.reason}" if judged.reason else judged.verdict
+    return f"{judged.verdict} {_size(judged)}"
+
+
+def _size(judged: Judged) -> str:
+    percent = [
+        None if each is None else f"{100 * (each - 1):+.1f} %" for each in (judged.ratio, judged.low, judged.high)
+    ]
+    return f"{percent[0]} ({percent[1] or '?'} .. {percent[2] or '?'})"
+
+
+def _lines(culprit: Culprit, described: list[str]) -> list[str]:
+    one = len(described) == 1
+    lines = [
+        "",
+        "first slow commit:" if one else f"one of these {len(described)}, as those before the last cannot be judged:",
+    ]
+    lines += [text.rstrip() for text in described]
+    step, whole = culprit.step, culprit.whole
+    lines.append(f"against the last that is not slow: {_said(step)}; all in all: {_said(whole)}")
+    if not culprit.is_all:
+        lines.append(
+            "It does not make up for the whole slowdown: several add up. Bisect again from GOOD to the commit before"
+            " it, and from it to BAD."
+        )
+    return lines

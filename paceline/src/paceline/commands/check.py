@@ -1,0 +1,128 @@
+"""`paceline check`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paceline.commands import Commands
+    from paceline.history.check import Finding, Report
+    from paceline.history.model import History
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "check",
+        help="find what became slower, where, and since which commit",
+        description="Scans the history for changes that stay: within each hardware class and over all of them, by"
+        " ranks, with the false alarms of all benchmarks under control. Exit status: 0 nothing new became slower, 1"
+        " something did, 4 there is nothing to check or the command line is wrong. What is accepted in"
+        " .paceline/known.toml is shown, and makes no alarm.",
+    )
+    parser.add_argument("--results", type=Path, metavar="DIR", help="folder of results (default: .asv/results)")
+    parser.add_argument("--branch", help="branch whose commits make the history (default: asv's, or the default one)")
+    parser.add_argument(
+        "--benchmark", metavar="REGEX", help="only benchmarks whose name this finds, as asv names them"
+    )
+    parser.add_argument("--machine", metavar="NAME", help="only this hardware class")
+    parser.add_argument("--since", metavar="COMMIT|DATE", help="only changes from this commit or day on")
+    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write JSON (schema 1), to FILE or here")
+    parser.add_argument(
+        "--annotations",
+        action="store_true",
+        default=os.environ.get("GITHUB_ACTIONS") == "true",
+        help="print GitHub's annotations as well (default where GITHUB_ACTIONS=true)",
+    )
+    parser.add_argument(
+        "--accept",
+        action="append",
+        metavar="ID",
+        help="write a change into the file of known ones, by the id that check prints, or `all` new slowdowns; can be"
+        " repeated",
+    )
+    parser.add_argument("--reason", default="", help="why it is accepted")
+    parser.add_argument(
+        "--known", type=Path, metavar="FILE", help="file of known changes (default: .paceline/known.toml)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, print, and return 1 if something new became slower."""
+    from paceline.history import check, known, project, store
+    from paceline.report import findings
+
+    if arguments.reason and not arguments.accept:
+        raise PacelineError("--reason is for --accept ID, which is missing")
+    results = project.results_folder(Path(), arguments.results)
+    file = arguments.known or project.root_of(results) / known.PATH
+    accepted = known.read(file)
+    _progress("reading")
+    history = store.load(results, repository=_repository(results), branch=arguments.branch)
+    selection = check.Selection(arguments.benchmark, arguments.machine, arguments.since)
+    report = check.check(history, accepted, selection, _progress)
+    _progress("")
+    if arguments.accept:
+        chosen = _chosen(report, arguments.accept)
+        known.accept(file, chosen, arguments.reason)
+        for each in chosen:
+            print(f"accepted in {file}: {each.kind} {findings.printable(findings.name_of(each))}")
+        return 0
+    _print(arguments, report, history)
+    return 1 if any(each.is_alarm for each in report.findings) else 0
+
+
+def _print(arguments: argparse.Namespace, report: Report, history: History) -> None:
+    from paceline.report import findings
+
+    document = json.dumps(findings.document(report, history.quarantined), indent=1) if arguments.json else ""
+    if arguments.json == "-":
+        print(document)
+    else:
+        for line in findings.lines(report, history.quarantined):
+            print(line)
+    if arguments.json not in {None, "-"}:
+        try:
+            Path(arguments.json).write_text(document + "\n", encoding="utf-8")
+        except OSError as error:
+            raise PacelineError(f"--json {arguments.json} cannot be written: {error.strerror}") from None
+    if arguments.annotations and arguments.json != "-":
+        for line in findings.github(report):
+            print(line)
+
+
+def _chosen(report: Report, ids: list[str]) -> list[Finding]:
+    """Return the findings with these ids. Raises PacelineError if there is none, or it is accepted already."""
+    if "all" in ids:
+        return [each for each in report.findings if each.is_alarm]
+    found = {each.id: each for each in report.findings}
+    for name in ids:
+        if name not in found:
+            raise PacelineError(
+                f"--accept {name!r}: the check finds no such change: `paceline check` prints their ids"
+            )
+        if found[name].known:
+            raise PacelineError(f"--accept {name!r}: it is known already, take its entry out first to write another")
+    return [found[name] for name in dict.fromkeys(ids)]
+
+
+def _repository(results: Path) -> Path | None:
+    """Return the repository that the results belong to, if they are in one."""
+    from paceline.history import project
+
+    root = project.root_of(results)
+    return root if any((folder / ".git").exists() for folder in (root, *root.parents)) else None
+
+
+def _progress(text: str) -> None:
+    """Say on a terminal what is being done; nothing wipes it."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,53 @@
+"""`paceline fetch`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paceline.commands import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "fetch",
+        help="bring the shared history here, so that check and pages work on it",
+        description="Adds the results that a git branch shares to the local ones. Nothing that is here is deleted or"
+        " overwritten, and no file of the working tree touched. Exit status: 0; 4 if there is nothing to fetch from.",
+    )
+    parser.add_argument("--remote", default="origin", help="whose branch (default: origin)")
+    parser.add_argument("--branch", default="benchmark-results", help="which (default: benchmark-results)")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="folder of results (default: .asv/results)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fetch, and say what came."""
+    from paceline.errors import PacelineError
+    from paceline.gate.checkout import GitFailedError, git
+    from paceline.history import project, shared
+    from paceline.report.findings import printable
+
+    try:
+        repository = Path(git(Path(), "rev-parse", "--show-toplevel").rstrip("\n"))
+    except GitFailedError:
+        raise PacelineError(
+            f"{Path.cwd()} is in no git repository, so no branch can be fetched: use a clone"
+        ) from None
+    results = project.results_folder(Path(), arguments.results)
+    done = shared.fetch(repository, results, arguments.remote, arguments.branch, _progress)
+    _progress("")
+    for line in (*done.refused, *done.kept):
+        print(f"note: {printable(line)}", file=sys.stderr)
+    merged = f", {done.merged} extended" if done.merged else ""
+    print(f"{results}: {done.added} files added{merged}, {done.present} there already")
+    return 0
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,45 @@
+"""`paceline machine`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paceline.commands import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "machine",
+        help="name this machine's hardware class, and say why",
+        description="Prints the name under which runs of this machine are recorded, the reason for each part of it,"
+        " and the facts that are recorded beside it because they may explain a shift.",
+    )
+    parser.add_argument("--json", action="store_true", help="print asv's fields of a machine.json, and the facts")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the name, its parts, and the facts."""
+    from paceline.history.machine import this_machine
+    from paceline.history.surroundings import facts, packages
+
+    machine = this_machine()
+    known = facts(machine)
+    if arguments.json:
+        document = {**machine.as_asv(), "facts": known, "packages": packages()}
+        print(json.dumps(document, indent=1))
+        return 0
+    print(machine.name)
+    width = max(len(name) for name in (*known, *(part.text for part in machine.parts)))
+    print("\nbecause of")
+    for part in machine.parts:
+        print(f"  {part.text.ljust(width)}  {part.reason}")
+    print("\nrecorded beside it")
+    for name, text in known.items():
+        print(f"  {name.ljust(width)}  {text}")
+    print(f"  {'packages'.ljust(width)}  {len(packages())}, with their versions")
+    return 0

@@ -1,0 +1,79 @@
+"""`paceline pages`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paceline.commands import Commands
+
+PORT = 8080
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "pages",
+        help="build the site of the history, and serve it",
+        description="Builds a folder of static files: asv's pages, and with them Compare (implementations side by"
+        " side) and Slowdowns (what `paceline check` found). It needs no network, opens from disk, and replaces the"
+        " old site only when it is whole. Result files that are broken are named and left out.",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="results folder (default: results_dir of asv.conf.json, or .asv/results)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where the site goes (default: html_dir of asv.conf.json, or .asv/html)",
+    )
+    parser.add_argument(
+        "--serve",
+        nargs="?",
+        type=int,
+        const=PORT,
+        metavar="PORT",
+        help=f"then serve it to this machine alone, at 127.0.0.1 (default port: {PORT}; 0 for any that is free)",
+    )
+    parser.add_argument(
+        "--refit",
+        action="store_true",
+        help="detect asv's steps anew in every series, instead of going on where the last build ended",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build, name what was left out, and serve if asked to."""
+    if find_spec("asv") is None:
+        raise PacelineError("the pages contain asv's, and asv is not installed: pip install 'paceline[pages]'")
+    from paceline.pages import build, server
+
+    built = build.build(Path.cwd(), arguments.results, arguments.output, _say, refit=arguments.refit)
+    for each in built.quarantined:
+        print(f"quarantined: {_shown(each.path)}: {each.reason}", file=sys.stderr)
+    for notice in built.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    print(f"site: {built.output / 'index.html'}")
+    if arguments.serve is not None:
+        server.serve(built.output, arguments.serve, _say)
+    return 0
+
+
+def _shown(path: Path) -> str:
+    """Name a file as it may be printed anywhere."""
+    return str(path).encode("unicode_escape").decode("ascii")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,54 @@
+"""Where a project keeps its history: asv's configuration is read, and needed by nobody."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIGURATIONS = ("asv.conf.json", "asv.conf.jsonc")
+RESULTS = ".asv/results"
+CACHE = ".paceline/cache"
+MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
+#: A text, which is kept, or a comment, or a comma before a closing bracket: asv's files are written for people.
+COMMENTS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+COMMAS = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[\]}])', re.DOTALL)
+
+
+def configuration(root: Path) -> dict[str, Any]:
+    """Return asv's configuration of a project; empty if there is none that can be read."""
+    for name in CONFIGURATIONS:
+        try:
+            text = (root / name).read_text(encoding="utf-8")
+            for pattern in (COMMENTS, COMMAS):
+                text = pattern.sub(lambda found: found[1] or "", text)
+            found = json.loads(text)
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def results_folder(root: Path, given: str | Path | None = None) -> Path:
+    """Return where the results are: `given`, or what asv's configuration says, or asv's default; below `root`."""
+    chosen = given or configuration(root).get("results_dir") or RESULTS
+    return root / str(chosen)
+
+
+def branches(root: Path) -> tuple[str, ...]:
+    """Return the branches that asv's configuration names."""
+    named = configuration(root).get("branches") or ()
+    return tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
+
+
+def root_of(results: Path) -> Path:
+    """Return the project that a results folder belongs to: the nearest folder above that looks like one."""
+    above = results.absolute().parents
+    for folder in above:
+        if any((folder / mark).exists() for mark in MARKS):
+            return folder
+    return above[0]

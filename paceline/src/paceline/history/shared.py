@@ -1,0 +1,219 @@
+"""Brings the shared history, a git branch, into the local one: what is new is added, and nothing is lost.
+
+The branch is data that others wrote. Only regular JSON files of the places that a history has are taken, never a
+link or a path that leads elsewhere, and git's plumbing reads them: no checkout, no file of the user's is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
+from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallow
+from paceline.history.asv_files import LONGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+BRANCH = "benchmark-results"
+REMOTE = "origin"
+REGULAR = {"100644", "100755"}
+#: A name that is one on every system, and hides nothing.
+NAME = r"[^./\\:*?\"<>|\x00-\x1f\x7f][^/\\:*?\"<>|\x00-\x1f\x7f]*"
+PLACES = re.compile(rf"results/{NAME}/{NAME}\.json|results/benchmarks\.json|aa/{NAME}\.json")
+MERGED = {"machine.json", "benchmarks.json"}  # all other files never change
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the shared tree."""
+
+    path: PurePosixPath
+    hash: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch did. `refused` and `kept` say why in a line each."""
+
+    added: int
+    merged: int
+    present: int
+    refused: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def fetch(
+    repository: Path,
+    results: Path,
+    remote: str = REMOTE,
+    branch: str = BRANCH,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Fetched:
+    """Add the files of a remote's branch to `results`, and those of `aa/` beside it.
+
+    Raises PacelineError where there is no such remote or branch, or it cannot be reached.
+    """
+    progress(f"fetching {branch} from {remote}")
+    commit = _fetch_branch(repository, remote, branch)
+    entries, refused = _entries(repository, commit)
+    targets = {entry: _target(entry.path, results) for entry in entries}
+    missing = [entry for entry in entries if not os.path.lexists(targets[entry])]
+    differing = [entry for entry in entries if entry not in set(missing) and not _is_same(entry, targets[entry])]
+    merging = [entry for entry in differing if entry.path.name in MERGED]
+    kept = tuple(
+        f"{targets[entry]}: the shared history has other content under this name; the local file stays"
+        for entry in differing
+        if entry.path.name not in MERGED
+    )
+    added = merged = 0
+    for entry, content in _contents(repository, [*missing, *merging]):
+        if entry.path.name in MERGED:
+            merged += _merge(targets[entry], content)
+        else:
+            added += _write(targets[entry], content)
+        progress(f"{added} of {len(missing)} files")
+    return Fetched(added, merged, len(entries) - len(missing) - len(merging), tuple(refused), kept)
+
+
+def _fetch_branch(repository: Path, remote: str, branch: str) -> str:
+    """Return the newest commit of the branch, brought here under a reference of our own."""
+    remotes = git(repository, "remote").split()
+    if remote not in remotes:
+        named = f"there are {', '.join(remotes)}: name one with --remote" if remotes else "add it: git remote add"
+        raise PacelineError(f"{repository} has no remote {remote!r}; {named}")
+    ours = f"refs/paceline/{branch}"
+    # A complete clone would become a shallow one.
+    depth = ["--depth=1"] if is_shallow(repository) else []
+    refspec = f"+refs/heads/{branch}:{ours}"
+    try:
+        git(repository, "check-ref-format", f"refs/heads/{branch}")
+    except GitFailedError:
+        raise PacelineError(f"--branch {branch!r} is no name of a branch") from None
+    try:
+        git(repository, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, "--", remote, refspec)
+    except GitFailedError as error:
+        if "couldn't find remote ref" in str(error):
+            raise PacelineError(
+                f"{remote} has no branch {branch!r}: nothing is shared there yet, or under another name (--branch)"
+            ) from None
+        why = " ".join(str(error).split())
+        raise PacelineError(f"cannot fetch from {remote} ({why}): check the network and the right to read") from None
+    return git(repository, "rev-parse", "--verify", f"{ours}^{{commit}}").strip()
+
+
+def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
+    """Return the files to take, and a line for each that is refused."""
+    good, refused = [], []
+    for line in filter(None, git(repository, "ls-tree", "-r", "-z", "-l", "--full-tree", commit).split("\0")):
+        about, _, path = line.partition("\t")
+        mode, kind, name, size = about.split()
+        inside = path.startswith(("results/", "aa/"))
+        if mode not in REGULAR or kind != "blob":
+            why = "is no regular file"
+        elif not PLACES.fullmatch(path):
+            why = "has no place in a history"
+        elif int(size) > LONGEST:
+            why = f"is larger than {LONGEST // 2**20} MiB"
+        else:
+            good.append(Entry(PurePosixPath(path), name, int(size)))
+            continue
+        if inside or mode not in REGULAR:  # a README beside them is nobody's fault
+            refused.append(f"{path!r} {why}: left out")
+    return good, refused
+
+
+def _target(path: PurePosixPath, results: Path) -> Path:
+    first, *rest = path.parts
+    return (results if first == "results" else results.parent / "aa").joinpath(*rest)
+
+
+def _is_same(entry: Entry, target: Path) -> bool:
+    """Whether a local file has this content: git's own hash tells, so nothing need be read from the repository."""
+    try:
+        if target.is_symlink() or target.stat().st_size != entry.size:
+            return False
+        content = target.read_bytes()
+    except OSError:
+        return False
+    algorithm = hashlib.sha256 if len(entry.hash) > 40 else hashlib.sha1  # noqa: PLR2004
+    return algorithm(b"blob %d\0" % len(content) + content).hexdigest() == entry.hash
+
+
+def _contents(repository: Path, entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    """Entries with their contents, by one process; a partial clone gets what it lacks meanwhile."""
+    if not entries:
+        return
+    environment = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
+    process = subprocess.Popen(
+        ["git", "cat-file", "--batch"],
+        cwd=repository,
+        env=environment | {"GIT_TERMINAL_PROMPT": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        try:
+            for entry in entries:
+                yield entry, _blob(process, entry)
+        finally:
+            process.kill()
+
+
+def _blob(process: subprocess.Popen[bytes], entry: Entry) -> bytes:
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("a process without pipes")
+    process.stdin.write(f"{entry.hash}\n".encode())
+    process.stdin.flush()
+    header = process.stdout.readline().split()
+    if len(header) != 3 or header[1] != b"blob":  # noqa: PLR2004
+        raise PacelineError(f"git has no content for {entry.path}: try again when {REMOTE} can be reached")
+    content = process.stdout.read(int(header[2]))
+    process.stdout.read(1)
+    return content
+
+
+def _merge(target: Path, content: bytes) -> bool:
+    """Add to a local document what only the shared one has; False if that is nothing."""
+    if not os.path.lexists(target):
+        return _write(target, content)
+    try:
+        mine, theirs = json.loads(target.read_bytes()), json.loads(content)
+    except (OSError, ValueError, RecursionError):
+        return False  # the broken one is quarantined by whoever reads it
+    if not isinstance(mine, dict) or not isinstance(theirs, dict) or not set(theirs) - set(mine):
+        return False
+    union: dict[str, Any] = {**theirs, **mine}
+    return _write(target, json.dumps(union, indent=4).encode(), replace=True)
+
+
+def _write(target: Path, content: bytes, *, replace: bool = False) -> bool:
+    """Write a file as a whole or not at all; without `replace`, never over another. False if one was there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".fetch-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        if replace:
+            temporary.replace(target)
+        else:
+            os.link(temporary, target)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True

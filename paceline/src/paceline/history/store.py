@@ -1,0 +1,315 @@
+"""Reads a folder of results into a history, whatever it holds: what cannot be used is named, the rest is read.
+
+A warm read parses nothing (see `cache`) and loops over files, never over points: those go through NumPy as columns.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paceline.errors import PacelineError
+from paceline.history import order, project
+from paceline.history.asv_files import (
+    LONGEST,
+    MalformedError,
+    Result,
+    benchmarks_file,
+    combinations,
+    machine_file,
+)
+from paceline.history.cache import Cache
+from paceline.history.model import Benchmark, History, Quarantined, Run, Series, SeriesKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+MACHINE_FILE = "machine.json"
+BENCHMARKS_FILE = "benchmarks.json"
+UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes", "track": "unit"}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What of a results folder can be used, by asv too.
+
+    `machines` is the content of each folder's `machine.json` by the folder's name, in full or, where the file itself
+    is not sound, as little as asv needs. `results` are the sound files, each in one of these folders.
+    """
+
+    machines: Mapping[str, Mapping[str, Any]]
+    results: tuple[tuple[Path, Result], ...]
+    benchmarks: Mapping[str, Mapping[str, Any]]
+    quarantined: tuple[Quarantined, ...]
+
+
+def why_not(path: Path) -> str | None:
+    """Return in one line why a result file cannot be used; None if it can."""
+    content = _read(path, Cache(None))
+    return content if isinstance(content, str) else None
+
+
+def sound(results: Path, cache: Path | None = None) -> Sound:
+    """Read all files of a results folder; a broken one is quarantined. Raises PacelineError if there is no folder."""
+    if not results.is_dir():
+        raise PacelineError(
+            f"{results} is no folder of results: record some (pytest --benchmark-only --benchmark-record), or name it"
+        )
+    kept = Cache(project.root_of(results) / project.CACHE if cache is None else cache)
+    machines: dict[str, Mapping[str, Any]] = {}
+    good: list[tuple[Path, Result]] = []
+    bad: list[Quarantined] = []
+    for folder in filter(Path.is_dir, _paths(results, bad)):
+        files = [path for path in _paths(folder, bad) if path.suffix == ".json"]
+        if not files:
+            continue
+        machine = machines[folder.name] = _machine(folder / MACHINE_FILE, bad)
+        for path in files:
+            if path.name == MACHINE_FILE:
+                continue
+            content = _read(path, kept)
+            if isinstance(content, Result):
+                content = _of_machine(content, str(machine["machine"]))
+            if isinstance(content, str):
+                bad.append(Quarantined(path, content))
+            else:
+                good.append((path, content))
+    kept.save()
+    return Sound(machines, tuple(good), _benchmarks(results / BENCHMARKS_FILE, bad), tuple(bad))
+
+
+def load(results: Path, *, repository: Path | None, branch: str | None = None, cache: Path | None = None) -> History:
+    """Read a results folder in the order of a branch's first parents; without a repository, by date of commit.
+
+    `branch` is by default the first that asv's configuration names, or the repository's default branch. Runs of
+    commits that it does not have are left out, and runs of a dirty tree have no values; `notices` tell how many.
+    `cache` is a folder. Raises PacelineError if there is no folder of results or no such branch.
+    """
+    found = sound(results, cache)
+    notices: list[str] = []
+    decode = _Decoder()
+    reads = [decode.read(path, result) for path, result in found.results]
+    ranks = _ranks([each.run for each in reads], repository, branch, notices)
+    reads = [each for each in reads if each.run.commit in ranks]
+    reads.sort(key=lambda each: (ranks[each.run.commit], each.run.started, each.run.path.name))
+    dirty = sum(each.run.dirty for each in reads)
+    if dirty:
+        notices.append(f"{dirty} {_runs_are(dirty)} of a tree with uncommitted changes: no part of any series")
+    return History(
+        runs=tuple(each.run for each in reads),
+        series=tuple(_series(reads, ranks, found.benchmarks, decode)),
+        benchmarks=_described(reads, decode),
+        quarantined=found.quarantined,
+        notices=tuple(notices),
+    )
+
+
+def _runs_are(count: int) -> str:
+    return "run is" if count == 1 else "runs are"
+
+
+def _paths(folder: Path, bad: list[Quarantined]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        bad.append(Quarantined(folder, _said(error)))
+        return []
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _read(path: Path, cache: Cache) -> Result | str:
+    try:
+        return cache.read(path)
+    except OSError as error:
+        return "is a link to nothing" if path.is_symlink() and not path.exists() else _said(error)
+
+
+def _small(path: Path) -> bytes:
+    """Content of one of asv's other files. Raises MalformedError."""
+    try:
+        if not path.is_file():
+            raise MalformedError("is a link to nothing" if path.is_symlink() else "is missing")
+        if path.stat().st_size > LONGEST:
+            raise MalformedError(f"is larger than {LONGEST // 2**20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise MalformedError(_said(error)) from None
+
+
+def _machine(path: Path, bad: list[Quarantined]) -> Mapping[str, Any]:
+    try:
+        return machine_file(_small(path))
+    except MalformedError as reason:
+        bad.append(Quarantined(path, f"{reason}; the machine is taken to be {path.parent.name!a}, as its folder"))
+        return {"machine": path.parent.name, "version": 1}
+
+
+def _benchmarks(path: Path, bad: list[Quarantined]) -> Mapping[str, Mapping[str, Any]]:
+    """Read what asv keeps of each benchmark; the history needs no such file."""
+    if not path.exists() and not path.is_symlink():
+        return {}
+    try:
+        entries, reasons = benchmarks_file(_small(path))
+    except MalformedError as reason:
+        bad.append(Quarantined(path, str(reason)))
+        return {}
+    if reasons:
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        bad.append(Quarantined(path, reasons[0] + more))
+    return entries
+
+
+def _of_machine(result: Result, machine: str) -> Result | str:
+    named = json.loads(result.about)["machine"]
+    return result if named == machine else f"is of machine {named!a}, in the folder of {machine!a}"
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A run, and what its series need."""
+
+    run: Run
+    engine: str
+    environment: str
+    result: Result
+
+
+class _Decoder:
+    """Decodes each text once: most runs share theirs, and what they hold is then shared as well."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+
+    def __call__(self, text: str) -> Any:
+        if text not in self._known:
+            self._known[text] = json.loads(text)
+        return self._known[text]
+
+    def read(self, path: Path, result: Result) -> _Read:
+        about = json.loads(result.about)
+        run = Run(
+            commit=about["commit"],
+            date=about["date"],
+            started=about["started"],
+            machine=sys.intern(about["machine"]),
+            packages=self(result.packages),
+            facts=self(result.facts),
+            dirty=about["dirty"],
+            path=path,
+        )
+        return _Read(run, about["engine"], about["environment"], result)
+
+
+def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, notices: list[str]) -> Mapping[str, int]:
+    """Place of each commit in the order."""
+    if repository is None:
+        dates = {run.commit: run.date for run in runs}
+        return {commit: rank for rank, commit in enumerate(sorted(dates, key=lambda commit: (dates[commit], commit)))}
+    configured = project.branches(repository)
+    commits = {run.commit for run in runs}
+    name, line = order.line(repository, branch or (configured[0] if configured else None), commits)
+    ranks = {commit: rank for rank, commit in enumerate(line)}
+    unknown = sum(run.commit not in ranks for run in runs)
+    if unknown:
+        why = order.why_unknown(repository)
+        notices.append(f"{unknown} {_runs_are(unknown)} of commits that {name} does not have: left out{why}")
+    return ranks
+
+
+def _series(
+    reads: Sequence[_Read], ranks: Mapping[str, int], described: Mapping[str, Mapping[str, Any]], decode: _Decoder
+) -> Iterator[Series]:
+    """Series in the order of their keys."""
+    clean = [(index, each) for index, each in enumerate(reads) if not each.run.dirty and each.result.columns.size]
+    if not clean:
+        return
+    keys: dict[SeriesKey, int] = {}
+    numbers: dict[tuple[str, ...], NDArray[np.int64]] = {}
+    for _, each in clean:
+        alike = (each.result.rows, each.run.machine, each.engine, each.environment)
+        if alike not in numbers:
+            numbers[alike] = np.array([keys.setdefault(key, len(keys)) for key in _keys(each, decode)])
+    series = np.concatenate(
+        [numbers[each.result.rows, each.run.machine, each.engine, each.environment] for _, each in clean]
+    )
+    runs = np.repeat([index for index, _ in clean], [each.result.columns.shape[1] for _, each in clean])
+    columns = np.concatenate([each.result.columns for _, each in clean], axis=1)
+    commits = np.array([ranks[each.run.commit] for each in reads])[runs]
+
+    units = [_unit(key, described) for key in keys]
+    is_time = np.array([unit == "seconds" for unit in units])[series]
+    usable = np.isfinite(columns[0]) & ((columns[0] > 0) | ~is_time)
+    runs, series, commits, columns = runs[usable], series[usable], commits[usable], columns[:, usable]
+    by_series = np.argsort(series, kind="stable")  # runs stay in order within a series
+    runs, columns = runs[by_series], columns[:, by_series]
+    last, series, columns = _one_per_commit(series[by_series], commits[by_series], columns)
+    runs = runs[last]
+    ends = np.searchsorted(series, np.arange(len(keys)), side="right")
+    for key, number in sorted(keys.items()):
+        span = slice(ends[number - 1] if number else 0, ends[number])
+        if span.start < span.stop:
+            values, low, high = columns[:, span]
+            yield Series(key, runs[span], values, low, high, units[number])
+
+
+def _keys(read: _Read, decode: _Decoder) -> Iterator[SeriesKey]:
+    for row in decode(read.result.rows):
+        benchmark, _, version = row
+        for parameters in combinations(row):
+            yield SeriesKey(benchmark, parameters, read.run.machine, read.engine, read.environment, version)
+
+
+def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
+    if key.engine != "asv":
+        return "seconds"
+    said = described.get(key.benchmark, {}).get("unit")
+    kind = key.benchmark.rpartition(".")[2].partition("_")[0].lower()
+    return str(said or UNITS.get(kind, "seconds"))
+
+
+def _one_per_commit(
+    series: NDArray[np.int64], commits: NDArray[np.int64], columns: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Join runs of one commit by the median of each column.
+
+    Takes arrays that are sorted by series and commit. Returns indices of the last run of each commit, the series, and
+    the columns.
+    """
+    begins = np.flatnonzero(np.diff(series, prepend=-1) | np.diff(commits, prepend=-1))
+    last = np.append(begins[1:], len(series)) - 1
+    if len(begins) < len(series):
+        group = np.repeat(np.arange(len(begins)), last + 1 - begins)
+        columns = np.stack([_medians(column, group, begins) for column in columns])
+    return last, series[last], columns
+
+
+def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Median of the numbers in each group; NaN where there are none."""
+    ordered = values[np.lexsort((values, group))]  # NaN comes last in its group
+    count = np.add.reduceat(~np.isnan(values), begins, dtype=np.int64)
+    low, high = ordered[begins + np.maximum(count - 1, 0) // 2], ordered[begins + count // 2]
+    medians: NDArray[np.float64] = (low + high) / 2
+    return medians
+
+
+def _described(reads: Sequence[_Read], decode: _Decoder) -> Mapping[str, Benchmark]:
+    """Collect what the newest run that describes a benchmark says of it."""
+    found: dict[str, Benchmark] = {}
+    newest_first = reads[::-1]
+    for text in dict.fromkeys(each.result.described for each in newest_first):
+        for name, said in decode(text).items():
+            found.setdefault(name, Benchmark(name, said.get("group") or "", said.get("axes") or {}))
+    for text in dict.fromkeys(each.result.rows for each in newest_first):
+        for name, *_ in decode(text):
+            found.setdefault(name, Benchmark(name))
+    return dict(sorted(found.items()))

@@ -1,0 +1,1 @@
+"""The site of a history: asv's own pages, made self-contained and safe, and ours beside them."""

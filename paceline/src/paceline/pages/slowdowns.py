@@ -1,0 +1,92 @@
+"""What *Slowdowns* shows: the findings of `paceline check`, each with the series in which it was found."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from paceline.history.model import Quarantined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from paceline.history.model import History, Series
+
+RED = ("slower", "broken")
+AROUND = 200  # values drawn on either side of a change
+
+
+def data(
+    history: History, findings: Sequence[Mapping[str, Any]], gates: Mapping[str, Any], commit_url: str
+) -> dict[str, Any]:
+    """Return what the page draws; `findings` are those of `paceline check --json`, for their fields."""
+    by_benchmark: dict[str, list[Series]] = {}
+    for series in history.series:
+        by_benchmark.setdefault(series.key.benchmark, []).append(series)
+    place = {run.commit: index for index, run in enumerate(history.runs)}
+    drawn = [
+        {**finding, "series": [_drawn(history, series, finding, place) for series in _of(by_benchmark, finding)]}
+        for finding in findings
+    ]
+    return {"findings": drawn, "gates": gates, "commit_url": commit_url}
+
+
+def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) -> Iterable[Series]:
+    """Series that a finding is about; one of the whole suite is about none."""
+    for series in by_benchmark.get(finding["benchmark"], ()):
+        key = series.key
+        wanted = (finding["parameters"], finding["engine"], finding["environment"])
+        if (list(key.parameters), key.engine, key.environment) == wanted and key.machine in finding["machines"]:
+            yield series
+
+
+def _drawn(history: History, series: Series, finding: Mapping[str, Any], place: Mapping[str, int]) -> dict[str, Any]:
+    """Return points, and the first of them that has the change."""
+    runs = [history.runs[index] for index in series.runs]
+    first = place.get(finding["at"], 0)
+    change = next((point for point, run in enumerate(runs) if place[run.commit] >= first), len(runs))
+    span = slice(max(0, change - AROUND), change + AROUND)
+    runs = runs[span]
+    return {
+        "where": series.key.machine + (f", {series.key.environment}" if series.key.environment else ""),
+        "unit": series.unit,
+        "change": change - span.start,
+        "values": _short(series.values[span]),
+        "low": _short(series.low[span]),
+        "high": _short(series.high[span]),
+        "commits": [run.commit[:10] for run in runs],
+        "dates": [run.date for run in runs],
+    }
+
+
+def _short(values: NDArray[np.float64]) -> list[float | None]:
+    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def gates(folder: Path) -> tuple[dict[str, Any], list[Quarantined]]:
+    """Count the gates of the code against itself that went red; returns what is shown, and what cannot be read."""
+    shown: list[dict[str, Any]] = []
+    bad: list[Quarantined] = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            shown.append(_gate(path.stem, json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            bad.append(Quarantined(path, f"is no document of the gate ({type(error).__name__})"))
+    return {"red": sum(each["red"] > 0 for each in shown), "of": len(shown), "runs": shown}, bad
+
+
+def _gate(name: str, document: Any) -> dict[str, Any]:
+    verdicts = [str(each["verdict"]) for each in document["benchmarks"]]
+    if document["schema"] != 1:
+        raise ValueError(document["schema"])
+    return {
+        "name": name,
+        "benchmarks": len(verdicts),
+        "red": sum(verdict in RED for verdict in verdicts),
+        "unsure": verdicts.count("unsure"),
+    }

@@ -1,0 +1,36 @@
+'use strict';
+
+/* asv's controls are made for a mouse: links without an address, and headings that sort. Here they can be reached
+   and used by keyboard, and say what they are. */
+$(document).ready(function () {
+    var controls = 'a[role=button], th[data-sort], label.nav-header';
+
+    function reach() {
+        $(controls).not('[tabindex]').attr('tabindex', '0');
+        $('label.nav-header').attr('role', 'button');
+        $('a.btn[data-toggle=tooltip], .btn-group a.btn').each(function () {
+            this.setAttribute('aria-pressed', this.classList.contains('active'));
+        });
+        $('#range').attr('aria-label', 'Range of commits shown');
+        $('#main-graph, #overview').attr('role', 'img').attr('aria-label', function () {
+            return this.id === 'overview' ? 'Overview of the graph' : 'Values by commit: the list view has them as a table';
+        });
+        $('.benchmark-plot').attr('aria-hidden', 'true');
+        $('th:empty').replaceWith('<td></td>');
+    }
+
+    $(document).on('keydown', controls, function (event) {
+        if (event.key === 'Enter' || event.key === ' ') {
+            event.preventDefault();
+            event.target.click();
+        }
+    });
+    var waiting = false;
+    new MutationObserver(function () {
+        if (!waiting) {
+            waiting = true;
+            window.requestAnimationFrame(function () { waiting = false; reach(); });
+        }
+    }).observe(document.getElementById('main'), {childList: true, subtree: true, attributes: true, attributeFilter: ['class']});
+    reach();
+});

@@ -1,0 +1,309 @@
+'use strict';
+
+window.pacelinePage = function (data, content) {
+    var el = paceline.el;
+    if (!data.families.length) {
+        content.append(el('p', {}, 'There is nothing to compare yet: no benchmark differs from another by a parameter only.'));
+        return;
+    }
+
+    /* The reader's choice, kept in the address so that it can be sent to others. */
+    var asked = new URLSearchParams(location.hash.slice(1));
+    var state = {};
+    var chart = null;
+    var controls = el('form', {class: 'controls', 'aria-label': 'What to compare'});
+    controls.addEventListener('submit', function (event) { event.preventDefault(); });
+    var canvas = el('canvas', {role: 'img'});
+    var box = el('div', {class: 'chart'}, canvas);
+    var results = el('div', {'aria-live': 'polite'});
+    content.append(controls, box, results);
+
+    function family() {
+        return data.families[state.family];
+    }
+
+    function unique(values) {
+        return Array.from(new Set(values));
+    }
+
+    function choose(list, wanted, fallback) {
+        var place = list.indexOf(wanted);
+        return place < 0 ? fallback : place;
+    }
+
+    function select(id, label, values, chosen, change) {
+        var node = el('select', {id: id, onchange: function () { change(node.selectedIndex); update(); }});
+        values.forEach(function (value, index) {
+            node.append(el('option', {value: index, selected: index === chosen}, value));
+        });
+        return el('label', {for: id}, label, node);
+    }
+
+    function start() {
+        var names = data.families.map(function (each) { return each.name; });
+        state.family = choose(names, asked.get('benchmark'), 0);
+        setFamily();
+    }
+
+    function setFamily() {
+        var axes = family().axes.map(function (each) { return each.name; });
+        state.by = choose(axes, asked.get('by'), family().by);
+        state.log = asked.get('scale') !== 'linear';
+        setAxis();
+    }
+
+    function setAxis() {
+        state.at = family().axes.map(function (axis) { return choose(axis.values, asked.get('at-' + axis.name), 0); });
+        state.where = choose(wheres(), asked.get('on'), 0);
+        keepSomething();
+        state.base = choose(contenders().map(value), asked.get('base'), -1);
+        if (state.base < 0) {
+            state.base = slowest();
+        }
+    }
+
+    function wheres() {
+        return unique(family().rows.map(function (row) { return row.where; })).sort();
+    }
+
+    /* Rows of the chosen hardware; with `at`, only those at the chosen values of the other axes. */
+    function rows(at) {
+        var where = wheres()[state.where];
+        return family().rows.filter(function (row) {
+            return row.where === where && (!at || row.at.every(function (each, place) {
+                return place === state.by || each === at[place];
+            }));
+        });
+    }
+
+    function chosen() {
+        return family().axes.map(function (axis, place) { return axis.values[state.at[place]]; });
+    }
+
+    /* Not every value goes with every other: rather than nothing, show the first case there is. */
+    function keepSomething() {
+        if (!rows(chosen()).length) {
+            var all = rows();
+            var kept = all.find(function (row) {
+                return row.at.some(function (each, place) { return place !== state.by && each === chosen()[place]; });
+            }) || all[0];
+            state.at = family().axes.map(function (axis, place) { return axis.values.indexOf(kept.at[place]); });
+        }
+    }
+
+    function contenders() {
+        var order = family().axes[state.by].values;
+        return rows(chosen()).sort(function (a, b) {
+            return order.indexOf(a.at[state.by]) - order.indexOf(b.at[state.by]);
+        });
+    }
+
+    function value(row) {
+        return row.at[state.by];
+    }
+
+    function slowest() {
+        var all = contenders();
+        return all.reduce(function (best, row, index) { return row.value > all[best].value ? index : best; }, 0);
+    }
+
+    function drawControls() {
+        var focused = document.activeElement && document.activeElement.id;
+        controls.replaceChildren(
+            select('benchmark', 'Benchmark', data.families.map(function (each) { return each.name; }), state.family,
+                function (index) { state.family = index; asked = new URLSearchParams(); setFamily(); }),
+            select('on', 'Hardware and engine', wheres(), state.where, function (index) { state.where = index; keepSomething(); state.base = slowest(); }),
+            select('by', 'Compare by', family().axes.map(function (axis) { return axis.name; }), state.by,
+                function (index) { state.by = index; keepSomething(); state.base = slowest(); })
+        );
+        family().axes.forEach(function (axis, place) {
+            if (place !== state.by) {
+                controls.append(select('at-' + place, axis.name, axis.values, state.at[place], function (index) {
+                    var before = value(contenders()[state.base]);
+                    state.at[place] = index;
+                    keepSomething();
+                    state.base = choose(contenders().map(value), before, -1);
+                    if (state.base < 0) { state.base = slowest(); }
+                }));
+            }
+        });
+        controls.append(select('base', 'Baseline', contenders().map(value), state.base, function (index) { state.base = index; }));
+        var box = el('input', {type: 'checkbox', id: 'log', checked: state.log, onchange: function () { state.log = box.checked; update(); }});
+        controls.append(el('label', {class: 'check', for: 'log'}, box, ' Logarithmic scale'));
+        if (focused && document.getElementById(focused)) {
+            document.getElementById(focused).focus();
+        }
+    }
+
+    function ratio(row, base) {
+        if (row === base) {
+            return 'baseline';
+        }
+        if (!(row.value > 0) || !(base.value > 0)) {
+            return 'n/a';
+        }
+        var better = family().unit === 'seconds' ? ['faster', 'slower'] : ['less', 'more'];
+        var factor = base.value / row.value;
+        return factor >= 1 ? paceline.three(factor) + '\u00d7 ' + better[0] : paceline.three(1 / factor) + '\u00d7 ' + better[1];
+    }
+
+    function drawChart() {
+        var all = contenders();
+        var unit = family().unit;
+        var logarithmic = state.log && all.every(function (row) { return row.value > 0; });
+        box.style.height = (90 + 38 * all.length) + 'px';
+        canvas.setAttribute('aria-label', 'Median and quartiles of ' + all.length + ' by ' +
+            family().axes[state.by].name + '; the table below has the figures');
+        if (chart) {
+            chart.destroy();
+        }
+        var lows = all.map(function (row) { return row.low === null ? row.value : row.low; });
+        var highs = all.map(function (row) { return row.high === null ? row.value : row.high; });
+        var scale = {
+            type: logarithmic ? 'logarithmic' : 'linear',
+            title: {display: true, text: 'median and quartiles, less is better'},
+            ticks: {
+                maxRotation: 0,
+                autoSkipPadding: 16,
+                callback: function (tick, index, ticks) {
+                    var power = Math.log10(tick);
+                    return logarithmic && Math.abs(power - Math.round(power)) > 1e-9 && ticks.length > 6 ? '' : paceline.withUnit(tick, unit);
+                }
+            }
+        };
+        if (logarithmic) {
+            scale.min = Math.min.apply(null, lows) / 1.5;
+            scale.max = Math.max.apply(null, highs) * 1.5;
+        } else {
+            scale.min = 0;
+        }
+        chart = new Chart(canvas, {
+            data: {
+                labels: all.map(value),
+                datasets: [
+                    {
+                        type: 'scatter', label: 'median', pointRadius: 6, pointHoverRadius: 8,
+                        data: all.map(function (row) { return {x: row.value, y: value(row)}; }),
+                        backgroundColor: paceline.colour('series')
+                    },
+                    {
+                        type: 'bar', label: 'quartiles', indexAxis: 'y', barThickness: 14,
+                        data: all.map(function (row, index) { return [lows[index], highs[index]]; }),
+                        backgroundColor: paceline.colour('range')
+                    }
+                ]
+            },
+            options: {
+                indexAxis: 'y',
+                scales: {x: scale, y: {type: 'category', labels: all.map(value), offset: true, grid: {display: false}}},
+                plugins: {
+                    legend: {display: false},
+                    tooltip: {callbacks: {
+                        title: function (items) { return value(all[items[0].dataIndex]); },
+                        label: function (item) {
+                            var row = all[item.dataIndex];
+                            return item.dataset.label === 'median'
+                                ? paceline.withUnit(row.value, unit) + ', ' + ratio(row, all[state.base])
+                                : 'quartiles ' + paceline.withUnit(row.low, unit) + ' to ' + paceline.withUnit(row.high, unit);
+                        }
+                    }}
+                }
+            }
+        });
+    }
+
+    function drawTable() {
+        var all = contenders();
+        var base = all[state.base];
+        var unit = family().unit;
+        var head = [family().axes[state.by].name, 'Median', 'Lower quartile', 'Upper quartile', 'Against the baseline', 'Measured at'];
+        var table = el('table', {id: 'figures'},
+            el('caption', {}, family().name + ' on ' + wheres()[state.where]),
+            el('thead', {}, el('tr', {}, ...head.map(function (text, index) {
+                return el('th', {scope: 'col', class: index > 0 && index < 5 ? 'number' : null}, text);
+            }))));
+        var body = el('tbody');
+        all.forEach(function (row) {
+            var said = ratio(row, base);
+            body.append(el('tr', {class: row === base ? 'baseline' : null},
+                el('th', {scope: 'row'}, value(row)),
+                el('td', {class: 'number', 'data-value': row.value}, paceline.withUnit(row.value, unit)),
+                el('td', {class: 'number', 'data-value': row.low}, paceline.withUnit(row.low, unit)),
+                el('td', {class: 'number', 'data-value': row.high}, paceline.withUnit(row.high, unit)),
+                el('td', {class: 'number ' + (row === base ? '' : row.value <= base.value ? 'faster' : 'slower'),
+                    'data-value': base.value / row.value}, said),
+                el('td', {}, el('code', {}, row.commit.slice(0, 10)), ' ' + paceline.day(row.date))));
+        });
+        table.append(body);
+        results.replaceChildren(paceline.region('Figures', table));
+        drawCases(value(base));
+    }
+
+    /* Every case at once: a row for each combination of the other axes, a column for each value of this one. */
+    function drawCases(base) {
+        var others = family().axes.map(function (axis, place) { return place; }).filter(function (place) {
+            return place !== state.by && family().axes[place].values.length > 1;
+        });
+        var cases = new Map();
+        rows().forEach(function (row) {
+            var key = JSON.stringify(others.map(function (place) { return row.at[place]; }));
+            if (!cases.has(key)) {
+                cases.set(key, new Map());
+            }
+            cases.get(key).set(value(row), row);
+        });
+        if (cases.size < 2) {
+            return;
+        }
+        var columns = family().axes[state.by].values.filter(function (each) {
+            return Array.from(cases.values()).some(function (row) { return row.has(each); });
+        });
+        var table = el('table', {id: 'cases'},
+            el('caption', {}, 'How many times as fast as ' + base + '; its own time where it is the one'),
+            el('thead', {}, el('tr', {},
+                ...others.map(function (place) { return el('th', {scope: 'col'}, family().axes[place].name); }),
+                ...columns.map(function (each) { return el('th', {scope: 'col', class: 'number'}, each); }))));
+        var body = el('tbody');
+        cases.forEach(function (found, key) {
+            var labels = JSON.parse(key);
+            var zero = found.get(base);
+            body.append(el('tr', {},
+                ...labels.map(function (text, index) {
+                    return el(index === labels.length - 1 ? 'th' : 'td', index === labels.length - 1 ? {scope: 'row'} : {}, text);
+                }),
+                ...columns.map(function (each) {
+                    var row = found.get(each);
+                    var text = !row ? '' : row === zero || !zero ? paceline.withUnit(row.value, family().unit)
+                        : paceline.three(zero.value / row.value) + '\u00d7';
+                    return el('td', {class: 'number' + (row && zero && row !== zero ? row.value <= zero.value ? ' faster' : ' slower' : '')}, text);
+                })));
+        });
+        table.append(body);
+        results.append(el('h2', {}, 'Every case'), paceline.region('Every case', table));
+    }
+
+    function remember() {
+        var now = new URLSearchParams();
+        now.set('benchmark', family().name);
+        now.set('on', wheres()[state.where]);
+        now.set('by', family().axes[state.by].name);
+        family().axes.forEach(function (axis, place) {
+            if (place !== state.by) {
+                now.set('at-' + axis.name, axis.values[state.at[place]]);
+            }
+        });
+        now.set('base', value(contenders()[state.base]));
+        now.set('scale', state.log ? 'log' : 'linear');
+        history.replaceState(null, '', '#' + now);
+    }
+
+    function update() {
+        drawControls();
+        drawChart();
+        drawTable();
+        remember();
+    }
+
+    start();
+    paceline.inColours(update);
+};

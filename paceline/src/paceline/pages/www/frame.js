@@ -1,0 +1,31 @@
+'use strict';
+
+/* What the header needs on every page. Fragments belong to asv's own routes, so the way past the header moves the
+   focus instead of following a link. */
+(function () {
+    document.addEventListener('click', function (event) {
+        var target = event.target.closest('[data-skip]');
+        if (target) {
+            document.getElementById(target.dataset.skip).focus();
+        }
+    });
+    function markCurrent() {
+        var active = document.querySelectorAll('#nav li');
+        active.forEach(function (item) {
+            var link = item.querySelector('a');
+            if (link) {
+                if (item.classList.contains('active')) {
+                    link.setAttribute('aria-current', 'page');
+                } else {
+                    link.removeAttribute('aria-current');
+                }
+            }
+        });
+    }
+    document.addEventListener('DOMContentLoaded', function () {
+        markCurrent();
+        new MutationObserver(markCurrent).observe(document.getElementById('nav'), {
+            attributes: true, attributeFilter: ['class'], subtree: true
+        });
+    });
+})();

@@ -1,0 +1,222 @@
+'use strict';
+
+window.pacelinePage = function (data, content) {
+    var el = paceline.el;
+
+    function percent(ratio) {
+        var value = 100 * (ratio - 1);
+        return (value > 0 ? '+' : value < 0 ? '\u2212' : '') + paceline.three(Math.abs(value)) + '\u202f%';
+    }
+
+    function bound(ratio, none) {
+        return ratio === null ? none : percent(ratio);
+    }
+
+    function isSlower(finding) {
+        return finding.kind.indexOf('slower') >= 0;
+    }
+
+    function link(commit) {
+        var short = el('code', {}, commit.slice(0, 10));
+        return data.commit_url === '#' ? short
+            : el('a', {href: data.commit_url + commit, rel: 'noopener'}, short);
+    }
+
+    function joined(nodes) {
+        var span = el('span');
+        nodes.forEach(function (node, index) {
+            span.append(index ? ', ' : '', node);
+        });
+        return span;
+    }
+
+    function changed(each) {
+        return el('span', {}, each.name + ' ' + (each.before || 'absent') + ' \u2192 ' + (each.after || 'absent'));
+    }
+
+    function facts(finding) {
+        var list = el('dl');
+        function add(name, value) {
+            if (value) {
+                list.append(el('dt', {}, name), el('dd', {}, value));
+            }
+        }
+        add('Size', percent(finding.ratio) + ' (95\u202f% interval: ' + bound(finding.low, 'no bound') + ' to ' + bound(finding.high, 'no bound') + ')');
+        add('Suspects', finding.commits.length > 12
+            ? el('span', {}, joined(finding.commits.slice(0, 12).map(link)), ' and ' + (finding.commits.length - 12) + ' more')
+            : joined(finding.commits.map(link)));
+        add('Surely before', link(finding.before));
+        add('Surely after', link(finding.after));
+        add('Hardware', (finding.machines || []).join(', '));
+        add('On other hardware', {same: 'the same as before', unclear: 'unclear'}[finding.elsewhere] || finding.elsewhere);
+        add('Engine', finding.engine);
+        add('Packages that changed', finding.dependencies && finding.dependencies.length ? joined(finding.dependencies.map(changed)) : null);
+        add('Else that changed', finding.facts && finding.facts.length ? joined(finding.facts.map(changed)) : null);
+        if (finding.known) {
+            add('Accepted', finding.known.date + ': ' + finding.known.reason);
+        }
+        return list;
+    }
+
+    function title(finding) {
+        var name = finding.benchmark || 'The whole suite';
+        return name + (finding.parameters && finding.parameters.length ? '(' + finding.parameters.join(', ') + ')' : '');
+    }
+
+    function median(values) {
+        var sorted = values.filter(function (value) { return value !== null; }).sort(function (a, b) { return a - b; });
+        return sorted.length ? sorted[Math.floor(sorted.length / 2)] : null;
+    }
+
+    /* Where the change is: a line between the last point before and the first after. */
+    var mark = {
+        id: 'change',
+        afterDatasetsDraw: function (chart, options, settings) {
+            var x = chart.scales.x.getPixelForValue(settings.at - .5);
+            var context = chart.ctx;
+            context.save();
+            context.strokeStyle = settings.colour;
+            context.lineWidth = 2;
+            context.setLineDash([5, 4]);
+            context.beginPath();
+            context.moveTo(x, chart.chartArea.top);
+            context.lineTo(x, chart.chartArea.bottom);
+            context.stroke();
+            context.restore();
+        }
+    };
+
+    function draw(canvas, series, finding) {
+        if (canvas.chart) {
+            canvas.chart.destroy();
+        }
+        var slower = paceline.colour(isSlower(finding) ? 'slower' : 'faster');
+        var before = median(series.values.slice(Math.max(0, series.change - 50), series.change));
+        var after = median(series.values.slice(series.change, series.change + 50));
+        function level(value, from, to) {
+            return {
+                label: 'level', data: value === null ? [] : [{x: from, y: value}, {x: to, y: value}],
+                borderColor: slower, borderWidth: 2, pointRadius: 0, pointHitRadius: 0
+            };
+        }
+        function points(values) {
+            return values.map(function (value, index) { return {x: index, y: value}; });
+        }
+        canvas.chart = new Chart(canvas, {
+            type: 'line',
+            data: {datasets: [
+                {label: 'upper quartile', data: points(series.high), borderWidth: 0, pointRadius: 0, pointHitRadius: 0,
+                    fill: '+1', backgroundColor: paceline.colour('range') + '66'},
+                {label: 'lower quartile', data: points(series.low), borderWidth: 0, pointRadius: 0, pointHitRadius: 0},
+                {label: 'median', data: points(series.values), borderColor: paceline.colour('series'), borderWidth: 1,
+                    backgroundColor: paceline.colour('series'), pointRadius: series.values.length > 150 ? 1 : 2.5},
+                level(before, Math.max(0, series.change - 50), series.change - .5),
+                level(after, series.change - .5, Math.min(series.values.length - 1, series.change + 49))
+            ]},
+            options: {
+                interaction: {mode: 'nearest', axis: 'x', intersect: false},
+                scales: {
+                    x: {type: 'linear', min: -.5, max: series.values.length - .5, grid: {display: false},
+                        ticks: {maxRotation: 0, autoSkipPadding: 24, callback: function (tick) {
+                            return Number.isInteger(tick) && series.dates[tick] !== undefined ? paceline.day(series.dates[tick]) : '';
+                        }}},
+                    y: {grace: '10%', ticks: {callback: function (tick) { return paceline.withUnit(tick, series.unit); }}}
+                },
+                plugins: {
+                    legend: {display: false},
+                    change: {at: series.change, colour: slower},
+                    tooltip: {
+                        filter: function (item) { return item.dataset.label === 'median'; },
+                        callbacks: {
+                            title: function (items) {
+                                return items.length ? series.commits[items[0].parsed.x] + ', ' + paceline.day(series.dates[items[0].parsed.x]) : '';
+                            },
+                            label: function (item) { return paceline.withUnit(item.parsed.y, series.unit); }
+                        }
+                    }
+                }
+            },
+            plugins: [mark]
+        });
+    }
+
+    /* Charts are drawn when they come into view: there may be hundreds. */
+    var seen = new IntersectionObserver(function (entries) {
+        entries.forEach(function (entry) {
+            if (entry.isIntersecting) {
+                seen.unobserve(entry.target);
+                paceline.inColours(function () { draw(entry.target, entry.target.series, entry.target.finding); });
+            }
+        });
+    }, {rootMargin: '200px'});
+
+    function table(series) {
+        var first = Math.max(0, series.change - 15);
+        var last = Math.min(series.values.length, series.change + 15);
+        var body = el('tbody');
+        for (var index = first; index < last; ++index) {
+            body.append(el('tr', {},
+                el('th', {scope: 'row'}, el('code', {}, series.commits[index]), index === series.change ? ' (first with the change)' : ''),
+                el('td', {}, paceline.day(series.dates[index])),
+                el('td', {class: 'number'}, paceline.withUnit(series.values[index], series.unit))));
+        }
+        return el('details', {}, el('summary', {}, 'Values around the change'),
+            paceline.region('Values around the change', el('table', {},
+                el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'Commit'), el('th', {scope: 'col'}, 'Date'),
+                    el('th', {scope: 'col', class: 'number'}, 'Median'))), body)));
+    }
+
+    function show(finding) {
+        var article = el('article', {class: 'finding ' + (isSlower(finding) ? 'is-slower' : 'is-faster'), id: finding.id},
+            el('h3', {}, title(finding)),
+            el('p', {}, el('strong', {class: isSlower(finding) ? 'slower' : 'faster'},
+                percent(finding.ratio) + (isSlower(finding) ? ' slower' : ' faster')),
+                ' since ', link(finding.at), ', ' + finding.date.slice(0, 10)),
+            facts(finding));
+        finding.series.forEach(function (series) {
+            var canvas = el('canvas', {role: 'img', 'aria-label': 'Values on ' + series.where + ' by commit, with the change marked'});
+            var box = el('div', {class: 'chart'}, canvas);
+            box.style.height = '260px';
+            canvas.series = series;
+            canvas.finding = finding;
+            article.append(el('p', {class: 'note'}, series.where), box, table(series));
+            seen.observe(canvas);
+        });
+        return article;
+    }
+
+    function section(name, findings, none) {
+        content.append(el('h2', {}, name + ' (' + findings.length + ')'));
+        if (!findings.length) {
+            content.append(el('p', {}, none));
+        }
+        findings.forEach(function (finding) { content.append(show(finding)); });
+    }
+
+    function pick(slower, states) {
+        return data.findings.filter(function (finding) {
+            return isSlower(finding) === slower && states.indexOf(finding.state) >= 0;
+        });
+    }
+
+    section('New slowdowns', pick(true, ['new']), 'Nothing became slower that was not known.');
+    section('Known slowdowns', pick(true, ['known']), 'None was accepted.');
+    section('Improvements', pick(false, ['new', 'known']), 'None was found.');
+    section('Over', data.findings.filter(function (finding) { return ['recovered', 'gone'].indexOf(finding.state) >= 0; }),
+        'No change was made up for later.');
+
+    content.append(el('h2', {}, 'The gate against itself'));
+    if (!data.gates.of) {
+        content.append(el('p', {}, 'No such gate has been recorded.'));
+        return;
+    }
+    content.append(el('p', {id: 'gates'}, data.gates.red + ' of ' + data.gates.of + ' gates that compared the code with itself went red.'));
+    var body = el('tbody');
+    data.gates.runs.forEach(function (run) {
+        body.append(el('tr', {}, el('th', {scope: 'row'}, run.name), el('td', {class: 'number'}, run.benchmarks),
+            el('td', {class: 'number' + (run.red ? ' slower' : '')}, run.red), el('td', {class: 'number'}, run.unsure)));
+    });
+    content.append(paceline.region('Gates', el('table', {}, el('thead', {}, el('tr', {},
+        el('th', {scope: 'col'}, 'Run'), el('th', {scope: 'col', class: 'number'}, 'Benchmarks'),
+        el('th', {scope: 'col', class: 'number'}, 'Red'), el('th', {scope: 'col', class: 'number'}, 'Unsure'))), body)));
+};

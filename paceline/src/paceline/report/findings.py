@@ -1,0 +1,170 @@
+"""What a check found: for people, as JSON, as GitHub's annotations. Names are strangers' and are made harmless."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from paceline.history.check import full_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from paceline.history.check import Difference, Finding, Report
+    from paceline.history.model import Quarantined
+
+SCHEMA = 1
+MOST_DEPENDENCIES = 8
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal would obey."""
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+
+
+def name_of(finding: Finding) -> str:
+    """Name of what changed."""
+    return full_name(finding.benchmark, finding.parameters) if finding.benchmark else "the whole suite"
+
+
+def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
+    """Text for people, about 80 columns wide where names allow."""
+    for finding in report.findings:
+        if finding.state == "new":
+            yield from _block(finding)
+            yield ""
+    yield from _folded(report.findings, "known", "Known")
+    yield from _folded(report.findings, "recovered", "Made up for since")
+    yield from _folded(report.findings, "gone", "Of benchmarks no longer measured")
+    for notice in report.notices:
+        yield f"note: {printable(notice)}"
+    for each in quarantined:
+        yield f"quarantined: {printable(str(each.path))}: {printable(each.reason)}"
+    yield summary(report)
+
+
+def _block(finding: Finding) -> Iterator[str]:
+    yield f"{finding.kind.upper()}  {printable(name_of(finding))}"
+    yield f"  {size(finding)}  id {finding.id}"
+    where = ", ".join(map(printable, finding.machines))
+    if finding.elsewhere is not None:
+        others = {name: one["verdict"] for name, one in finding.evidence["machines"].items()}
+        rest = (f"{printable(name)}: {said}" for name, said in others.items() if name not in finding.machines)
+        where = f"{where} ({'only there; ' if finding.elsewhere == 'same' else ''}{', '.join(rest)})"
+    yield f"  hardware: {where}"
+    if finding.environment:
+        yield f"  environment: {printable(finding.environment)}"
+    yield f"  commits: {place(finding)}"
+    for title, changed in (("dependencies", finding.dependencies), ("surroundings", finding.facts)):
+        for number, each in enumerate(changed[:MOST_DEPENDENCIES]):
+            yield f"  {title + ':' if not number else ' ' * (len(title) + 1)} {_change(each)}"
+        if len(changed) > MOST_DEPENDENCIES:
+            yield f"    and {len(changed) - MOST_DEPENDENCIES} more"
+
+
+def size(finding: Finding) -> str:
+    """Size with its interval, in per cent, or as a factor where that reads better."""
+    low = _ratio(finding.low) if finding.low > 0 else "?"
+    high = _ratio(finding.high) if finding.high < math.exp(700) else "?"
+    return f"{_ratio(finding.ratio)} (95 %: {low} .. {high})"
+
+
+def _ratio(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.1f} %" if 1 / 2 <= ratio <= 2 else f"x {ratio:.3g}"  # noqa: PLR2004
+
+
+def place(finding: Finding) -> str:
+    """Commit range, and when."""
+    day = datetime.fromtimestamp(finding.date / 1000, UTC).date().isoformat()
+    count = len(finding.commits)
+    suspects = "1 measured commit" if count == 1 else f"{count} measured commits"
+    return f"{finding.before[:8]}..{finding.after[:8]} ({suspects}), most likely {finding.at[:8]} of {day}"
+
+
+def _change(difference: Difference) -> str:
+    before, after = (
+        printable(each) if each is not None else "none" for each in (difference.before, difference.after)
+    )
+    return f"{printable(difference.name)} {before} -> {after}"
+
+
+def _folded(findings: Sequence[Finding], state: str, title: str) -> Iterator[str]:
+    chosen = [each for each in findings if each.state == state]
+    if not chosen:
+        return
+    yield f"{title}:"
+    for each in chosen:
+        why = f": {printable(each.known.reason)}" if each.known else ""
+        yield f"  {each.kind} {_ratio(each.ratio)} since {each.at[:8]}  {printable(name_of(each))}{why}"
+    yield ""
+
+
+def summary(report: Report) -> str:
+    """One line that counts."""
+    new = [each for each in report.findings if each.state == "new"]
+    slower = sum(each.is_alarm for each in new)
+    counts = [_count(slower, "new slowdown"), _count(len(new) - slower, "improvement")]
+    known = sum(each.state == "known" for each in report.findings)
+    return ", ".join([*counts, *([f"{known} known"] if known else [])])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def document(report: Report, quarantined: Sequence[Quarantined]) -> dict[str, Any]:
+    """Everything, as JSON; schema 1."""
+    return {
+        "schema": SCHEMA,
+        "findings": [_finding(each) for each in report.findings],
+        "quarantined": [{"path": str(each.path), "reason": each.reason} for each in quarantined],
+        "notices": list(report.notices),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    known = finding.known and {"reason": finding.known.reason, "date": finding.known.date.isoformat()}
+    return {
+        "id": finding.id,
+        "kind": finding.kind,
+        "state": finding.state,
+        "benchmark": finding.benchmark,
+        "parameters": list(finding.parameters),
+        "machines": list(finding.machines),
+        "elsewhere": finding.elsewhere,
+        "engine": finding.engine,
+        "environment": finding.environment,
+        "ratio": finding.ratio,
+        "low": finding.low or None,
+        "high": finding.high if finding.high < math.exp(700) else None,
+        "before": finding.before,
+        "after": finding.after,
+        "at": finding.at,
+        "commits": list(finding.commits),
+        "date": datetime.fromtimestamp(finding.date / 1000, UTC).isoformat(),
+        "dependencies": [vars(each) for each in finding.dependencies],
+        "facts": [vars(each) for each in finding.facts],
+        "known": known,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def github(report: Report) -> Iterator[str]:
+    """GitHub's workflow commands: an error for each new slowdown, a notice for each improvement."""
+    for finding in report.findings:
+        if finding.state == "new":
+            level = "error" if finding.is_alarm else "notice"
+            title = f"{finding.kind}: {name_of(finding)}"
+            said = [f"{size(finding)} on {', '.join(finding.machines)}", place(finding)]
+            said += [_change(each) for each in (*finding.dependencies, *finding.facts)[:MOST_DEPENDENCIES]]
+            yield f"::{level} title={_property(title)}::{_message(chr(10).join(said))}"
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
