@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from paceline.commands import bisect, calibrate, check, doctor, fetch, machine, pages
+from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "bisect": bisect,
     "pages": pages,
     "fetch": fetch,
+    "import": import_,
     "machine": machine,
     "calibrate": calibrate,
     "doctor": doctor,

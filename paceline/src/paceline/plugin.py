@@ -93,12 +93,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REASON",
         help="Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each.",
     )
+    group.addoption(
+        "--benchmark-record",
+        metavar="dirty",
+        nargs="?",
+        const="clean",
+        help="Add this run to the history, by commit and hardware. --benchmark-record=dirty also records uncommitted"
+        " changes, marked as such.",
+    )
+    group.addoption(
+        "--benchmark-record-results",
+        metavar="DIR",
+        help="The history's folder; in [tool.paceline]: results. Default: results_dir of asv.conf.json, or"
+        " .asv/results.",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare the gate if one is asked for."""
+    """Prepare the gate, or the recording of this run, if one is asked for."""
     option = config.option
+    if option.benchmark_record is not None:
+        _prepare_recording(config)
     asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
     if all(each is None for each in asked) or config.pluginmanager.has_plugin(WORKER):
         return
@@ -110,6 +126,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     if settings is not None:
         config.pluginmanager.register(Gate(config, settings), "paceline-gate")
+
+
+def _prepare_recording(config: pytest.Config) -> None:
+    from paceline.errors import PacelineError
+    from paceline.history.record import recorder
+
+    try:
+        config.pluginmanager.register(recorder(config), "paceline-recorder")
+    except PacelineError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _settings(config: pytest.Config) -> Settings | None:

@@ -23,6 +23,7 @@ KEYS = (
     "json",
     "overlay",
     "python",
+    "results",
     "timeout",
     "tolerance",
     "unsure",

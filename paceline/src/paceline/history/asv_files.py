@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+from paceline.history.strict import MalformedError, commit_hash, json_object, need, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,18 +28,12 @@ OURS = "paceline"  # the key below which our own files hold what asv has no plac
 OUR_SCHEMA = 1
 LONGEST = 64 * 2**20  # bytes; a file of a million samples has a third of that
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
-COMMIT = re.compile(r"[0-9a-f]{40}")
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
-SHOWN = 60  # characters of something hostile
 SCALAR = (str, int, float, bool, type(None))
 NUMBER = (int, float, type(None))  # bool is an int
 
 #: A line of a file: benchmark, values of each of its parameters, version of what is measured.
 Row: TypeAlias = "tuple[str, list[list[str]], str]"
-
-
-class MalformedError(Exception):
-    """A file that cannot be used; the message is the reason, in one line."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +62,16 @@ def result_file(raw: bytes) -> Result:
     document = _document(raw, RESULT_VERSION)
     params = _strings(document, "params")
     about = {
-        "commit": _commit(document),
+        "commit": commit_hash(document, "commit_hash"),
         "date": _time(document, "date"),
-        "machine": _text(params, "machine"),
+        "machine": text(params, "machine"),
         "engine": "asv",
-        "environment": _text(document, "env_name"),
+        "environment": text(document, "env_name"),
         "dirty": False,
     }
     requirements = _strings(document, "requirements")
     _strings({"env_vars": {}, **document}, "env_vars")
-    packages = {"python": _text(document, "python"), **requirements}
+    packages = {"python": text(document, "python"), **requirements}
     facts = {name: value for name, value in params.items() if name not in {"machine", "python", *requirements}}
     described: dict[str, Any] = {}
     if OURS in document:
@@ -97,9 +92,9 @@ def result_file(raw: bytes) -> Result:
 def machine_file(raw: bytes) -> dict[str, Any]:
     """Read a `machine.json`, which names at least its machine. Raises MalformedError."""
     document = _document(raw, MACHINE_VERSION)
-    _text(document, "machine")
+    text(document, "machine")
     for name, value in document.items():
-        _need(isinstance(value, SCALAR), f"{_shown(name)} is not a text")
+        need(isinstance(value, SCALAR), f"{shown(name)} is not a text")
     return document
 
 
@@ -116,77 +111,35 @@ def benchmarks_file(raw: bytes) -> tuple[dict[str, dict[str, Any]], list[str]]:
         try:
             sound[name] = _described(name, entry)
         except MalformedError as reason:
-            reasons.append(f"benchmark {_shown(name)}: {reason}")
+            reasons.append(f"benchmark {shown(name)}: {reason}")
     return sound, reasons
 
 
 def _described(name: str, entry: Any) -> dict[str, Any]:
-    _need(isinstance(entry, dict), "is not an object")
-    _need(entry.get("name") == name, f"its name is {_shown(entry.get('name'))}")
+    need(isinstance(entry, dict), "is not an object")
+    need(entry.get("name") == name, f"its name is {shown(entry.get('name'))}")
     params, names = entry.get("params"), entry.get("param_names")
-    _need(_is_list_of_texts(names), "param_names is not a list of texts")
-    _need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
-    _need(len(params) == len(names), f"{len(params)} parameters and {len(names)} names of parameters")
+    need(_is_list_of_texts(names), "param_names is not a list of texts")
+    need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
+    need(len(params) == len(names), f"{len(params)} parameters and {len(names)} names of parameters")
     for field in ("version", "unit", "type", "code", "pretty_name"):
-        _need(isinstance(entry.get(field, ""), str), f"{field} is not a text")
+        need(isinstance(entry.get(field, ""), str), f"{field} is not a text")
     found: dict[str, Any] = entry
     return found
 
 
-def _need(condition: bool, reason: str) -> None:  # noqa: FBT001  # reads as a sentence
-    if not condition:
-        raise MalformedError(reason)
-
-
-def _shown(value: Any) -> str:
-    """Show something hostile: in ASCII, on one line, short."""
-    text = ascii(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
 def _document(raw: bytes, version: int) -> dict[str, Any]:
-    try:
-        document = json.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from None
-    except RecursionError:
-        raise MalformedError("is nested too deeply") from None
-    except ValueError as error:  # not only JSONDecodeError: Python refuses integers of thousands of digits
-        raise MalformedError(f"is not JSON: {error}" if raw.strip() else "is empty") from None
-    _need(isinstance(document, dict), f"holds {_shown(document)} where an object is due")
+    document = json_object(raw)
     found = document.get("version")
     remedy = "; `asv update` brings it up to date" if found in range(1, version) else ""
-    _need(type(found) is int and found == version, f"has version {_shown(found)}, not {version}{remedy}")
-    _need(b"\\ud" not in raw.lower() or _is_text(document), "holds half a surrogate pair, which is no character")
-    checked: dict[str, Any] = document
-    return checked
-
-
-def _is_text(document: Any) -> bool:
-    """Whether all of it can be written to a file or a terminal."""
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _text(table: Mapping[str, Any], name: str) -> str:
-    _need(name in table, f"{name} is missing")
-    _need(isinstance(table[name], str), f"{name} is {_shown(table[name])}, not a text")
-    return str(table[name])
-
-
-def _commit(document: Mapping[str, Any]) -> str:
-    commit = _text(document, "commit_hash")
-    _need(COMMIT.fullmatch(commit) is not None, f"commit_hash {_shown(commit)} is not 40 hexadecimal digits")
-    return commit
+    need(type(found) is int and found == version, f"has version {shown(found)}, not {version}{remedy}")
+    return document
 
 
 def _time(table: Mapping[str, Any], name: str) -> int:
-    _need(name in table, f"{name} is missing")
+    need(name in table, f"{name} is missing")
     value = table[name]
-    _need(_is_time(value), f"{name} is {_shown(value)}, not milliseconds since 1970")
+    need(_is_time(value), f"{name} is {shown(value)}, not milliseconds since 1970")
     return int(value)
 
 
@@ -196,36 +149,36 @@ def _is_time(value: Any) -> bool:
 
 def _strings(table: Mapping[str, Any], name: str) -> dict[str, str]:
     """Read an object of scalars as one of texts; asv writes null for none."""
-    _need(name in table, f"{name} is missing")
+    need(name in table, f"{name} is missing")
     value = table[name]
-    _need(isinstance(value, dict), f"{name} is {_shown(value)}, not an object")
+    need(isinstance(value, dict), f"{name} is {shown(value)}, not an object")
     for key, each in value.items():
-        _need(isinstance(each, SCALAR), f"{name}: {_shown(key)} is {_shown(each)}, not a text")
+        need(isinstance(each, SCALAR), f"{name}: {shown(key)} is {shown(each)}, not a text")
     return {key: "" if each is None else str(each) for key, each in value.items()}
 
 
 def _ours(ours: Any) -> dict[str, Any]:
-    _need(isinstance(ours, dict), f"{OURS} is {_shown(ours)}, not an object")
-    _need(ours.get("schema") == OUR_SCHEMA, f"{OURS}: schema {_shown(ours.get('schema'))} is not {OUR_SCHEMA}")
-    _need(isinstance(ours.get("dirty"), bool), f"{OURS}: dirty is neither true nor false")
+    need(isinstance(ours, dict), f"{OURS} is {shown(ours)}, not an object")
+    need(ours.get("schema") == OUR_SCHEMA, f"{OURS}: schema {shown(ours.get('schema'))} is not {OUR_SCHEMA}")
+    need(isinstance(ours.get("dirty"), bool), f"{OURS}: dirty is neither true nor false")
     benchmarks = ours.get("benchmarks")
-    _need(isinstance(benchmarks, dict), f"{OURS}: benchmarks is not an object")
+    need(isinstance(benchmarks, dict), f"{OURS}: benchmarks is not an object")
     for name, each in benchmarks.items():
-        _need(isinstance(each, dict), f"{OURS}: benchmark {_shown(name)} is not an object")
-        _need(isinstance(each.get("group") or "", str), f"{OURS}: group of {_shown(name)} is not a text")
-        _need(isinstance(each.get("axes", {}), dict), f"{OURS}: axes of {_shown(name)} is not an object")
+        need(isinstance(each, dict), f"{OURS}: benchmark {shown(name)} is not an object")
+        need(isinstance(each.get("group") or "", str), f"{OURS}: group of {shown(name)} is not a text")
+        need(isinstance(each.get("axes", {}), dict), f"{OURS}: axes of {shown(name)} is not an object")
     strings = {name: _strings(ours, name) for name in ("packages", "facts")}
-    return {**ours, **strings, "engine": _text(ours, "engine")}
+    return {**ours, **strings, "engine": text(ours, "engine")}
 
 
 def _table(document: Mapping[str, Any]) -> tuple[list[Row], int, NDArray[np.float64]]:
     """Rows that have values, when the first of them was started, and the columns."""
     names = document.get("result_columns")
-    _need(_is_list_of_texts(names), "result_columns is not a list of texts")
+    need(_is_list_of_texts(names), "result_columns is not a list of texts")
     unknown = [name for name in names or () if name not in COLUMNS and not name.startswith("stats_")]
-    _need(not unknown, f"result_columns has {_shown(unknown[:1])}, which asv does not know")
+    need(not unknown, f"result_columns has {shown(unknown[:1])}, which asv does not know")
     results = document.get("results")
-    _need(isinstance(results, dict), f"results is {_shown(results)}, not an object")
+    need(isinstance(results, dict), f"results is {shown(results)}, not an object")
     rows: list[Row] = []
     started: list[int] = []
     columns: tuple[list[Any], ...] = ([], [], [])
@@ -236,7 +189,7 @@ def _table(document: Mapping[str, Any]) -> tuple[list[Row], int, NDArray[np.floa
                 continue
             rows.append((benchmark, row["params"], row.get("version") or ""))
         except MalformedError as reason:
-            raise MalformedError(f"results: {_shown(benchmark)}: {reason}") from None
+            raise MalformedError(f"results: {shown(benchmark)}: {reason}") from None
         if row.get("started_at") is not None:
             started.append(int(row["started_at"]))
         absent = [None] * len(row["result"])
@@ -247,26 +200,26 @@ def _table(document: Mapping[str, Any]) -> tuple[list[Row], int, NDArray[np.floa
 
 def _cells(names: Sequence[str], cells: Any) -> dict[str, Any]:
     """Read one row by the names of its columns; asv leaves out empty columns at the end."""
-    _need(isinstance(cells, list), f"is {_shown(cells)}, not a list")
-    _need(len(cells) <= len(names), f"has {len(cells)} columns, not {len(names)}")
+    need(isinstance(cells, list), f"is {shown(cells)}, not a list")
+    need(len(cells) <= len(names), f"has {len(cells)} columns, not {len(names)}")
     row = dict(zip(names, cells, strict=False))
     result, params = row.get("result"), row.get("params")
     if result is None:
         return row
-    _need(isinstance(result, list), f"result is {_shown(result)}, not a list")
-    _need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
+    need(isinstance(result, list), f"result is {shown(result)}, not a list")
+    need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
     due = len(result)
     combined = _product([len(each) for each in params or ()], due)
     more = "or more " if combined > due else ""
-    _need(combined == due, f"{due} results for {combined} {more}combinations of parameters")
-    _need(isinstance(row.get("version"), (str, type(None))), f"version is {_shown(row.get('version'))}, not a text")
+    need(combined == due, f"{due} results for {combined} {more}combinations of parameters")
+    need(isinstance(row.get("version"), (str, type(None))), f"version is {shown(row.get('version'))}, not a text")
     for name in ("started_at", "duration"):
-        _need(row.get(name) is None or _is_time(row[name]), f"{name} is {_shown(row.get(name))}, not a time")
+        need(row.get(name) is None or _is_time(row[name]), f"{name} is {shown(row.get(name))}, not a time")
     for name, value in row.items():
         if name == "result" or name.startswith("stats_"):
             _numbers(name, value, due)
     samples = row.get("samples")
-    _need(samples is None or (isinstance(samples, list) and len(samples) == due), "samples is not one list a result")
+    need(samples is None or (isinstance(samples, list) and len(samples) == due), "samples is not one list a result")
     return row
 
 
@@ -283,10 +236,10 @@ def _product(counts: Sequence[int], enough: int) -> int:
 def _numbers(name: str, values: Any, due: int) -> None:
     if values is None:
         return
-    _need(isinstance(values, list), f"{name} is {_shown(values)}, not a list")
-    _need(len(values) == due, f"{name} has {len(values)} values, not {due}")
+    need(isinstance(values, list), f"{name} is {shown(values)}, not a list")
+    need(len(values) == due, f"{name} has {len(values)} values, not {due}")
     for value in values:
-        _need(isinstance(value, NUMBER), f"{name} holds {_shown(value)}, not a number")
+        need(isinstance(value, NUMBER), f"{name} holds {shown(value)}, not a number")
 
 
 def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
@@ -294,7 +247,7 @@ def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
         found = np.array(columns, dtype=np.float64).reshape(3, -1)
     except OverflowError:
         raise MalformedError("results hold an integer that is too large for any measurement") from None
-    _need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
+    need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
     found[np.isinf(found)] = np.nan
     return found
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from paceline.history.asv_files import LONGEST, MalformedError, Result, result_file
+from paceline.history.asv_files import LONGEST, Result, result_file
+from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -149,6 +150,8 @@ def _parse(raw: bytes) -> Content:
         return result_file(raw)
     except MalformedError as reason:
         return str(reason)
+    except RecursionError:  # not too deep to be parsed, but to be shown or kept
+        return "is nested too deeply"
 
 
 def _row(digest: bytes, content: Content, texts: dict[bytes, str]) -> _Row:

@@ -13,7 +13,7 @@ import platform
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +53,11 @@ def safe(text: str) -> str:
 
 
 def this_hardware() -> Raw:
-    """Read the machine that this runs on."""
+    """Read the machine that this runs on, as this process may use it."""
     readers = {"Linux": _linux, "Darwin": _macos, "Windows": _windows}
-    return readers.get(platform.system(), _unknown)()
+    raw = readers.get(platform.system(), _unknown)()
+    accelerators = raw.accelerators or tuple(seen_by_frameworks())
+    return replace(raw, threads=_threads(os.environ), accelerators=accelerators)
 
 
 def _unknown() -> Raw:
@@ -94,7 +96,6 @@ def linux(root: Path, architecture: str, cores: int, environment: Mapping[str, s
         last_cache=_last_cache(root),
         host=_host(root),
         accelerators=tuple(_accelerators(root, environment)),
-        threads=_threads(environment),
     )
 
 
@@ -161,9 +162,10 @@ def _threads(environment: Mapping[str, str]) -> int:
 
 
 def _accelerators(root: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Name the accelerators that programs may use: by the drivers' files, or by what frameworks here have seen."""
-    found = [*_nvidia(root, environment), *_amd(root), *_tpus(root, environment)]
-    yield from found or seen_by_frameworks()
+    """Name the accelerators that programs may use, by the drivers' files."""
+    yield from _nvidia(root, environment)
+    yield from _amd(root)
+    yield from _tpus(root, environment)
 
 
 def _nvidia(root: Path, environment: Mapping[str, str]) -> list[str]:
@@ -248,10 +250,10 @@ def _output(*command: str) -> str:
 
 
 def _macos() -> Raw:
-    return macos(_output("/usr/sbin/sysctl", "-a"), platform.machine(), os.environ)
+    return macos(_output("/usr/sbin/sysctl", "-a"), platform.machine())
 
 
-def macos(sysctl: str, architecture: str, environment: Mapping[str, str]) -> Raw:
+def macos(sysctl: str, architecture: str) -> Raw:
     """Read what `sysctl -a` prints on a Mac."""
     told = dict(line.partition(": ")[::2] for line in sysctl.splitlines())
     names = ("features", "leaf7_features", "extfeatures")
@@ -272,8 +274,6 @@ def macos(sysctl: str, architecture: str, environment: Mapping[str, str]) -> Raw
         cores=_number(told.get("hw.logicalcpu") or told.get("hw.ncpu")) or 1,
         memory=_number(told.get("hw.memsize")),
         last_cache=_number(told.get("hw.l3cachesize")),
-        accelerators=tuple(seen_by_frameworks()),
-        threads=_threads(environment),
     )
 
 
@@ -328,6 +328,5 @@ def windows(  # noqa: PLR0913, PLR0917  # what the registry does not know comes 
         cores=cores,
         memory=memory,
         host=told.get("host", ""),
-        accelerators=tuple(_visible(_listed(), environment.get("CUDA_VISIBLE_DEVICES")) or seen_by_frameworks()),
-        threads=_threads(environment),
+        accelerators=tuple(_visible(_listed(), environment.get("CUDA_VISIBLE_DEVICES"))),
     )

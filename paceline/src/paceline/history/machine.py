@@ -101,7 +101,7 @@ class Machine:
             "arch": _architecture(self.raw),
             "cpu": " ".join(self.raw.brand.split()) or microarchitecture(self.raw),
             "num_cpu": str(self.raw.cores),
-            "ram": f"{memory_class(self.raw.memory)} GiB",
+            "ram": f"{memory_class(self.raw.memory)} GiB" if self.raw.memory else "",
         }
 
 
@@ -137,7 +137,8 @@ def _parts(raw: Raw) -> Iterator[Part]:
     if raw.last_cache:
         mebibytes = round(raw.last_cache / 2**20)
         yield Part(f"l3_{mebibytes}m", f"{mebibytes} MiB of third-level cache")
-    yield Part(f"{memory_class(raw.memory)}g", f"{raw.memory / GIB:.1f} GiB of memory that this process may use")
+    if raw.memory:
+        yield Part(f"{memory_class(raw.memory)}g", f"{raw.memory / GIB:.1f} GiB of memory that this process may use")
     yield Part(hypervisor(raw), f"a virtual machine{f' by {raw.host}' if raw.host else ''}")
     for accelerator in dict.fromkeys(raw.accelerators):
         count = raw.accelerators.count(accelerator)
@@ -204,9 +205,7 @@ def _by_flags(raw: Raw) -> str:
 
 
 def memory_class(memory: int) -> str:
-    """Return the nearest of 1, 1.5, 2, 3, 4, 6, 8... GiB, as text."""
-    if memory <= 0:
-        return "0"
+    """Return the nearest of 1, 1.5, 2, 3, 4, 6, 8... GiB to a number of bytes, as text."""
     power = 2.0 ** math.floor(math.log2(memory / GIB))
     return f"{min((power, 1.5 * power, 2 * power), key=lambda each: abs(math.log(memory / GIB / each))):g}"
 

@@ -6,11 +6,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from paceline.gate.settings import read_table
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIGURATIONS = ("asv.conf.json", "asv.conf.jsonc")
 RESULTS = ".asv/results"
+ASV_RESULTS = "results"  # asv's own default, where it has a configuration
 CACHE = ".paceline/cache"
 MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
 #: A text, which is kept, or a comment, or a comma before a closing bracket: asv's files are written for people.
@@ -34,8 +37,14 @@ def configuration(root: Path) -> dict[str, Any]:
 
 
 def results_folder(root: Path, given: str | Path | None = None) -> Path:
-    """Return where the results are: `given`, or what asv's configuration says, or asv's default; below `root`."""
-    chosen = given or configuration(root).get("results_dir") or RESULTS
+    """Return where the results are: `given`, or by [tool.paceline], or by asv's configuration; below `root`.
+
+    Raises PacelineError for unknown keys in [tool.paceline].
+    """
+    chosen = given or read_table(root).get("results")
+    if not chosen:
+        asv = configuration(root)
+        chosen = asv.get("results_dir") or (ASV_RESULTS if asv else RESULTS)
     return root / str(chosen)
 
 

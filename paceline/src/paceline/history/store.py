@@ -17,7 +17,6 @@ from paceline.errors import PacelineError
 from paceline.history import order, project
 from paceline.history.asv_files import (
     LONGEST,
-    MalformedError,
     Result,
     benchmarks_file,
     combinations,
@@ -25,6 +24,7 @@ from paceline.history.asv_files import (
 )
 from paceline.history.cache import Cache
 from paceline.history.model import Benchmark, History, Quarantined, Run, Series, SeriesKey
+from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,0 +1,59 @@
+"""`paceline import`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paceline.commands import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "import",
+        help="bring pytest-benchmark's JSON files into the history",
+        description="Adds each file of --benchmark-json, --benchmark-save or --benchmark-autosave to the history as"
+        " one run. Importing a file again adds nothing. A file that cannot be used is named with the reason, and the"
+        " rest is imported; the exit status is 4 if nothing could be.",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file, or a folder such as .benchmarks")
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        help="the history's folder (default: `results` of [tool.paceline], `results_dir` of asv, or .asv/results)",
+    )
+    parser.add_argument(
+        "--machine",
+        metavar="NAME",
+        help="hardware class of these runs, as `paceline machine` prints it (default: by what each file tells)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import, and print a line for each file. Raises PacelineError if nothing could be imported."""
+    from paceline.history import importer, project
+
+    root = Path.cwd()
+    results = project.results_folder(root, arguments.results)
+    added = known = bad = 0
+    for outcome in importer.import_all(arguments.files, results, repository=root, machine=arguments.machine):
+        if outcome.written is None:
+            bad += 1
+            print(f"{outcome.source}: {outcome.reason}: not imported", file=sys.stderr)
+        elif outcome.is_new:
+            added += 1
+            print(f"{outcome.source} -> {outcome.written}")
+        else:
+            known += 1
+            print(f"{outcome.source} was imported before, as {outcome.written}")
+    if not added and not known:
+        raise PacelineError(f"none of {bad} file(s) could be imported, for the reasons above")
+    print(f"{added} imported, {known} known before, {bad} not imported")
+    return 0

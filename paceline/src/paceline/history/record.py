@@ -1,0 +1,183 @@
+"""pytest's side of recording: `--benchmark-record` adds the finished run to the history.
+
+What would make the run worthless is said before it starts; a benchmark whose test failed has no time worth keeping.
+Times are taken from the `benchmark` fixture of each test, which is public, not from pytest-benchmark's session.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from paceline.errors import PacelineError
+from paceline.history import project, provenance
+from paceline.history.document import UNVERSIONED, Environment, Measured, quartiles, result_document
+from paceline.history.writer import record
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+DIRTY = "dirty"
+CLEAN = "clean"  # stands for the option without a value
+
+
+def recorder(config: pytest.Config) -> Recorder:
+    """Return the plug-in that records. Raises PacelineError if nothing could be recorded."""
+    option = config.option
+    asked = option.benchmark_record
+    if asked not in {CLEAN, DIRTY}:
+        raise PacelineError(
+            f"--benchmark-record took {asked!r} for its value: write `--benchmark-record=dirty` to record uncommitted"
+            " changes, or put paths first"
+        )
+    _refuse_contradictions(option)
+    results = project.results_folder(config.rootpath, option.benchmark_record_results)
+    head = provenance.head(config.rootpath)
+    changed = provenance.changed_files(config.rootpath, [results])
+    if changed and asked != DIRTY:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise PacelineError(
+            f"{changed[0]}{more} differ from commit {head.commit[:12]}, for which the run would be recorded: commit"
+            " first, or mark the run by --benchmark-record=dirty"
+        )
+    return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)))
+
+
+def _refuse_contradictions(option: Any) -> None:
+    if not hasattr(option, "benchmark_only"):
+        raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
+    if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
+        raise PacelineError("xdist is active, and processes that run at once disturb each other: leave out -n")
+    flags = ["disable", "skip"]
+    flags += ["against", "against_python", "against_control"]  # these judge, and time nothing here
+    for flag in flags:
+        if getattr(option, f"benchmark_{flag}", None) not in {None, False}:
+            name = flag.replace("_", "-")
+            raise PacelineError(f"--benchmark-{name} and --benchmark-record contradict each other: leave out one")
+
+
+class Recorder:
+    """Gathers what was measured, and records it once all tests have run."""
+
+    def __init__(self, config: pytest.Config, results: Path, head: provenance.Provenance) -> None:
+        self._config = config
+        self._results = results
+        self._head = head
+        self._measured: dict[str, Measured] = {}
+        self._failed: set[str] = set()
+        self._said: list[str] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Take the times of a test that passed."""
+        report = yield
+        benchmark = getattr(item, "funcargs", {}).get("benchmark")
+        if report.failed:
+            self._measured.pop(item.nodeid, None)
+            if "benchmark" in getattr(item, "fixturenames", ()):
+                self._failed.add(item.nodeid)
+        elif report.when == "call" and report.passed and getattr(benchmark, "stats", None):
+            self._measured[item.nodeid] = _measured(item, benchmark, call)
+        return report
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Record when the last test has run."""
+        try:
+            done = yield
+        except BaseException:
+            self._said.append("the run was cut short, so it was not recorded")
+            raise
+        if not self._config.option.collectonly:
+            try:
+                self._record()
+            except PacelineError as error:
+                raise pytest.UsageError(str(error)) from None
+        return done
+
+    def _record(self) -> None:
+        if self._failed:
+            one = len(self._failed) == 1
+            self._said.append(
+                f"{len(self._failed)} failed benchmark{'' if one else 's'} {'was' if one else 'were'} not recorded"
+            )
+        measured = list(self._measured.values())
+        if not measured:
+            raise PacelineError(
+                "no benchmark has run and passed, so nothing was recorded: name tests that use the `benchmark`"
+                " fixture, or loosen -k and -m"
+            )
+        now = provenance.head(self._config.rootpath)
+        if now.commit != self._head.commit:
+            raise PacelineError(
+                f"HEAD moved from {self._head.commit[:12]} to {now.commit[:12]} while the benchmarks ran, so it is"
+                " not known what was measured: nothing was recorded"
+            )
+        environment = this_environment()
+        document = result_document(measured, self._head, environment)
+        path = record(self._results, document, measured, environment.machine)
+        marked = ", marked as dirty" if self._head.dirty else ""
+        self._said.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
+        self._said += provenance.remarks(self._config.rootpath)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say where the run went."""
+        for line in self._said:
+            terminalreporter.write_line(f"paceline: {line}")
+
+
+def this_environment() -> Environment:
+    """Return where this process runs."""
+    import pytest_benchmark
+
+    from paceline.history.machine import this_machine
+    from paceline.history.surroundings import facts, packages
+
+    machine = this_machine()
+    return Environment(
+        machine=machine.as_asv(),
+        engine=f"pytest-benchmark {pytest_benchmark.__version__}",
+        python=".".join(platform.python_version_tuple()[:2]),
+        packages=packages(),
+        facts=facts(machine),
+    )
+
+
+def _measured(item: pytest.Item, benchmark: Any, call: pytest.CallInfo[None]) -> Measured:
+    metadata = benchmark.stats
+    samples = metadata.stats.data
+    return Measured(
+        test=item.nodeid,
+        samples=samples,
+        quartiles=quartiles(samples),
+        number=metadata.iterations,
+        repeat=len(samples),
+        started=int(1000 * call.start),
+        duration=call.duration,
+        group=benchmark.group or "",
+        axes=_axes(item),
+        version=str(benchmark.extra_info.get("version", UNVERSIONED)),
+    )
+
+
+def _axes(item: pytest.Item) -> Mapping[str, Any]:
+    """Parameters of a test by name; an object stands for itself by its name, or else by the test's id."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return {}
+    return {name: _axis(value, callspec.id) for name, value in callspec.params.items()}
+
+
+def _axis(value: Any, test: str) -> Any:
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)  # JSON has no infinity
+    name = getattr(value, "__name__", None)
+    return name if isinstance(name, str) else test

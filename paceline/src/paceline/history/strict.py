@@ -1,0 +1,71 @@
+"""Reads JSON that others wrote: what is not as it must be is told in one line, whatever it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+SHOWN = 60  # characters of something hostile
+
+
+class MalformedError(Exception):
+    """A file that cannot be used; the message is the reason, in one line."""
+
+
+def need(condition: bool, reason: str) -> None:  # noqa: FBT001  # reads as a sentence
+    """Raise MalformedError with the reason unless the condition holds."""
+    if not condition:
+        raise MalformedError(reason)
+
+
+def shown(value: Any) -> str:
+    """Show something hostile: in ASCII, on one line, short."""
+    try:
+        text = ascii(value)
+    except RecursionError:
+        text = "something nested deeply"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def json_object(raw: bytes) -> dict[str, Any]:
+    """Parse an object, all of whose texts can be written. Raises MalformedError."""
+    try:
+        document = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from None
+    except RecursionError:
+        raise MalformedError("is nested too deeply") from None
+    except ValueError as error:  # not only JSONDecodeError: Python refuses integers of thousands of digits
+        raise MalformedError(f"is not JSON: {error}" if raw.strip() else "is empty") from None
+    need(isinstance(document, dict), f"holds {shown(document)} where an object is due")
+    need(b"\\ud" not in raw.lower() or _is_text(document), "holds half a surrogate pair, which is no character")
+    checked: dict[str, Any] = document
+    return checked
+
+
+def _is_text(document: Any) -> bool:
+    """Whether all of it can be written to a file or a terminal."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text(table: Mapping[str, Any], name: str) -> str:
+    """Return a field that must be a text."""
+    need(name in table, f"{name} is missing")
+    need(isinstance(table[name], str), f"{name} is {shown(table[name])}, not a text")
+    return str(table[name])
+
+
+def commit_hash(table: Mapping[str, Any], name: str) -> str:
+    """Return a field that must be a whole hash."""
+    commit = text(table, name)
+    need(COMMIT.fullmatch(commit) is not None, f"{name} {shown(commit)} is not 40 hexadecimal digits")
+    return commit

@@ -1,0 +1,344 @@
+"""A run joins the history, or one line says why it does not."""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paceline.history.asv_files import result_file
+from paceline.history.document import KEPT, asv_name, interval, quartiles, thinned
+from paceline.history.machine import this_machine
+from paceline.history.store import load
+from projects import Project, Run
+
+WRONG_USE = 4
+QUICK = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=5", "-p", "no:cacheprovider")
+TEST = """
+import pytest
+
+@pytest.mark.parametrize("size", [3, 30])
+def test_sum(benchmark, size):
+    benchmark.group = "sums"
+    benchmark.extra_info["version"] = "v2"
+    benchmark(sum, range(size))
+
+class TestText:
+    def test_upper(self, benchmark):
+        benchmark("abc".upper)
+"""
+
+
+@pytest.fixture
+def measured(make_project: Callable[..., Project]) -> Project:
+    """A project with three benchmarks in a folder."""
+    return make_project(files={"benchmarks/test_speed.py": TEST, ".gitignore": "__pycache__/\n"})
+
+
+def record(project: Project, *arguments: str) -> Run:
+    process = project.start(*QUICK, "--benchmark-record", *arguments)
+    output, _ = process.communicate(timeout=120)
+    return Run(process.returncode, output)
+
+
+def files(project: Project, results: str = ".asv/results") -> list[Path]:
+    return sorted((project.root / results).glob("*/*-*-*.json"))
+
+
+def test_a_run_is_one_sound_file(measured: Project) -> None:
+    run = record(measured)
+    assert run.status == 0, run.output
+    head = measured.git("rev-parse", "HEAD").strip()
+    (path,) = files(measured)
+    assert path.name.startswith(head[:8] + "-")
+    assert f"paceline: 3 recorded for {head[:12]}: {path}" in run.output
+    assert path.parent.name == this_machine().name
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["commit_hash"] == head
+    assert document["date"] == 1000 * int(measured.git("log", "-1", "--format=%at"))
+    assert document["requirements"] == document["env_vars"] == {}
+    assert set(document["params"]) == {
+        "machine",
+        "os",
+        "arch",
+        "cpu",
+        "num_cpu",
+        "ram",
+        "python",
+        "engine",
+    }
+    ours = document["paceline"]
+    assert ours["engine"] == document["params"]["engine"]
+    assert ours["engine"].startswith("pytest-benchmark ")
+    assert ours["dirty"] is False
+    assert ours["packages"]["numpy"] == np.__version__
+    assert ours["facts"]["kernel"]
+    assert ours["benchmarks"]["benchmarks.test_speed.test_sum[30]"] == {"group": "sums", "axes": {"size": 30}}
+    assert {name: row[2] for name, row in document["results"].items()} == {
+        "benchmarks.test_speed.TestText.test_upper": "1",
+        "benchmarks.test_speed.test_sum[3]": "v2",
+        "benchmarks.test_speed.test_sum[30]": "v2",
+    }
+    machine = json.loads((path.parent / "machine.json").read_text(encoding="utf-8"))
+    assert set(machine) == {"machine", "os", "arch", "cpu", "num_cpu", "ram", "version"}
+
+
+def test_what_is_recorded_is_read(measured: Project) -> None:
+    record(measured)
+    second = measured.commit({"a": "b"})
+    record(measured)
+    history = load(measured.root / ".asv/results", repository=measured.root)
+    assert history.quarantined == ()
+    assert history.runs[1].commit == second
+    assert sorted(series.key.benchmark for series in history.series) == [
+        "benchmarks.test_speed.TestText.test_upper",
+        "benchmarks.test_speed.test_sum[30]",
+        "benchmarks.test_speed.test_sum[3]",
+    ]
+    for series in history.series:
+        assert series.runs.tolist() == [0, 1]
+        assert (series.low <= series.values * 1.0001).all()
+        assert (series.values <= series.high * 1.0001).all()
+
+
+def test_part_of_a_suite_loses_nothing_of_the_rest(measured: Project) -> None:
+    record(measured)
+    record(measured, "-k", "upper")
+    measured.write({"benchmarks/test_more.py": TEST})
+    record(measured, "--benchmark-record=dirty", "-k", "test_more and upper")
+    listed = json.loads((measured.root / ".asv/results/benchmarks.json").read_text(encoding="utf-8"))
+    assert listed.pop("version") == 2
+    assert sorted(listed) == [
+        "benchmarks.test_more.TestText.test_upper",
+        "benchmarks.test_speed.TestText.test_upper",
+        "benchmarks.test_speed.test_sum[30]",
+        "benchmarks.test_speed.test_sum[3]",
+    ]
+    assert len(files(measured)) == 3
+
+
+def test_lost_list_of_benchmarks_is_made_anew_of_all_results(measured: Project) -> None:
+    record(measured)
+    listed = measured.root / ".asv/results/benchmarks.json"
+    for content in (None, "{", "[]"):
+        listed.unlink()
+        if content:
+            listed.write_text(content, encoding="utf-8")
+        record(measured, "-k", "upper")
+        assert len(json.loads(listed.read_text(encoding="utf-8"))) == 4
+
+
+def test_asv_reads_it(measured: Project) -> None:
+    configuration = {"version": 1, "project": "p", "repo": ".", "branches": ["main"], "results_dir": ".asv/results"}
+    first = measured.commit({"asv.conf.json": json.dumps(configuration | {"html_dir": ".asv/html"}) + "// ours\n"})
+    assert record(measured).status == 0
+    second = measured.commit({"a": "b"})
+    assert record(measured).status == 0
+
+    def asv(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "asv", *arguments], cwd=measured.root, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "warn" not in done.stderr.lower()
+        return done.stdout
+
+    asv("publish", "--no-pull")
+    graphs = list((measured.root / ".asv/html/graphs").glob(f"**/machine-{this_machine().name}/**/*upper.json"))
+    assert any(len(json.loads(path.read_text(encoding="utf-8"))) == 2 for path in graphs)
+    assert "test_upper" in asv("show", "--machine", this_machine().name, first)
+    assert "test_sum[30]" in asv("compare", "--machine", this_machine().name, first, second)
+
+
+def test_uncommitted_changes_are_refused_or_marked(measured: Project) -> None:
+    measured.write({"benchmarks/test_speed.py": TEST + "\n# changed\n", "new.py": ""})
+    refused = record(measured)
+    assert refused.status == WRONG_USE
+    assert "benchmarks/test_speed.py and 1 more differ from commit" in refused.error
+    assert "--benchmark-record=dirty" in refused.error
+    assert files(measured) == []
+    marked = record(measured, "--benchmark-record=dirty")
+    assert marked.status == 0
+    assert ", marked as dirty: " in marked.output
+    document = json.loads(files(measured)[0].read_text(encoding="utf-8"))
+    assert document["paceline"]["dirty"] is True
+    assert document["params"]["dirty"] == "yes"
+
+
+def test_results_themselves_are_no_uncommitted_changes(measured: Project) -> None:
+    assert record(measured).status == 0
+    measured.git("add", "--all")
+    assert record(measured, "--benchmark-record-results=.asv/results").status == 0
+
+
+def test_folder_of_results(measured: Project) -> None:
+    record(measured, "--benchmark-record-results=elsewhere")
+    assert len(files(measured, "elsewhere")) == 1
+    measured.commit({"pyproject.toml": "[tool.paceline]\nresults = 'kept'\n"})
+    record(measured)
+    assert len(files(measured, "kept")) == 1
+
+
+def test_no_repository(measured: Project) -> None:
+    shutil.rmtree(measured.root / ".git")
+    run = record(measured)
+    assert run.status == WRONG_USE
+    assert "is not in a git repository, and a run is recorded by its commit" in run.error
+
+
+def test_no_commit(measured: Project) -> None:
+    shutil.rmtree(measured.root / ".git")
+    measured.git("init", "--quiet")
+    assert "the repository has no commit yet" in record(measured).error
+
+
+def test_detached_head_is_recorded_and_told(measured: Project) -> None:
+    measured.git("checkout", "--quiet", "--detach")
+    run = record(measured)
+    assert run.status == 0
+    assert "HEAD is detached: the run is recorded for its commit" in run.output
+    assert len(files(measured)) == 1
+
+
+def test_shallow_clone_is_recorded_and_told(measured: Project, tmp_path: Path) -> None:
+    measured.commit({"a": "b"})
+    measured.git("clone", "--quiet", "--depth=1", f"file://{measured.root}", str(tmp_path / "shallow"))
+    shallow = Project(tmp_path / "shallow", measured.temporary)
+    run = record(shallow)
+    assert run.status == 0
+    assert "this clone is shallow: the run is recorded, but to read the history's order `git fetch" in run.output
+    assert len(files(shallow)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--benchmark-against=HEAD"], "--benchmark-against and --benchmark-record contradict each other"),
+        (["--benchmark-record=wet"], "took 'wet' for its value"),
+        (["-p", "no:benchmark"], "pytest-benchmark is not loaded"),
+        (["-k", "nothing"], "no benchmark has run and passed, so nothing was recorded"),
+    ],
+)
+def test_contradictions(measured: Project, arguments: list[str], words: str) -> None:
+    run = record(measured, *arguments)
+    if arguments[0] != "-p":  # then --benchmark-only is not known either
+        assert run.status == WRONG_USE
+        assert words in run.error
+    assert files(measured) == []
+
+
+@pytest.mark.parametrize("flag", ["--benchmark-disable", "--benchmark-skip"])
+def test_nothing_is_timed(measured: Project, flag: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "--benchmark-record", flag, *QUICK],
+        cwd=measured.root,
+        env=measured.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == WRONG_USE
+    assert f"{flag} and --benchmark-record contradict each other: leave out one" in process.stderr + process.stdout
+
+
+def test_active_xdist(measured: Project) -> None:
+    if find_spec("xdist") is None:
+        option = "def pytest_addoption(parser):\n    parser.addoption('--numprocesses', type=int)\n"
+        measured.commit({"conftest.py": option})
+    assert "xdist is active" in record(measured, "--numprocesses=2").error
+
+
+def test_collecting_records_nothing(measured: Project) -> None:
+    assert record(measured, "--collect-only").status == 0
+    assert files(measured) == []
+
+
+def test_failed_benchmarks_are_told_and_left_out(measured: Project) -> None:
+    failing = "\ndef test_wrong(benchmark):\n    assert benchmark(sum, [1]) == 2\n\ndef test_late(late, benchmark):\n"
+    failing += "    benchmark(sum, [1])\n\n@pytest.fixture\ndef late():\n    yield\n    assert False\n"
+    measured.commit({"benchmarks/test_speed.py": TEST + failing})
+    run = record(measured)
+    assert run.status == 1
+    assert "paceline: 2 failed benchmarks were not recorded" in run.output
+    results = json.loads(files(measured)[0].read_text(encoding="utf-8"))["results"]
+    assert len(results) == 3
+    assert not any("wrong" in name or "late" in name for name in results)
+
+
+def test_run_that_stops_at_a_failure_is_not_recorded(measured: Project) -> None:
+    measured.commit({"benchmarks/test_a.py": "def test_wrong(benchmark):\n    assert benchmark(sum, [1]) == 2\n"})
+    run = record(measured, "-x")
+    assert "the run was cut short, so it was not recorded" in run.output
+    assert files(measured) == []
+
+
+def test_head_that_moves_meanwhile(measured: Project) -> None:
+    moving = TEST + "\ndef test_last(benchmark):\n    benchmark(sum, [1])\n    import subprocess\n"
+    command = "git -c user.name=t -c user.email=t@example.org commit -q --allow-empty -m x"
+    moving += f"    subprocess.run('{command}'.split(), check=True)\n"
+    measured.commit({"benchmarks/test_speed.py": moving})
+    run = record(measured)
+    assert run.status == WRONG_USE
+    assert "while the benchmarks ran" in run.error
+    assert files(measured) == []
+
+
+def test_folder_that_cannot_be_written(measured: Project) -> None:
+    (measured.root.parent / "file").write_text("", encoding="utf-8")
+    run = record(measured, f"--benchmark-record-results={measured.root.parent}/file/results")
+    assert run.status == WRONG_USE
+    assert "cannot write to" in run.error
+
+
+@pytest.mark.parametrize(
+    ("test", "name"),
+    {
+        "benchmarks/test_speed.py::TestX::test_run[a-b]": "benchmarks.test_speed.TestX.test_run[a-b]",
+        "test_a.py::test_b[c/d::e.py]": "test_a.test_b[c/d::e.py]",
+        "a b/test_ü.py::test_b": "a b.test_ü.test_b",
+    }.items(),
+)
+def test_names(test: str, name: str) -> None:
+    assert asv_name(test) == name
+
+
+def test_names_are_bounded_and_told_apart() -> None:
+    one, other = (asv_name(f"test_a.py::test_b[{'x' * 400}{end}]") for end in "12")
+    assert len(one) == 200
+    assert one != other
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 41, 42, 100, 9999])
+def test_thinning_keeps_the_quantiles(count: int) -> None:
+    samples = np.random.default_rng(count).lognormal(-10, 0.3, count)
+    kept = thinned(samples.tolist())
+    assert len(kept) == min(count, KEPT)
+    for quantile in np.arange(0, 1.001, 0.025):
+        assert np.quantile(kept, quantile) == pytest.approx(np.quantile(samples, quantile), rel=1e-4)
+    assert quartiles(kept) == pytest.approx(quartiles(samples.tolist()), rel=1e-4)
+
+
+def test_interval_is_that_of_asv() -> None:
+    from asv_runner.statistics import quantile_ci
+
+    draw = np.random.default_rng(0)
+    for count in (1, 2, 7, 8, 9, 10, 50, 333, 1000):
+        samples = draw.normal(10, 1, count).tolist()
+        assert interval(samples) == pytest.approx(quantile_ci(samples, 0.5, 0.01)[1])
+    assert math.isinf(interval([1.0] * 7)[0])
+    assert math.isfinite(interval([1.0] * 8)[0])
+
+
+def test_file_of_a_long_run_stays_small(measured: Project) -> None:
+    record(measured, "--benchmark-max-time=0.3")
+    (path,) = files(measured)
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    assert all(row[10][0] > KEPT == len(row[11][0]) for row in document["results"].values())
+    assert path.stat().st_size < 20_000
+    assert result_file(path.read_bytes()).columns.shape == (3, 3)

@@ -1,0 +1,120 @@
+"""Whoever writes at once, and whatever kills a writer: the folder is readable, and finished runs are all there."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import takewhile
+from pathlib import Path
+
+from paceline.history.store import sound
+
+KILLS = 100  # of each of three writers at once
+
+WRITE = """
+import sys
+from pathlib import Path
+from paceline.history.document import Environment, Measured, result_document
+from paceline.history.provenance import Provenance
+from paceline.history.writer import record
+
+results, writer = Path(sys.argv[1]), sys.argv[2]
+environment = Environment({"machine": "lab"}, "pytest-benchmark 5", "3.11", {}, {"writer": writer})
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[3])):
+    measured = [
+        Measured(f"test_{writer}.py::test_{number}", [1.0] * 40, (1.0, 1.0, 1.0), 1, 40),
+        Measured("test_all.py::test_it", [1.0] * 40, (1.0, 1.0, 1.0), 1, 40),
+    ]
+    document = result_document(measured, Provenance(f"{number:040x}", 1000 * number), environment)
+    print(record(results, document, measured, environment.machine).name, flush=True)
+"""
+
+
+#: Brings forth a writer, and another when that one was killed: none has to import anything.
+NURSERY = """
+import os
+from paceline.history.document import interval
+interval([1.0])
+""" + WRITE.replace(
+    "for number in range(int(sys.argv[3])):",
+    """
+for birth in range(int(sys.argv[3])):
+    child = os.fork()
+    if child == 0:
+        break
+    os.waitpid(child, 0)
+else:
+    sys.exit()
+print("born", os.getpid(), sep="\\n", flush=True)
+for number in range(10**9):
+""",
+)
+
+
+def start(code: str, results: Path, writer: str, runs: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(results), writer, str(runs)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def check(results: Path, finished: set[str], cache: Path) -> set[str]:
+    """Everything is sound, all finished runs are there, and `benchmarks.json` names whatever any of them measured."""
+    found = sound(results, cache)
+    assert found.quarantined == ()
+    names = {path.name for path, _ in found.results}
+    assert names >= finished
+    measured = {row[0] for _, result in found.results for row in json.loads(result.rows)}
+    assert measured <= set(found.benchmarks)
+    return names
+
+
+def test_many_writers_lose_nothing(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    running = [start(WRITE, results, str(number), 25) for number in range(6)]
+    for process in running:
+        go(process)
+    finished = [name for process in running for name in process.communicate(timeout=120)[0].split()]
+    assert len(set(finished)) == 150
+    assert check(results, set(finished), tmp_path / "cache") == set(finished)
+    assert len(sound(results, tmp_path / "cache").benchmarks) == 6 * 25 + 1
+    assert not list(results.rglob(".unfinished-*"))
+
+
+def test_hundreds_of_kills_lose_nothing_that_was_finished(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    draw = random.Random(0)
+    finished: set[str] = set()
+    parents = [start(NURSERY, results, str(number), KILLS) for number in range(3)]
+    for parent in parents:
+        go(parent)
+    for kill in range(KILLS):
+        for parent in parents:
+            assert parent.stdout
+            lines = iter(parent.stdout.readline, "")
+            finished |= {*takewhile(lambda line: line != "born\n", lines)}
+            writer = int(next(lines))
+            time.sleep(draw.uniform(0.0, 0.02))
+            os.kill(writer, signal.SIGKILL)
+        if kill % 10 == 0:
+            check(results, {name.strip() for name in finished}, tmp_path / "cache")
+    for parent in parents:
+        finished |= set(parent.communicate(timeout=60)[0].splitlines(keepends=True))
+    check(results, {name.strip() for name in finished}, tmp_path / "cache")
+    assert len(finished) > KILLS
+    assert list(results.rglob(".unfinished-*"))  # else no kill fell into a write
