@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 HEAD = "1f" * 20
@@ -55,18 +56,21 @@ def change_point(identity: str = "abcd1234", **more: Any) -> dict[str, Any]:
     return {
         "id": identity,
         "kind": "slower",
+        "state": "new",
         "benchmark": "benchmarks.test_speed.test_speed",
         "parameters": ["'small'"],
         "machines": ["linux-x86_64-2c"],
         "elsewhere": "same",
         "engine": "pytest-benchmark 5.3.1",
+        "environment": "",
         "ratio": 1.21,
         "low": 1.15,
         "high": 1.27,
         "before": BASE,
         "after": HEAD,
+        "at": HEAD,
         "commits": [HEAD],
-        "date": "2026-11-20",
+        "date": "2026-11-20T12:00:00+00:00",
         "dependencies": [{"name": "numpy", "before": "2.4.5", "after": "2.4.6"}],
         "facts": [],
         "known": None,
@@ -90,8 +94,11 @@ def run(commit: str = HEAD, machine: str = "linux-x86_64-2c", **more: Any) -> di
         "python": "3.13",
         "requirements": {},
         "env_vars": {},
-        "result_columns": ["result", "params", "version", "started_at", "duration"],
-        "results": {"benchmarks.test_speed.test_a": [[1.5e-5], [], "1", 1795292336864, 0.8]},
+        "result_columns": ["result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"],
+        "results": {
+            "benchmarks.test_speed.test_a": [[1.5e-5], [], "1", 1795292336864, 0.8, [-math.inf], [math.inf]],
+            "benchmarks.test_speed.test_b": [[1.5e-5], [], "1", 1795292336864, 0.8, [1.4e-5], None],
+        },
         "durations": {},
         "version": 2,
         "paceline": {"schema": 1},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import stat
 import struct
 import zipfile
@@ -192,12 +193,17 @@ RECORDS: dict[str, dict[str, bytes]] = {
     "a short commit": with_run(commit=HEAD[:8]),
     "another machine": with_run(machine="other"),
     "NaN": {**RECORD, FILE: RECORD[FILE].replace(b"1.5e-05", b"NaN")},
-    "infinite": {**RECORD, FILE: RECORD[FILE].replace(b"1.5e-05", b"1e999")},
+    "infinite by exponent": {**RECORD, FILE: RECORD[FILE].replace(b"1.5e-05", b"1e999")},
+    "infinite": {**RECORD, FILE: RECORD[FILE].replace(b"1.5e-05", b"Infinity")},
+    "infinite duration": {**RECORD, FILE: RECORD[FILE].replace(b"0.8", b"-Infinity")},
+    "NaN as an end": {**RECORD, FILE: RECORD[FILE].replace(b"1.4e-05", b"NaN")},
+    "text as an end": with_run(results={"a": [[1.0], [], "", 1, 1, "1"]}),
+    "infinite fact": with_run(paceline={"load": math.inf}),
     "negative": with_run(results={"a": [[-1.0], []]}),
     "text as a value": with_run(results={"a": [["1"], []]}),
     "boolean as a value": with_run(results={"a": [[True], []]}),
     "an empty row": with_run(results={"a": [[]][:0]}),
-    "a row that is too long": with_run(results={"a": [[1.0], [], "", 1, 1, 1, 1]}),
+    "a row that is too long": with_run(results={"a": [[1.0], [], "", 1, 1, None, None, 1]}),
     "infinite deep down": {**RECORD, FILE: RECORD[FILE].replace(b"0.8", b"1e999")},
     "other columns": with_run(result_columns=["params", "result"]),
     "another version": with_run(version=3),

@@ -12,16 +12,20 @@ LARGEST = 8_000_000
 MOST = 5_000
 SCHEMA = 1
 KINDS = {"slower", "faster", "suite-slower", "suite-faster"}
+STATES = {"new", "known", "recovered", "gone"}
 FINDING = {
-    "id", "kind", "benchmark", "parameters", "machines", "elsewhere", "engine", "ratio", "low", "high", "before",
-    "after", "commits", "date", "dependencies", "facts", "known", "evidence",
+    "id", "kind", "state", "benchmark", "parameters", "machines", "elsewhere", "engine", "environment", "ratio", "low",
+    "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "known", "evidence",
 }  # fmt: skip
 LINE = r"[^\x00-\x1f\x7f]{0,400}"
 
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """One finding. `ratio` is the time after over the time before; `changes` are (name, before, after)."""
+    """One finding. `ratio` is the time after over the time before; `changes` are (name, before, after).
+
+    `is_alarm`: slower, and neither accepted nor made up for.
+    """
 
     id: str
     kind: str
@@ -37,7 +41,7 @@ class ChangePoint:
     commits: tuple[str, ...]
     date: str
     changes: tuple[tuple[str, str, str], ...]
-    is_known: bool
+    is_alarm: bool
 
 
 def read(content: bytes) -> list[ChangePoint]:
@@ -56,13 +60,15 @@ def _change_point(row: Any, where: str) -> ChangePoint:
     row = strict.table(row, where, FINDING)
     parameters = _lines(row["parameters"], f"{where}.parameters")
     name = strict.text(row["benchmark"], f"{where}.benchmark", LINE)
-    known = strict.nothing_or(_table, row["known"], f"{where}.known")
+    strict.nothing_or(_table, row["known"], f"{where}.known")
+    kind = strict.one_of(row["kind"], f"{where}.kind", KINDS)
+    state = strict.one_of(row["state"], f"{where}.state", STATES)
     return ChangePoint(
         id=strict.text(row["id"], f"{where}.id", r"[0-9A-Za-z._-]{4,64}"),
-        kind=strict.one_of(row["kind"], f"{where}.kind", KINDS),
+        kind=kind,
         benchmark=f"{name}({', '.join(parameters)})" if parameters else name,
         machines=tuple(_lines(row["machines"], f"{where}.machines")),
-        elsewhere=strict.text(row["elsewhere"], f"{where}.elsewhere", LINE),
+        elsewhere=strict.nothing_or(_line, row["elsewhere"], f"{where}.elsewhere") or "measured nowhere else",
         engine=strict.text(row["engine"], f"{where}.engine", LINE),
         ratio=strict.number(row["ratio"], f"{where}.ratio"),
         low=strict.nothing_or(strict.number, row["low"], f"{where}.low"),
@@ -73,13 +79,13 @@ def _change_point(row: Any, where: str) -> ChangePoint:
             strict.text(each, f"{where}.commits", job.COMMIT)
             for each in strict.array(row["commits"], f"{where}.commits", 100_000)
         ),
-        date=_date(row["date"], f"{where}.date"),
+        date=strict.text(row["date"], f"{where}.date", r"[0-9T:.+-]{10,40}"),
         changes=tuple(
             _change(each, f"{where}.{kind}")
             for kind in ("dependencies", "facts")
             for each in strict.array(row[kind], f"{where}.{kind}", 2_000)
         ),
-        is_known=known is not None,
+        is_alarm=kind.endswith("slower") and state == "new",
     )
 
 
@@ -89,10 +95,6 @@ def _change(value: Any, where: str) -> tuple[str, str, str]:
         strict.nothing_or(_line, row[key], f"{where}.{key}") or "none" for key in ("name", "before", "after")
     )
     return name, before, after
-
-
-def _date(value: Any, where: str) -> str:
-    return str(strict.count(value, where, 10**14)) if isinstance(value, int) else _line(value, where)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:

@@ -31,7 +31,6 @@ OPEN, GONE = "open", "gone"
 MARKER = re.compile(r"<!-- paceline:change-point=([0-9A-Za-z._-]{4,64}) state=(open|gone) -->")
 LONGEST = 60_000
 LONGEST_TITLE = 200
-SLOWER = {"slower", "suite-slower"}
 MOST = 50  # issues opened by one run: if everything is slower, that is one finding and not hundreds
 LISTED = 20
 
@@ -50,7 +49,7 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         print("::warning title=paceline::the check left no findings: issues stay as they are")
         return 0
     content = archive.members(packed, re.escape(FILE), 1, check_findings.LARGEST)[FILE]
-    found = [each for each in check_findings.read(content) if each.kind in SLOWER and not each.is_known]
+    found = [each for each in check_findings.read(content) if each.is_alarm]
     _Tracker(api, environment, job.run_address(environment, own_run)).settle(found)
     return 0
 

@@ -28,8 +28,11 @@ def quoted(value: object) -> str:
     return shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."
 
 
-def loads(content: bytes, where: str) -> Any:
-    """Parse UTF-8 JSON without duplicate keys, NaN or Infinity. Raises RefusedError."""
+def loads(content: bytes, where: str, constants: Collection[str] = ()) -> Any:
+    """Parse UTF-8 JSON without duplicate keys, NaN or Infinity. Raises RefusedError.
+
+    `constants` are those of "Infinity" and "-Infinity" that may stand in it.
+    """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
@@ -38,6 +41,8 @@ def loads(content: bytes, where: str) -> Any:
         return dict(pairs)
 
     def no_constant(name: str) -> Any:
+        if name in constants:
+            return float(name)
         raise RefusedError(f"{where}: {name} is no number of JSON")
 
     try:
