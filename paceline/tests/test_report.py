@@ -119,6 +119,15 @@ def test_infinite_and_negative_seconds_are_refused() -> None:
             seconds(text)
 
 
+def test_a_slowdown_is_accepted_only_on_the_command_line() -> None:
+    accepted = combine({"against": "main", "accept": "worth it"}, {})
+    assert accepted is not None
+    assert accepted.accept == "worth it"
+    setting = combine({"against": "main"}, {"accept": "always"})
+    assert setting is not None
+    assert setting.accept is None
+
+
 def test_revision_is_the_command_lines_then_the_projects_then_the_merge_base() -> None:
     def revision(against: str | None, table: dict[str, str], python: str | None = None) -> Settings | None:
         return combine({"against": against, "python": python}, table)

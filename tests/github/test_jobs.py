@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hub import gate_findings
+from hub import check_findings, gate_findings
 
+from tests.github.fakehub import REPOSITORY, packed
 from tests.github.workflows import ROOT, Runner, Workflow, workflows
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.github.fakehub import Hub
 
 LABEL = "slowdown-accepted"
 WORK = """
@@ -154,7 +157,7 @@ def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...]
 
 def judged(runner: Runner) -> str:
     """Read the uploaded findings as the comment's job does; returns the verdict."""
-    findings = gate_findings.read(runner.uploads["gate"].read_bytes()).findings
+    findings = gate_findings.read(runner.uploads["gate"]["gate.json"].read_bytes()).findings
     assert [finding.name.rpartition("::")[2] for finding in findings] == ["test_total_python"]
     return findings[0].verdict
 
@@ -237,7 +240,7 @@ def test_the_gate_against_itself(tiny: Tiny) -> None:
     test.write_text(TEST.partition("def test_of_another")[0], encoding="utf-8")
     tiny.git("commit", "--quiet", "--all", "--message=all pass")
     assert runner.run(job) == "success", runner.log
-    assert gate_findings.read(runner.uploads["aa"].read_bytes()).findings[0].verdict != "slower"
+    assert gate_findings.read(runner.uploads["aa"]["gate.json"].read_bytes()).findings[0].verdict != "slower"
 
 
 @pytest.mark.slow
@@ -251,6 +254,44 @@ def test_the_readmes_workflow_judges_a_project_of_others(tiny: Tiny) -> None:
     runner = tiny.runner(pull_request(tiny.propose(200)))
     assert runner.run(job) == "failure", runner.log
     assert "**slower**" in runner.summary
+
+
+@pytest.mark.slow
+def test_a_push_is_recorded_stored_fetched_checked_and_shown(tiny: Tiny, hub: Hub, tmp_path: Path) -> None:
+    remote = tmp_path / "server" / f"{REPOSITORY}.git"
+    remote.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
+    subprocess.run(["git", "-C", str(remote), "config", "uploadpack.allowFilter", "true"], check=True)
+    tiny.git("remote", "add", "origin", f"file://{remote}")
+    test = tiny.root / "benchmarks" / "test_speed.py"
+    test.write_text(TEST.partition("def test_of_another")[0], encoding="utf-8")
+    tiny.git("commit", "--quiet", "--all", "--message=all pass")
+    tiny.git("push", "--quiet", "origin", "main")
+    event = {"repository": {"default_branch": "main"}}
+    here = hub.environment(GITHUB_SERVER_URL=f"file://{tmp_path / 'server'}", GITHUB_RUN_ID="5")
+
+    measuring = tiny.runner(event, "push", **here)
+    assert measuring.run(tiny.job("bench-main.yml", "measure")) == "success", measuring.log
+    files = measuring.uploads["results"]
+    assert any(re.fullmatch(rf".+/{tiny.git('rev-parse', 'HEAD')[:8]}-.+\.json", name) for name in files)
+    hub.add_artifact(5, "results", packed({name: path.read_bytes() for name, path in files.items()}))
+    shutil.rmtree(tiny.root / ".asv")
+
+    storing = tiny.runner(event, "push", **here)
+    assert storing.run(tiny.job("bench-main.yml", "store")) == "success", storing.log
+
+    building = tiny.runner(event, "workflow_run", **here)
+    assert building.run(tiny.job("bench-pages.yml", "build")) == "success", building.log
+    assert "index.html" in building.uploads["github-pages"]
+
+    checking = tiny.runner(event, "schedule", **here)
+    assert checking.run(tiny.job("bench-check.yml", "check")) == "success", checking.log
+    found = checking.uploads["check"]["check.json"].read_bytes()
+    assert check_findings.read(found) == []
+    hub.add_artifact(5, "check", packed({"check.json": found}))
+    settling = tiny.runner(event, "schedule", **here)
+    assert settling.run(tiny.job("bench-check.yml", "issues")) == "success", settling.log
+    assert hub.issues == []
 
 
 def readme_workflow() -> Workflow:

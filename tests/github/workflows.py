@@ -139,7 +139,7 @@ def outside() -> dict[str, str]:
 class Runner:
     """Runs jobs' steps in a checkout, as a runner would; actions of others do nothing but leave what they were given.
 
-    `uploads` are paths by the names of artifacts. Attributes after a job: its log, the text of its step summary.
+    `uploads` are what artifacts hold: paths by their names in it. `log` is what the steps printed.
     """
 
     checkout: Path
@@ -147,7 +147,7 @@ class Runner:
     event: dict[str, Any]
     variables: dict[str, str]
     folder: Path
-    uploads: dict[str, Path] = field(default_factory=dict)
+    uploads: dict[str, dict[str, Path]] = field(default_factory=dict)
     log: str = ""
     status: str = "success"
     _steps: dict[str, Any] = field(default_factory=dict)
@@ -217,9 +217,14 @@ class Runner:
         self._run_steps(document["runs"]["steps"], inputs, folder)
 
     def _upload(self, given: Mapping[str, str]) -> None:
-        path = self.checkout / given["path"]
-        if path.exists():
-            self.uploads[given.get("name", "github-pages")] = path
+        # As the action does it: a name in the artifact begins after the last folder before any wildcard.
+        plain, wildcard, rest = given["path"].partition("/**/")
+        root = self.checkout / plain
+        paths = [root] if root.is_file() else sorted(root.rglob(rest if wildcard else "*"))
+        root = root.parent if root.is_file() else root
+        found = {path.relative_to(root).as_posix(): path for path in paths if path.is_file()}
+        if found:
+            self.uploads[given.get("name", "github-pages")] = found
 
     def _run_line(self, step: Mapping[str, Any], inputs: Mapping[str, Any], action: Path | None) -> None:
         output = self.folder / "output"

@@ -14,8 +14,8 @@ SCHEMA = 1
 KINDS = {"slower", "faster", "suite-slower", "suite-faster"}
 STATES = {"new", "known", "recovered", "gone"}
 FINDING = {
-    "id", "kind", "state", "benchmark", "parameters", "machines", "elsewhere", "engine", "environment", "ratio", "low",
-    "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "known", "evidence",
+    "id", "kind", "state", "benchmark", "parameters", "machines", "elsewhere", "engine", "environment", "ratio",
+    "low", "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "known", "evidence",
 }  # fmt: skip
 LINE = r"[^\x00-\x1f\x7f]{0,400}"
 
