@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import re
@@ -80,6 +81,7 @@ class Hub:
             "body": "",
             "state": "open",
             "user": {"login": login},
+            "updated_at": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **values,
         }
         with self.lock:
@@ -215,7 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
             page, headers = self._page(path, query, listed)
             return 200, page, headers
         if path == "issues" and self.command == "GET":
-            page, headers = self._page(path, query, hub.issues)
+            assert re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?", query.get("since", "")), query
+            shown = [each for each in hub.issues if each["updated_at"] >= query.get("since", "")]
+            page, headers = self._page(path, query, shown)
             return 200, page, headers
         return self._write(path, query, body)
 

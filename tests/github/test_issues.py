@@ -110,6 +110,13 @@ def test_a_copied_marker_of_a_stranger_changes_nothing(hub: Hub, script: Script)
     assert len(hub.issues) == 2
 
 
+def test_an_issue_from_long_ago_is_found(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point(), change_point("other1"))
+    hub.issues[0]["updated_at"] = "2020-01-01T00:00:00Z"
+    bring_up_to_date(hub, script, change_point(), change_point("other2"), run=2)
+    assert len(hub.issues) == 3
+
+
 def test_a_lost_answer_opens_no_second_issue(hub: Hub, script: Script) -> None:
     hub.faults.append(Fault("POST", "issues$", 502, lost=True))
     bring_up_to_date(hub, script, change_point())
