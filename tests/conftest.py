@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: What `git clone` would bring of the suite, by name: enough to test, measure and discover.
 SUITE = (
+    ".github",
     "benchmarks",
     "docs",
     "impl",

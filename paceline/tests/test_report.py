@@ -1,8 +1,11 @@
 """What people and pages are shown: no number without its doubt, no markup from a name."""
 
+import html
+
 import pytest
+from paceline.gate.finding import Finding
 from paceline.gate.settings import Settings, combine, fraction, seconds
-from paceline.gate.verdict import Finding
+from paceline.report import annotations
 from paceline.report.markdown import escape, page
 from paceline.report.terminal import claim, duration, interval, short_names, summary, table
 
@@ -46,13 +49,50 @@ def test_names_are_shortened_only_if_that_keeps_them_apart() -> None:
     assert short_names([SAME, twin]) == ["t.py::test_a", "u.py::test_a"]
 
 
-@pytest.mark.parametrize("hostile", ["<b>", "a|b", "[x](y)", "`c`", "@team", "#1", "a\nb", "**b**"])
+HOSTILE = [
+    "<b>",
+    "a|b",
+    "[x](y)",
+    "`c`",
+    "@team",
+    "#1",
+    "gh-1",
+    "a\nb",
+    "**b**",
+    "https://x.example",
+    "www.x.example",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
 def test_names_from_a_pull_request_show_as_themselves(hostile: str) -> None:
     shown = escape(hostile)
-    for mark in ("<", "\n", "@", "#1"):
-        assert mark not in shown
+    bare = shown.replace("<!-- -->", "")
+    assert "<" not in bare
+    assert "\n" not in shown
     for mark in "|[]`*":
         assert shown.count(mark) == shown.count(f"\\{mark}")
+    for start in ("@team", "#1", "gh-1", "://", "www."):
+        assert start not in shown, "GitHub would make a link of it, or call someone"
+    assert html.unescape(bare.replace("\\", "")) == hostile.replace("\n", " ")
+
+
+def test_what_cannot_be_seen_is_left_out() -> None:
+    assert escape("a\u202eb\u200bc\x00d\r\n") == "a b c d  "
+
+
+def test_annotations_cannot_be_ended_by_a_name() -> None:
+    hostile = Finding("t.py::test_x[50%\n::error::no]", "unsure", 1.0, 0.9, 1.1, 14, "cpu", reason="too noisy")
+    (line,) = annotations.lines([hostile, SAME], lambda _: False)
+    assert line.startswith("::warning title=paceline::t.py::test_x[50%25%0A::error::no]: unsure: ")
+    assert line.endswith("; too noisy")
+
+
+def test_annotations_tell_failures_from_doubts_and_stay_below_githubs_limit() -> None:
+    many = [Finding(f"t.py::test_{number}", "unsure", reason="spent") for number in range(25)]
+    lines = list(annotations.lines([SLOWER, *many, SAME], lambda finding: finding is SLOWER))
+    assert [line.split()[0] for line in lines] == ["::error"] + ["::warning"] * 10
+    assert lines[-1].endswith("::16 more: see the summary of the run")
 
 
 def test_page_begins_with_what_is_red() -> None:
@@ -77,6 +117,15 @@ def test_infinite_and_negative_seconds_are_refused() -> None:
     for text in ("inf", "0", "-1", "nan"):
         with pytest.raises(ValueError, match="positive"):
             seconds(text)
+
+
+def test_a_slowdown_is_accepted_only_on_the_command_line() -> None:
+    accepted = combine({"against": "main", "accept": "worth it"}, {})
+    assert accepted is not None
+    assert accepted.accept == "worth it"
+    setting = combine({"against": "main"}, {"accept": "always"})
+    assert setting is not None
+    assert setting.accept is None
 
 
 def test_revision_is_the_command_lines_then_the_projects_then_the_merge_base() -> None:

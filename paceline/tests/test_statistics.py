@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from paceline.gate import statistics
-from paceline.gate.verdict import Benchmark, Verdict
+from paceline.gate.finding import Verdict
+from paceline.gate.verdict import Benchmark
 from scipy import stats
 
 from paceline import curve

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paceline.gate import statistics
-from paceline.gate.verdict import Benchmark, Verdict
+from paceline.gate.finding import Verdict
+from paceline.gate.verdict import Benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

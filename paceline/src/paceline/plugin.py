@@ -17,10 +17,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from paceline.gate.finding import Finding
     from paceline.gate.selection import Selection
     from paceline.gate.settings import Settings
     from paceline.gate.trial import Trial
-    from paceline.gate.verdict import Finding
 
 WORKER = "paceline.gate.worker"
 PREFIX = "benchmark_against_"
@@ -90,6 +90,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="What to do with benchmarks that stay undecided. Default: pass, and say so.",
     )
     group.addoption(
+        "--benchmark-accept",
+        metavar="REASON",
+        help="Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each.",
+    )
+    group.addoption(
         "--benchmark-record",
         metavar="dirty",
         nargs="?",
@@ -148,6 +153,7 @@ def _settings(config: pytest.Config) -> Settings | None:
     if not hasattr(option, "benchmark_only"):
         raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
     names = {
+        "accept": "benchmark_accept",
         "against": "benchmark_against",
         "alpha": "benchmark_alpha",
         "budget": "benchmark_budget",
@@ -194,7 +200,14 @@ class Gate:
         except PacelineError as error:
             raise pytest.UsageError(str(error)) from None
         self._findings = {finding.name: finding for finding in self._trial.findings()}
+        self._note_exceptions()
         self._write()
+
+    def _note_exceptions(self) -> None:
+        """Keep what was let through visible in every report."""
+        let_through = sum(each.verdict == "slower" and not self._fails(each) for each in self._findings.values())
+        if self._trial is not None and let_through:
+            self._trial.notices.append(f"reviewed exception: {let_through} slower, {self._settings.accept}")
 
     def _selection(self, items: list[pytest.Item]) -> Selection:
         from paceline.gate.selection import Selection
@@ -249,13 +262,12 @@ class Gate:
         return True
 
     def _report(self, item: pytest.Item, when: Any, finding: Finding) -> pytest.TestReport:
-        from paceline.gate.verdict import RED
         from paceline.report.terminal import claim
 
         outcome: Any = "passed"
         longrepr: Any = None
         if when == "call":
-            if finding.verdict in RED or (finding.verdict == "unsure" and self._settings.unsure == "fail"):
+            if self._fails(finding):
                 outcome, longrepr = "failed", claim(finding)
             elif finding.verdict == "unavailable":
                 outcome = "skipped"
@@ -270,6 +282,14 @@ class Gate:
             when=when,
             user_properties=properties if when == "call" else (),
         )
+
+    def _fails(self, finding: Finding) -> bool:
+        from paceline.gate.finding import RED
+
+        if finding.verdict == "unsure":
+            return self._settings.unsure == "fail"
+        accepted = finding.verdict == "slower" and self._settings.accept is not None
+        return finding.verdict in RED and not accepted
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table: all of it, or after an interruption what is known so far."""
@@ -299,6 +319,11 @@ class Gate:
         for notice in notices:
             terminalreporter.write_line(f"note: {notice}")
         terminalreporter.write_line(summary(findings, trial.seconds))
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from paceline.report import annotations
+
+            for line in annotations.lines(findings, self._fails):
+                terminalreporter.write_line(line)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ class Settings:
     unsure: str = "pass"
     timeout: float = 120.0
     overlay: tuple[str, ...] = ()
+    accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
 
 
 def fraction(text: str | float) -> float:
@@ -96,6 +97,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "fail")),
             timeout=seconds(given.get("timeout", 120.0)),
             overlay=tuple(given.get("overlay", ())),
+            accept=command_line.get("accept"),
         )
     except (TypeError, ValueError) as error:
         raise PacelineError(f"[tool.paceline] or the command line: {error}") from error

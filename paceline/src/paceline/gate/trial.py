@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from paceline.errors import PacelineError
 from paceline.gate import checkout, schedule, statistics
 from paceline.gate.checkout import Workspace
+from paceline.gate.finding import Finding, Verdict
 from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Launch, Pair
 from paceline.gate.schedule import SIDES
 from paceline.gate.trees import Trees
-from paceline.gate.verdict import Benchmark, Finding, Verdict
+from paceline.gate.verdict import Benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,7 +66,13 @@ class Trial:
         known = {finding.name: finding for finding in self._apart}
         known |= {name: benchmark.finding() for name, benchmark in self._benchmarks.items()}
         order = [name for name in self.selection.benchmarks if name in known]
-        return [known[name] for name in order] + [known[name] for name in known if name not in order]
+        order += [name for name in known if name not in order]
+        return [self._with_acceptance(known[name]) for name in order]
+
+    def _with_acceptance(self, finding: Finding) -> Finding:
+        if self.settings.accept is None or finding.verdict != Verdict.SLOWER.value:
+            return finding
+        return replace(finding, reason="; ".join(filter(None, (f"accepted: {self.settings.accept}", finding.reason))))
 
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import statistics as averages
-from dataclasses import asdict, dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from paceline.gate import statistics
+from paceline.gate.finding import Finding, Verdict
 from paceline.gate.schedule import SIDES
 
 if TYPE_CHECKING:
@@ -20,50 +20,6 @@ if TYPE_CHECKING:
 
 HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 FAILURES = 2  # a test that fails is tried once more, in fresh processes
-
-
-class Verdict(Enum):
-    """What a gate says of a benchmark."""
-
-    SLOWER = "slower"
-    FASTER = "faster"
-    SAME = "same"
-    UNSURE = "unsure"
-    NEW = "new"
-    REMOVED = "removed"
-    CHANGED = "changed"
-    BROKEN = "broken"
-    UNAVAILABLE = "unavailable"
-
-
-# What fails its test; an unsure one does so only if asked.
-RED = frozenset({Verdict.SLOWER.value, Verdict.BROKEN.value})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A verdict with its evidence.
-
-    `ratio` is head's time over base's, with its exact 95 % interval `low` to `high`; with five rounds `low`
-    is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that this noise
-    would let the gate tell from none in nine trials of ten. Times are seconds per call.
-    """
-
-    name: str
-    verdict: str
-    ratio: float | None = None
-    low: float | None = None
-    high: float | None = None
-    rounds: int = 0
-    clock: str | None = None
-    base_seconds: float | None = None
-    head_seconds: float | None = None
-    detectable: float | None = None
-    reason: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields in the order of the schema."""
-        return asdict(self)
 
 
 @dataclass

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING
 
-from paceline.gate.verdict import RED
+from paceline.gate.finding import RED
 from paceline.report.terminal import HEADINGS, cells, short_names, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paceline.gate.verdict import Finding
+    from paceline.gate.finding import Finding
 
 
 def escape(text: str) -> str:
-    """Text that shows as itself in a cell: no markup, no link, no new row."""
-    shown = html.escape(text.replace("\n", " "))
-    for mark in "\\`*_[]|~@#":
-        shown = shown.replace(mark, f"\\{mark}" if mark not in "@#" else f"&#{ord(mark)};")
-    return shown
+    """Text that shows as itself in a cell: no markup, no link, no mention, no new row, nothing invisible."""
+    shown = html.escape("".join(character if character.isprintable() else " " for character in text), quote=False)
+    for mark in "\\`*_[]|~":
+        shown = shown.replace(mark, f"\\{mark}")
+    # GitHub looks for people, issues and addresses in the text as it will show, where an entity is its character
+    # again; a comment splits that text.
+    return re.sub(r"@|#|:(?=//)|www(?=\.)|GH(?=-)", r"\g<0><!-- -->", shown, flags=re.IGNORECASE)
 
 
 def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) -> str:

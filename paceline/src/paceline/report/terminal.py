@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paceline.gate.verdict import Finding
+    from paceline.gate.finding import Finding
 
 NOTHING = "-"
 HEADINGS = (

@@ -1,0 +1,61 @@
+"""`python3 -I .github/scripts COMMAND`: what jobs on GitHub run beside the commands of `paceline`.
+
+Needs the standard library and this checkout, nothing installed: some of these jobs may write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "paceline" / "src"))
+
+from hub import affected, comment, gate, install, issues, release, store
+from paceline.errors import PacelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Command(Protocol):
+    """What a module of a command gives."""
+
+    def add(self, commands: Any, /) -> None:
+        """Add the command to the command line."""
+
+    def run(self, arguments: argparse.Namespace, environment: Mapping[str, str], /) -> int:
+        """Do it, and return the exit status."""
+        ...
+
+
+COMMANDS: dict[str, Command] = {
+    "affected": affected,
+    "comment": comment,
+    "gate": gate,
+    "install": install,
+    "issues": issues,
+    "release": release,
+    "store": store,
+}
+WRONG_USE = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status, which is 4 with one line of why if it could not be done."""
+    parser = argparse.ArgumentParser(prog=".github/scripts", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in COMMANDS.values():
+        command.add(commands)
+    given = parser.parse_args(arguments)
+    try:
+        return COMMANDS[given.command].run(given, os.environ)
+    except PacelineError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return WRONG_USE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

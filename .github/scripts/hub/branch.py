@@ -1,0 +1,138 @@
+"""Appends files to a branch that others append to at the same time, without ever holding the whole of it.
+
+Only the tip's list of files is fetched, and of the files those that are merged: a year of runs costs no more time
+to append to than a day. Whoever was first wins the push; the other looks again and adds to what is there now.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+
+from hub.strict import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    #: From what is there (None if nothing is) and what is to be added, what is to be there.
+    Settle = Callable[[str, bytes | None, bytes], bytes]
+
+TRIES = 40
+LONGEST_PAUSE = 10.0  # seconds
+TIP = "refs/paceline/tip"
+AUTHOR = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+
+
+class GitError(PacelineError):
+    """Git refused."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch of a remote repository, in a scratch repository of ours."""
+
+    remote: str
+    name: str
+    folder: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    @contextmanager
+    def of(cls, remote: str, name: str, token: str | None) -> Iterator[Branch]:
+        """Open the branch; `token` is kept from command lines and from disk."""
+        with tempfile.TemporaryDirectory(prefix="paceline-store-") as folder:
+            branch = cls(remote, name, Path(folder), {**os.environ, **_environment(remote, token)})
+            branch.git("init", "--quiet", "--bare")
+            branch.git("remote", "add", "origin", remote)
+            yield branch
+
+    def git(self, *arguments: str, content: bytes | None = None, quiet: bool = False) -> bytes:
+        """Run git; returns what it prints. Raises GitError, or returns nothing if `quiet`."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, env=self.environment, input=content or b"", capture_output=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode and not quiet:
+            said = " ".join(done.stderr.decode(errors="replace").split())
+            raise GitError(f"git {arguments[0]} for {self.remote} ended with {done.returncode}: {said[-400:]}")
+        return b"" if done.returncode else done.stdout
+
+    def append(self, files: Mapping[str, bytes], message: str, settle: Settle) -> str | None:
+        """Add files by their paths; returns the new commit, None if all was there. Raises GitError, RefusedError."""
+        why = ""
+        for attempt in range(TRIES):
+            tip = self._fetch()
+            commit = self._commit(tip, files, message, settle)
+            if commit is None:
+                return None
+            try:
+                self.git("push", "--quiet", "origin", f"{commit}:refs/heads/{self.name}")
+            except GitError as error:
+                why = str(error)
+            else:
+                return commit
+            # Drawn, so that writers who met once do not meet again for ever.
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2**attempt)))  # noqa: S311
+        raise GitError(f"others were first, or the push is refused, {TRIES} times: {why}")
+
+    def _fetch(self) -> str | None:
+        """Return the tip, None if there is no such branch yet."""
+        if not self.git("ls-remote", "origin", f"refs/heads/{self.name}").strip():
+            return None
+        wanted = f"+refs/heads/{self.name}:{TIP}"
+        self.git("fetch", "--quiet", "--no-tags", "--depth=1", "--filter=blob:none", "origin", wanted)
+        return self.git("rev-parse", TIP).decode().strip()
+
+    def _commit(self, tip: str | None, files: Mapping[str, bytes], message: str, settle: Settle) -> str | None:
+        self.git("read-tree", tip or "--empty")
+        for path, content in files.items():
+            settled = settle(path, self._content(tip, path), content)
+            blob = self.git("hash-object", "-w", "--stdin", content=settled).decode().strip()
+            self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        # Files that were not fetched are there all the same, on the remote.
+        tree = self.git("write-tree", "--missing-ok").decode().strip()
+        if tip is not None and tree == self.git("rev-parse", f"{tip}^{{tree}}").decode().strip():
+            return None
+        parents = [] if tip is None else ["-p", tip]
+        return self.git("commit-tree", tree, *parents, "-m", message).decode().strip()
+
+    def _content(self, tip: str | None, path: str) -> bytes | None:
+        if tip is None or not self.git("rev-parse", "--verify", "--quiet", f"{tip}:{path}", quiet=True):
+            return None
+        return self.git("cat-file", "blob", f"{tip}:{path}")
+
+
+def immutable(path: str, old: bytes | None, new: bytes) -> bytes:
+    """Settle a file that never changes once it is written."""
+    if old is not None and old != new:
+        raise RefusedError(f"{path} is there already, with other contents: a recorded run never changes")
+    return new
+
+
+def _environment(remote: str, token: str | None) -> dict[str, str]:
+    name, email = AUTHOR
+    variables = {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
+    }
+    if token and remote.startswith("https://"):
+        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        variables |= {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "http.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {secret}",
+        }
+    return variables

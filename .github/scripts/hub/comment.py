@@ -1,0 +1,184 @@
+"""`comment`: one sticky comment on the pull request that a gate was run for.
+
+Runs with the right to write to pull requests, after a job that ran a stranger's code. The artifact is that code's
+word: it says what the gate found, and nothing else. Which pull request it was is asked of GitHub.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from paceline.gate.finding import RED
+from paceline.report.markdown import escape
+from paceline.report.terminal import HEADINGS, cells, short_names, summary
+
+from hub import api as github
+from hub import archive, gate_findings, job
+from hub.gate_findings import FILE
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from paceline.gate.finding import Finding
+
+    from hub.api import Api
+    from hub.gate_findings import Gate
+
+ARTIFACT = "gate"
+MARKER = re.compile(r"<!-- paceline:gate run=([0-9]{1,20}) -->")
+LONGEST = 60_000  # characters; GitHub takes 65 536
+SHOWN = 300  # characters of a reason
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The run that judged, and the commit it judged, as GitHub tells."""
+
+    run: int
+    commit: str
+    owner: str
+    branch: str
+
+
+def add(commands: Any) -> None:
+    """Add the command to the command line."""
+    commands.add_parser("comment", help="post what a gate found to its pull request (workflow_run)")
+
+
+def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Post or update the comment; posts nothing, and says why, where it cannot be sure."""
+    judged = _judged(job.event(environment))
+    if judged is None:
+        print("nothing to post: the run was not of a pull request, or its fork is gone")
+        return 0
+    api = github.Api.of_job(environment)
+    packed = github.artifact(api, judged.run, ARTIFACT, gate_findings.LARGEST)
+    if packed is None:
+        print(f"nothing to post: run {judged.run} left no artifact {ARTIFACT!r}; its own log says why")
+        return 0
+    gate = gate_findings.read(archive.members(packed, re.escape(FILE), 1, gate_findings.LARGEST)[FILE])
+    number = _pull_request(api, judged)
+    if number is None:
+        print(f"nothing to post: not exactly one open pull request has its head at {judged.commit}")
+        return 0
+    _post(api, environment, number, judged, page(gate, judged, job.run_address(environment, judged.run)))
+    return 0
+
+
+def _judged(event: dict[str, Any]) -> Judged | None:
+    """Read the part of a `workflow_run` event that is needed; it is empty where a fork was deleted."""
+    told = job.path(event, "workflow_run")
+    found = (
+        job.path(told, "id"),
+        job.path(told, "head_sha"),
+        job.path(told, "head_repository", "owner", "login"),
+        job.path(told, "head_branch"),
+    )
+    if job.path(told, "event") != "pull_request" or not isinstance(found[0], int):
+        return None
+    if not all(isinstance(text, str) and text for text in found[1:]) or not re.fullmatch(job.COMMIT, found[1]):
+        return None
+    return Judged(*found)
+
+
+def _pull_request(api: Api, judged: Judged) -> int | None:
+    """Ask for the one open pull request of this branch that still has this head."""
+    numbers = [
+        each["number"]
+        for each in api.every("pulls", state="open", head=f"{judged.owner}:{judged.branch}")
+        if job.path(each, "head", "sha") == judged.commit
+        and job.path(each, "head", "ref") == judged.branch
+        and job.path(each, "head", "repo", "owner", "login") == judged.owner
+        and isinstance(each.get("number"), int)
+    ]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def page(gate: Gate, judged: Judged, address: str) -> str:
+    """Write the comment: what is slower or broken first, the rest folded, rows left out where it grows too long."""
+    pairs = list(zip(gate.findings, short_names(gate.findings), strict=True))
+    red = [pair for pair in pairs if pair[0].verdict in RED]
+    rest = [pair for pair in pairs if pair[0].verdict not in RED]
+    head = [
+        f"<!-- paceline:gate run={judged.run} -->",
+        f"### paceline: {escape(summary(gate.findings, gate.seconds)) if pairs else 'no benchmark'}",
+        "",
+        f"{'' if red else 'Nothing is slower. '}Commit {judged.commit[:12]}, [all about this run]({address}).",
+        "",
+    ]
+    parts = [*_table(red)]
+    if rest:
+        parts += ["<details>", f"<summary>{len(rest)} {'more' if red else 'in all'}</summary>", "", *_table(rest)]
+    return _within(head, parts, tail=["</details>"] if rest else [])
+
+
+def _within(head: Sequence[str], parts: Sequence[str], tail: Sequence[str]) -> str:
+    """Join lines up to the longest comment that there may be; a table's rows are what is left out."""
+    left = LONGEST - sum(len(line) + 1 for line in [*head, *tail]) - 200
+    kept: list[str] = []
+    for number, line in enumerate(parts):
+        left -= len(line) + 1
+        if left < 0:
+            inside = "<details>" in kept
+            note = ["", f"{len(parts) - number} more lines are in the summary of the run.", ""]
+            return "\n".join([*head, *kept, *note, *(tail if inside else [])]) + "\n"
+        kept.append(line)
+    return "\n".join([*head, *kept, *tail]) + "\n"
+
+
+def _table(pairs: Sequence[tuple[Finding, str]]) -> list[str]:
+    if not pairs:
+        return []
+    rows = [_row([escape(cell) for cell in cells(finding, name)]) for finding, name in pairs]
+    reasons = [f"- {escape(name)}: {escape(each.reason[:SHOWN])}" for each, name in pairs if each.reason]
+    return [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *rows, "", *reasons, *([""] if reasons else [])]
+
+
+def _row(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _post(api: Api, environment: Mapping[str, str], number: int, judged: Judged, text: str) -> None:
+    """Bring the sticky comment up to date; the oldest of ours stays, and copies that a race left go."""
+
+    def ours() -> list[dict[str, Any]]:
+        found = [each for each in api.every(f"issues/{number}/comments") if _is_ours(each, environment)]
+        return sorted(found, key=lambda each: int(each["id"]))
+
+    def first() -> dict[str, Any] | None:
+        return next(iter(ours()), None)
+
+    def create() -> dict[str, Any]:
+        made: dict[str, Any] = api.ask("POST", f"issues/{number}/comments", {"body": text}).document()
+        return made
+
+    kept = github.ensure(first, create, api.sleep)
+    for copy in [each for each in ours() if each["id"] != kept["id"]]:
+        older, newer = sorted((kept, copy), key=lambda each: int(each["id"]))
+        _remove(api, newer["id"])
+        kept = older
+    if kept["body"] != text and _run_of(kept) <= judged.run:
+        api.ask("PATCH", f"issues/comments/{kept['id']}", {"body": text})
+    print(f"pull request {number}: comment {kept['id']} is up to date")
+
+
+def _remove(api: Api, comment: int) -> None:
+    try:
+        api.ask("DELETE", f"issues/comments/{comment}")
+    except github.ApiError as error:
+        if error.status != 404:  # the other writer of the race was quicker
+            raise
+
+
+def _is_ours(entry: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
+    body = entry.get("body")
+    is_sticky = isinstance(body, str) and MARKER.match(body) is not None
+    return is_sticky and isinstance(entry.get("id"), int) and job.is_own(entry, environment)
+
+
+def _run_of(comment: Mapping[str, Any]) -> int:
+    marker = MARKER.match(comment["body"])
+    return int(marker[1]) if marker else 0

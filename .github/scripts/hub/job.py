@@ -1,0 +1,61 @@
+"""What GitHub tells a job about itself: the event and the environment. GitHub's word, not the pull request's."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMIT = r"[0-9a-f]{40}"
+
+
+def event(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read the event that started the job. Raises PacelineError."""
+    path = Path(environment.get("GITHUB_EVENT_PATH", ""))
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PacelineError(f"GITHUB_EVENT_PATH {str(path)!r} cannot be read ({error}): run this in a job") from None
+    if not isinstance(document, dict):
+        raise PacelineError(f"GITHUB_EVENT_PATH {str(path)!r} holds no object")
+    return document
+
+
+def run_id(environment: Mapping[str, str]) -> int:
+    """Return the number of the job's own run. Raises PacelineError."""
+    number = environment.get("GITHUB_RUN_ID", "")
+    if not re.fullmatch(r"[0-9]{1,20}", number):
+        raise PacelineError(f"GITHUB_RUN_ID is {number!r}, no number: run this in a job on GitHub")
+    return int(number)
+
+
+def commit(environment: Mapping[str, str]) -> str:
+    """Return the commit that the job runs for. Raises PacelineError."""
+    sha = environment.get("GITHUB_SHA", "")
+    if not re.fullmatch(COMMIT, sha):
+        raise PacelineError(f"GITHUB_SHA is {sha!r}, no commit: run this in a job on GitHub")
+    return sha
+
+
+def run_address(environment: Mapping[str, str], run: int) -> str:
+    """Return the address of a run's page."""
+    server = environment.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
+    return f"{server}/{environment.get('GITHUB_REPOSITORY', '')}/actions/runs/{run}"
+
+
+def path(document: Any, *keys: str) -> Any:
+    """Follow keys into nested objects; None where one is missing."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def is_own(entry: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
+    """Whether a comment or issue was written by the bot whose token the job has: others may copy a marker."""
+    return bool(path(entry, "user", "login") == environment.get("PACELINE_BOT", "github-actions[bot]"))

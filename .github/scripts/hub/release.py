@@ -1,0 +1,111 @@
+"""`release`: builds paceline's sdist and wheel, and looks at them as the one who installs them will."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
+
+from hub.install import PACELINE
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping
+
+PREFIX = "paceline-v"
+ENTRY_POINTS = ("paceline = paceline.plugin", "paceline = paceline.cli:main")
+
+
+def add(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("release", help="build paceline's sdist and wheel, and check them")
+    parser.add_argument("--out", type=Path, default=Path("dist"), help="an empty or new folder (default: dist)")
+
+
+def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Build and check; returns 0, or raises PacelineError with what is wrong."""
+    version = str(tomllib.loads((PACELINE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    if environment.get("GITHUB_REF_TYPE") == "tag":
+        check_tag(environment.get("GITHUB_REF_NAME", ""), version)
+    out: Path = arguments.out
+    if out.is_dir() and any(out.iterdir()):
+        raise PacelineError(f"{out} is not empty: remove it, so that nothing old is published")
+    _call(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(PACELINE))
+    wheel, sdist = out / f"paceline-{version}-py3-none-any.whl", out / f"paceline-{version}.tar.gz"
+    if {path.name for path in out.iterdir()} != {wheel.name, sdist.name}:
+        raise PacelineError(f"{out} holds {sorted(path.name for path in out.iterdir())}, not one wheel and one sdist")
+    _call(sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist))
+    check_wheel(wheel, _sources())
+    check_sdist(sdist, _sources())
+    _install(wheel)
+    print(f"{wheel.name} and {sdist.name}: built, checked and installed")
+    return 0
+
+
+def check_tag(tag: str, version: str) -> None:
+    """Raise PacelineError unless the tag names the version that is built."""
+    if tag != PREFIX + version:
+        raise PacelineError(
+            f"the tag is {tag!r}, but paceline/pyproject.toml has version {version}: tag {PREFIX}{version}"
+        )
+
+
+def _sources() -> set[str]:
+    """Return what a user of the package gets, by path below `src`."""
+    source = PACELINE / "src"
+    files = (path for path in (source / "paceline").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(source).as_posix() for path in files}
+
+
+def check_wheel(wheel: Path, sources: Iterable[str]) -> None:
+    """Raise PacelineError unless the wheel holds every source file, nothing else of ours, and the entry points."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        points = next((name for name in names if name.endswith(".dist-info/entry_points.txt")), None)
+        declared = archive.read(points).decode() if points else ""
+    _compare(wheel.name, {name for name in names if ".dist-info/" not in name}, set(sources))
+    for point in ENTRY_POINTS:
+        if point not in declared:
+            raise PacelineError(f"{wheel.name} lacks the entry point `{point}`")
+
+
+def check_sdist(sdist: Path, sources: Iterable[str]) -> None:
+    """Raise PacelineError unless the sdist holds every source file."""
+    with tarfile.open(sdist) as archive:
+        names = {re.sub(r"^[^/]+/", "", name) for name in archive.getnames()}
+    found = {name.removeprefix("src/") for name in names if name.startswith("src/paceline/")}
+    _compare(sdist.name, found & set(sources), set(sources))
+
+
+def _compare(where: str, found: set[str], wanted: set[str]) -> None:
+    if found != wanted:
+        raise PacelineError(
+            f"{where} lacks {sorted(wanted - found)[:5]} and has {sorted(found - wanted)[:5]} too many:"
+            " see [tool.setuptools] in paceline/pyproject.toml"
+        )
+
+
+def _install(wheel: Path) -> None:
+    """Install the wheel where nothing else is, and ask it for help."""
+    with tempfile.TemporaryDirectory(prefix="paceline-release-") as folder:
+        venv.create(folder, with_pip=True)
+        binaries = Path(folder, "Scripts" if sys.platform == "win32" else "bin")
+        _call(str(binaries / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", str(wheel))
+        _call(str(binaries / "paceline"), "--help")
+        _call(str(binaries / "pytest"), "--help", expected="--benchmark-against")
+
+
+def _call(*command: str, expected: str = "") -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    print(done.stdout if not expected else "", end="", flush=True)
+    if done.returncode or expected not in done.stdout:
+        raise PacelineError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout[-600:]}")

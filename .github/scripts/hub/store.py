@@ -1,0 +1,86 @@
+"""`store`: what the jobs of this run have measured joins the shared history, a branch of files that never change."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
+
+from hub import api as github
+from hub import archive, gate_findings, job, result_files
+from hub.branch import Branch, immutable
+from hub.gate_findings import FILE
+from hub.strict import RefusedError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+
+BRANCH = "benchmark-results"
+LARGEST = 20_000_000  # bytes of an artifact
+
+
+def add(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("store", help="append what this run measured to the branch of results")
+    parser.add_argument("artifacts", nargs="+", metavar="ARTIFACT", help="names of this run's artifacts")
+    parser.add_argument("--aa", action="store_true", help="they are gates of a commit against itself")
+    parser.add_argument("--remote", help="the repository to push to (default: the job's own)")
+    parser.add_argument("--branch", default=BRANCH, help="default: %(default)s")
+
+
+def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Validate and append; a job of a matrix that left nothing is named, and fails the job only if all did."""
+    api = github.Api.of_job(environment)
+    read = _gate if arguments.aa else _results
+    files: dict[str, bytes] = {}
+    for name in arguments.artifacts:
+        packed = github.artifact(api, job.run_id(environment), name, LARGEST)
+        if packed is None:
+            print(f"::warning title=paceline::no artifact {name}: its job left nothing to store")
+            continue
+        _join(files, read(packed, environment))
+    if not files:
+        raise PacelineError(f"nothing to store: none of {', '.join(arguments.artifacts)} is there")
+    remote = arguments.remote or _remote(environment)
+    message = result_files.commit_message(files, job.commit(environment)) if not arguments.aa else "Add a gate's A/A"
+    with Branch.of(remote, arguments.branch, api.token) as branch:
+        commit = branch.append(files, message, _settle)
+    print(f"{arguments.branch}: {commit or 'all was there already'}")
+    return 0
+
+
+def _results(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
+    files = archive.members(packed, result_files.NAMES, result_files.MOST, result_files.LARGEST)
+    result_files.check(files, job.commit(environment))
+    return {f"results/{name}": content for name, content in files.items()}
+
+
+def _gate(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
+    content = archive.members(packed, re.escape(FILE), 1, gate_findings.LARGEST)[FILE]
+    gate_findings.read(content)
+    today = dt.datetime.now(dt.UTC).date()
+    return {f"aa/{today}-{job.run_id(environment)}.json": content}
+
+
+def _join(files: dict[str, bytes], more: Mapping[str, bytes]) -> None:
+    for path, content in more.items():
+        files[path] = _settle(path, files.get(path), content)
+
+
+def _settle(path: str, old: bytes | None, new: bytes) -> bytes:
+    if old is None or not result_files.is_shared(path):
+        return immutable(path, old, new)
+    try:
+        return result_files.merge(old, new, path)
+    except (RefusedError, TypeError, AttributeError):
+        print(f"::warning title=paceline::{path} on the branch was not readable, and is written anew")
+        return new
+
+
+def _remote(environment: Mapping[str, str]) -> str:
+    server = environment.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
+    return f"{server}/{environment['GITHUB_REPOSITORY']}.git"

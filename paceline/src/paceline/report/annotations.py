@@ -1,0 +1,33 @@
+"""What GitHub shows beside a run. Names and reasons are others' words, so none may start a command of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paceline.report.terminal import claim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from paceline.gate.finding import Finding
+
+AT_MOST = 10  # of a level: GitHub drops what a step says beyond that
+
+
+def lines(findings: Sequence[Finding], fails: Callable[[Finding], bool]) -> Iterator[str]:
+    """Yield an error for each that fails, and a warning for each that passes without being proved harmless."""
+    bad = [finding for finding in findings if fails(finding)]
+    doubtful = [each for each in findings if each.verdict in {"unsure", "slower"} and each not in bad]
+    for level, of_level in (("error", bad), ("warning", doubtful)):
+        shown = of_level if len(of_level) <= AT_MOST else of_level[: AT_MOST - 1]
+        for finding in shown:
+            yield command(level, f"{finding.name}: {claim(finding)}")
+        if len(shown) < len(of_level):
+            yield command(level, f"{len(of_level) - len(shown)} more: see the summary of the run")
+
+
+def command(level: str, text: str) -> str:
+    """One workflow command, escaped as GitHub's own toolkit does it."""
+    for mark in "%\r\n":
+        text = text.replace(mark, f"%{ord(mark):02X}")
+    return f"::{level} title=paceline::{text}"

@@ -1,0 +1,116 @@
+"""Whom the label lets through, which benchmarks a change touches, and what the action's inputs become."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hub import affected, gate
+
+from tests.github.documents import BASE, HEAD
+from tests.github.workflows import ROOT, outside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def labeled(**more: Any) -> dict[str, Any]:
+    """The event of giving the label to HEAD."""
+    told = {"head": {"sha": HEAD}, "labels": [{"name": gate.LABEL}]}
+    return {
+        "action": "labeled",
+        "label": {"name": gate.LABEL},
+        "pull_request": told,
+        "sender": {"login": "alice"},
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "tested", "giver"),
+    [
+        (labeled(), HEAD, "alice"),
+        (labeled(sender={"login": "robot[bot]"}), HEAD, "robot[bot]"),
+        (labeled(sender={"login": "<script>"}), HEAD, "someone"),
+        (labeled(), BASE, None),  # given for another commit than the one that is checked out
+        (labeled(action="unlabeled"), HEAD, None),
+        (labeled(action="synchronize"), HEAD, None),  # a push after the label was given
+        (labeled(action="opened"), HEAD, None),
+        (labeled(label={"name": "slowdown"}), HEAD, None),
+        (labeled(pull_request=None), HEAD, None),
+        ({}, HEAD, None),
+    ],
+)
+def test_the_label_counts_for_the_commit_that_it_was_given_for(event: Any, tested: str, giver: str | None) -> None:
+    assert gate.accepted_by(event, tested) == giver
+
+
+@pytest.mark.parametrize(
+    ("paths", "expression"),
+    [
+        ([], "python or numpy"),
+        (["README.md", "paceline/src/paceline/cli.py", "impl/README.md", ""], "python or numpy"),
+        (["impl/least_squares/sums_python.py"], "python or numpy or least_squares"),
+        (["impl/least_squares/a.py", "impl/least_squares/b.py"], "python or numpy or least_squares"),
+        (["impl/lines/a.py", "impl/text_training/b.py"], "python or numpy or lines or text_training"),
+        (["impl/_dense_jax.py"], "python or numpy or jax"),
+        (["impl/_shared/problem.py"], "python or numpy"),
+        (["impl/x' --collect-only '/a.py", "impl/a b/c.py", "impl/-k/c.py"], "python or numpy"),
+    ],
+)  # fmt: skip
+def test_what_a_change_touches_is_judged(paths: list[str], expression: str) -> None:
+    assert affected.expression(paths) == expression
+
+
+def test_what_is_judged_is_handed_to_the_next_step(tmp_path: Path) -> None:
+    def run(*command: str) -> str:
+        environment = outside() | {"GITHUB_OUTPUT": str(tmp_path / "output")}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    commit = (
+        "git",
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.org",
+        "commit",
+        "--quiet",
+        "--allow-empty",
+        "-mx",
+    )
+    run("git", "init", "--quiet")
+    run(*commit)
+    (tmp_path / "impl" / "text_training").mkdir(parents=True)
+    (tmp_path / "impl" / "text_training" / "descent_torch.py").write_text("", encoding="utf-8")
+    run("git", "add", "impl")
+    run(*commit)
+    run(sys.executable, "-I", str(ROOT / ".github" / "scripts"), "affected", "HEAD^1")
+    assert (tmp_path / "output").read_text(encoding="utf-8") == "arguments=-k 'python or numpy or text_training'\n"
+
+
+def test_expressions_choose_benchmarks_of_this_suite() -> None:
+    from benchmarks import catalog
+
+    names = [
+        f"{workload}-{contender}" for workload in catalog.workloads() for contender in catalog.contenders(workload)
+    ]
+    for word in affected.ALWAYS:
+        assert sum(word in name for name in names) >= 10
+
+
+@pytest.mark.parametrize("broken", ["-k 'open", '"'])
+def test_arguments_that_cannot_be_split_are_one_line(broken: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", str(ROOT / ".github" / "scripts"), "gate"],
+        cwd=tmp_path,
+        env=outside() | {"PACELINE_ARGUMENTS": broken},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("ERROR: the input `arguments` is ")

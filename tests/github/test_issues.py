@@ -1,0 +1,175 @@
+"""One issue for each slowdown, as long as it lasts, and never two."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.github.documents import change_point, check
+from tests.github.fakehub import Fault, packed
+
+if TYPE_CHECKING:
+    from tests.github.conftest import Script
+    from tests.github.fakehub import Hub
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bring_up_to_date(hub: Hub, script: Script, *findings: dict[str, Any], run: int = 1) -> str:
+    """Let a check find these, and run the command; returns what it printed."""
+    hub.add_artifact(run, "check", packed({"check.json": json.dumps(check(*findings))}))
+    done = script("issues", GITHUB_RUN_ID=str(run))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_opened_updated_closed_and_opened_again(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point())
+    (issue,) = hub.issues
+    assert issue["title"] == "benchmarks.test_speed.test_speed('small') is slower by 21.0 %"
+    assert "numpy 2.4.5 to 2.4.6" in issue["body"]
+    assert issue["labels"] == [{"name": "slowdown"}]
+
+    bring_up_to_date(hub, script, change_point(ratio=1.3), run=2)
+    assert issue["title"].endswith("30.0 %")
+
+    bring_up_to_date(hub, script, run=3)
+    assert issue["state"] == "closed"
+    assert "**Gone**" in issue["body"]
+    assert "runs/3)" in issue["body"]
+
+    bring_up_to_date(hub, script, run=4)  # stays closed, untouched
+    bring_up_to_date(hub, script, change_point(), run=5)
+    assert issue["state"] == "open"
+    assert "**Gone**" not in issue["body"]
+    assert len(hub.issues) == 1
+
+
+def test_nothing_new_writes_nothing(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point())
+    written = len(hub.of("PATCH")) + len(hub.of("POST"))
+    bring_up_to_date(hub, script, change_point(), run=2)
+    assert len(hub.of("PATCH")) + len(hub.of("POST")) == written
+
+
+def test_only_slowdowns_that_are_not_known_get_an_issue(hub: Hub, script: Script) -> None:
+    bring_up_to_date(
+        hub,
+        script,
+        change_point("aaaa1", kind="faster", ratio=0.5),
+        change_point("aaaa2", state="known", known={"reason": "worth it", "date": "2026-11-01"}),
+        change_point("aaaa3", kind="suite-slower", benchmark="", parameters=[]),
+    )
+    (issue,) = hub.issues
+    assert issue["title"].startswith("The whole suite is slower")
+
+
+def test_a_slowdown_that_becomes_known_closes_its_issue(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point())
+    bring_up_to_date(
+        hub, script, change_point(state="known", known={"reason": "worth it", "date": "2026-11-01"}), run=2
+    )
+    assert hub.issues[0]["state"] == "closed"
+
+
+def test_a_slowdown_that_was_made_up_for_closes_its_issue(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point())
+    bring_up_to_date(hub, script, change_point(state="recovered", elsewhere=None), run=2)
+    assert hub.issues[0]["state"] == "closed"
+
+
+def test_a_person_who_closes_an_issue_has_decided(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point())
+    hub.issues[0]["state"] = "closed"
+    assert "a person closed it" in bring_up_to_date(hub, script, change_point(ratio=1.5), run=2)
+    assert hub.issues[0]["state"] == "closed"
+    assert len(hub.issues) == 1
+
+
+def test_an_issue_on_a_late_page_or_without_its_label_is_found(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point())
+    hub.issues[0]["labels"] = []
+    for place in range(120):
+        hub.add_issue(login="someone", title=f"talk {place}")
+        hub.add_issue(login="someone", title="a change", body=hub.issues[0]["body"], pull_request={})
+    hub.issues.append(hub.issues.pop(0))
+    bring_up_to_date(hub, script, change_point(ratio=1.4), run=2)
+    assert len(hub.issues) == 241
+    assert hub.issues[-1]["title"].endswith("40.0 %")
+
+
+def test_a_copied_marker_of_a_stranger_changes_nothing(hub: Hub, script: Script) -> None:
+    copied = hub.add_issue(login="stranger", body="<!-- paceline:change-point=abcd1234 state=open -->\nmine")
+    bring_up_to_date(hub, script, change_point())
+    assert copied["body"].endswith("mine")
+    assert copied["state"] == "open"
+    assert len(hub.issues) == 2
+
+
+def test_an_issue_from_long_ago_is_found(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point(), change_point("other1"))
+    hub.issues[0]["updated_at"] = "2020-01-01T00:00:00Z"
+    bring_up_to_date(hub, script, change_point(), change_point("other2"), run=2)
+    assert len(hub.issues) == 3
+
+
+def test_a_lost_answer_opens_no_second_issue(hub: Hub, script: Script) -> None:
+    hub.faults.append(Fault("POST", "issues$", 502, lost=True))
+    bring_up_to_date(hub, script, change_point())
+    assert len(hub.issues) == 1
+
+
+def test_two_runs_at_once_leave_one_open_issue(hub: Hub, script: Script) -> None:
+    for run in (1, 2):
+        hub.add_artifact(run, "check", packed({"check.json": json.dumps(check(change_point()))}))
+    hub.both_are_here = threading.Barrier(2)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-I", str(ROOT / ".github" / "scripts"), "issues"],
+            env=hub.environment(GITHUB_RUN_ID=str(run)),
+            stdout=subprocess.DEVNULL,
+        )
+        for run in (1, 2)
+    ]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    assert [issue["state"] for issue in sorted(hub.issues, key=lambda each: each["number"])] == ["open", "closed"]
+    hub.both_are_here = None
+    bring_up_to_date(hub, script, change_point(), run=3)
+    assert [issue["state"] for issue in hub.issues].count("open") == 1
+    assert len(hub.issues) == 2
+
+
+def test_no_findings_at_all_leave_the_issues_alone(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point())
+    done = script("issues", GITHUB_RUN_ID="2")  # the check failed before it wrote anything
+    assert done.returncode == 0
+    assert "left no findings" in done.stdout
+    assert hub.issues[0]["state"] == "open"
+
+
+def test_a_crowd_of_findings_is_opened_in_parts(hub: Hub, script: Script) -> None:
+    said = bring_up_to_date(hub, script, *(change_point(f"crowd{place}") for place in range(53)))
+    assert len(hub.issues) == 50
+    assert "3 more findings" in said
+
+
+def test_names_show_as_text(hub: Hub, script: Script) -> None:
+    hostile = "t.<img src=x>@team [a](b) `c` https://evil.example #1"
+    bring_up_to_date(hub, script, change_point(benchmark=hostile, machines=["<b>m</b>"], elsewhere="@all"))
+    body = hub.issues[0]["body"].partition("\n")[2].replace("<!-- -->", "\0")
+    for raw in ("<img", "@team", "[a]", " `c`", "://evil", "#1", "<b>", "@all"):
+        assert raw not in body
+    assert "@" not in hub.issues[0]["title"]
+
+
+def test_a_repository_without_issues_is_one_line(hub: Hub, script: Script) -> None:
+    hub.add_artifact(1, "check", packed({"check.json": json.dumps(check(change_point()))}))
+    hub.faults.append(Fault("GET", "/issues$", 410, times=9))
+    done = script("issues", GITHUB_RUN_ID="1")
+    assert done.returncode == 4
+    assert done.stderr.startswith("ERROR: GET ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,316 @@
+"""The jobs' own lines, run one after the other in a small project with a planted slowdown."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hub import check_findings, gate_findings
+
+from tests.github.fakehub import REPOSITORY, packed
+from tests.github.workflows import ROOT, Runner, Workflow, workflows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.github.fakehub import Hub
+
+LABEL = "slowdown-accepted"
+WORK = """
+def total(count):
+    result = 0
+    for value in range(count + {more}):
+        result += value * value
+    return result
+"""
+TEST = """
+import work
+
+
+def test_total_python(benchmark):
+    assert benchmark(work.total, 1000) > 0
+
+
+def test_of_another_library(benchmark):
+    raise AssertionError("not to be chosen: the change does not touch it")
+"""
+PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "tiny"
+version = "1"
+
+[tool.setuptools]
+py-modules = ["work"]
+
+[tool.pytest.ini_options]
+testpaths = ["benchmarks"]
+pythonpath = ["."]
+
+[tool.paceline]
+alpha = 0.0001  # false alarms would fail these tests once in a hundred runs
+"""
+
+
+@dataclass
+class Tiny:
+    """A project on GitHub: `main`, and a pull request's merge commit checked out."""
+
+    root: Path
+    python: Path
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the project."""
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=self.root, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, more: int) -> str:
+        """Commit a slowdown of so many calls in 1000."""
+        (self.root / "work.py").write_text(WORK.format(more=more), encoding="utf-8")
+        self.git("commit", "--quiet", "--allow-empty", "--all", "--message=change")
+        return self.git("rev-parse", "HEAD")
+
+    def propose(self, more: int) -> str:
+        """Check out the merge of a change with main, as GitHub does; returns the change's own commit."""
+        self.git("checkout", "--quiet", "-B", "topic", "main")
+        head = self.commit(more)
+        self.git("checkout", "--quiet", "--detach", "main")
+        self.git("merge", "--quiet", "--no-ff", "--message=Merge", "topic")
+        return head
+
+    def job(self, name: str, job: str) -> dict[str, Any]:
+        """Return a job of a workflow of this repository."""
+        (flow,) = (flow for flow in workflows() if flow.name == name)
+        found: dict[str, Any] = flow.jobs[job]
+        return found
+
+    def runner(self, event: dict[str, Any], event_name: str = "pull_request", **variables: str) -> Runner:
+        """Return a runner that has this checkout, and finds this project's Python first."""
+        folder = self.root.parent / "runner"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        path = folder / "event.json"
+        path.write_text(json.dumps(event), encoding="utf-8")
+        given = {
+            "PATH": f"{self.python.parent}:{os.environ['PATH']}",
+            "GITHUB_EVENT_PATH": str(path),
+            "GITHUB_EVENT_NAME": event_name,
+            "GITHUB_SHA": self.git("rev-parse", "HEAD"),
+            "PIP_NO_INDEX": "1",  # what would be fetched is there already
+            "PIP_NO_BUILD_ISOLATION": "false",  # pip's way to say: no isolation
+            "PIP_NO_DEPS": "1",
+        }
+        return Runner(self.root, event_name, event, given | variables, folder)
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that jobs may install into, and that sees all that this one has."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    site = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
+    seen = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "seen.pth").write_text("\n".join(seen), encoding="utf-8")
+    return folder / "bin" / "python"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, python: Path) -> Tiny:
+    """The project, with this repository's workflows, actions, scripts and paceline in it."""
+    root = tmp_path / "tiny"
+    leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "tests")
+    shutil.copytree(ROOT / ".github", root / ".github", ignore=leave_out)
+    shutil.copytree(ROOT / "paceline", root / "paceline", ignore=leave_out)
+    files = {"pyproject.toml": PROJECT, "benchmarks/test_speed.py": TEST, "requirements.txt": "# nothing\n"}
+    files[".gitignore"] = "__pycache__/\n*.egg-info/\nbuild/\n.asv/\n"
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    tiny = Tiny(root, python)
+    tiny.git("init", "--quiet", "--initial-branch=main")
+    (root / "work.py").write_text(WORK.format(more=0), encoding="utf-8")
+    tiny.git("add", "--all")
+    tiny.git("commit", "--quiet", "--message=first")
+    return tiny
+
+
+def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    """A `pull_request` event."""
+    told = {"number": 7, "head": {"sha": head}, "labels": [{"name": label} for label in labels]}
+    return {"action": action, "number": 7, "pull_request": told, "sender": {"login": "alice"}, **more}
+
+
+def judged(runner: Runner) -> str:
+    """Read the uploaded findings as the comment's job does; returns the verdict."""
+    findings = gate_findings.read(runner.uploads["gate"]["gate.json"].read_bytes()).findings
+    assert [finding.name.rpartition("::")[2] for finding in findings] == ["test_total_python"]
+    return findings[0].verdict
+
+
+@pytest.mark.slow
+def test_the_same_code_is_green(tiny: Tiny) -> None:
+    runner = tiny.runner(pull_request(tiny.propose(0)))
+    assert runner.run(tiny.job("bench-pr.yml", "judge")) == "success", runner.log
+    assert judged(runner) in {"same", "unsure"}
+    assert "same" in runner.summary or "::warning title=paceline::" in runner.log
+    assert "::error" not in runner.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [50, 200])
+def test_a_slowdown_is_red(tiny: Tiny, more: int) -> None:
+    stale = (LABEL,)  # given before this push, so it lets nothing through
+    runner = tiny.runner(pull_request(tiny.propose(more), "synchronize", stale))
+    ended = runner.run(tiny.job("bench-pr.yml", "judge"))
+    verdict = judged(runner)
+    if more == 50 and verdict == "unsure":  # on a busy machine: green then, and not in silence
+        assert ended == "success"
+        assert "::warning title=paceline::benchmarks/test_speed.py::test_total_python: unsure: " in runner.log
+        return
+    assert verdict == "slower", runner.log
+    assert ended == "failure"
+    assert "**slower**" in runner.summary
+    assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
+    assert "take it off and give it again" in runner.log
+
+
+@pytest.mark.slow
+def test_the_label_lets_a_slowdown_through_for_one_commit_and_it_stays_visible(tiny: Tiny) -> None:
+    head = tiny.propose(200)
+    job = tiny.job("bench-pr.yml", "judge")
+
+    runner = tiny.runner(pull_request(head, "labeled", (LABEL,), label={"name": LABEL}))
+    assert runner.name(job) == "gate"
+    assert runner.run(job) == "success", runner.log
+    assert judged(runner) == "slower"
+    assert f"label {LABEL}, given by alice for {head[:12]}" in runner.summary.replace("\\", "")
+    assert "**slower**" in runner.summary
+    assert "::warning title=paceline::" in runner.log
+
+
+def test_another_label_judges_nothing_and_is_no_gate(tiny: Tiny) -> None:
+    job = tiny.job("bench-pr.yml", "judge")
+    head = tiny.git("rev-parse", "main")
+    for action, label, name in (
+        ("labeled", "documentation", "another label"),
+        ("unlabeled", "documentation", "another label"),
+        ("unlabeled", LABEL, "gate"),
+        ("labeled", LABEL, "gate"),
+    ):
+        runner = tiny.runner(pull_request(head, action, label={"name": label}))
+        assert runner.name(job) == name
+        if name != "gate":
+            assert runner.run(job) == "skipped"
+    assert tiny.runner(pull_request(head)).name(job) == "gate"
+
+
+@pytest.mark.slow
+def test_a_broken_benchmark_is_red_whatever_the_label(tiny: Tiny) -> None:
+    tiny.git("checkout", "--quiet", "-B", "topic", "main")
+    (tiny.root / "work.py").write_text("def total(count):\n    raise OSError('gone')\n", encoding="utf-8")
+    tiny.git("commit", "--quiet", "--all", "--message=break")
+    head = tiny.git("rev-parse", "HEAD")
+    tiny.git("checkout", "--quiet", "--detach", "main")
+    tiny.git("merge", "--quiet", "--no-ff", "--message=Merge", "topic")
+    runner = tiny.runner(pull_request(head, "labeled", (LABEL,), label={"name": LABEL}))
+    assert runner.run(tiny.job("bench-pr.yml", "judge")) == "failure"
+    assert judged(runner) == "broken"
+
+
+@pytest.mark.slow
+def test_the_gate_against_itself(tiny: Tiny) -> None:
+    runner = tiny.runner({}, "schedule")
+    job = tiny.job("bench-aa.yml", "judge")
+    test = tiny.root / "benchmarks" / "test_speed.py"
+    test.write_text(TEST.partition("def test_of_another")[0], encoding="utf-8")
+    tiny.git("commit", "--quiet", "--all", "--message=all pass")
+    assert runner.run(job) == "success", runner.log
+    assert gate_findings.read(runner.uploads["aa"]["gate.json"].read_bytes()).findings[0].verdict != "slower"
+
+
+@pytest.mark.slow
+def test_the_readmes_workflow_judges_a_project_of_others(tiny: Tiny) -> None:
+    flow = readme_workflow()
+    (job,) = flow.jobs.values()
+    for step in job["steps"]:
+        if "/.github/actions/gate@" in step["uses"]:
+            step["uses"] = "$/.github/actions/gate"
+            step["with"] = step["with"] | {"arguments": "-k total_python", "install": "-e ."}
+    runner = tiny.runner(pull_request(tiny.propose(200)))
+    assert runner.run(job) == "failure", runner.log
+    assert "**slower**" in runner.summary
+
+
+@pytest.mark.slow
+def test_a_push_is_recorded_stored_fetched_checked_and_shown(tiny: Tiny, hub: Hub, tmp_path: Path) -> None:
+    remote = tmp_path / "server" / f"{REPOSITORY}.git"
+    remote.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
+    subprocess.run(["git", "-C", str(remote), "config", "uploadpack.allowFilter", "true"], check=True)
+    tiny.git("remote", "add", "origin", f"file://{remote}")
+    test = tiny.root / "benchmarks" / "test_speed.py"
+    test.write_text(TEST.partition("def test_of_another")[0], encoding="utf-8")
+    tiny.git("commit", "--quiet", "--all", "--message=all pass")
+    tiny.git("push", "--quiet", "origin", "main")
+    event = {"repository": {"default_branch": "main"}}
+    here = hub.environment(GITHUB_SERVER_URL=f"file://{tmp_path / 'server'}", GITHUB_RUN_ID="5")
+
+    measuring = tiny.runner(event, "push", **here)
+    assert measuring.run(tiny.job("bench-main.yml", "measure")) == "success", measuring.log
+    files = measuring.uploads["results"]
+    assert any(re.fullmatch(rf".+/{tiny.git('rev-parse', 'HEAD')[:8]}-.+\.json", name) for name in files)
+    hub.add_artifact(5, "results", packed({name: path.read_bytes() for name, path in files.items()}))
+    shutil.rmtree(tiny.root / ".asv")
+
+    storing = tiny.runner(event, "push", **here)
+    assert storing.run(tiny.job("bench-main.yml", "store")) == "success", storing.log
+
+    building = tiny.runner(event, "workflow_run", **here)
+    assert building.run(tiny.job("bench-pages.yml", "build")) == "success", building.log
+    assert "index.html" in building.uploads["github-pages"]
+
+    checking = tiny.runner(event, "schedule", **here)
+    assert checking.run(tiny.job("bench-check.yml", "check")) == "success", checking.log
+    found = checking.uploads["check"]["check.json"].read_bytes()
+    assert check_findings.read(found) == []
+    hub.add_artifact(5, "check", packed({"check.json": found}))
+    settling = tiny.runner(event, "schedule", **here)
+    assert settling.run(tiny.job("bench-check.yml", "issues")) == "success", settling.log
+    assert hub.issues == []
+
+
+def readme_workflow() -> Workflow:
+    """Return the workflow that the README tells others to copy."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Gate your own project")[2].partition("\n## ")[0]
+    found = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)
+    assert found, "the README's section `Gate your own project` shows no workflow"
+    return Workflow("README.md", found[1])
+
+
+def test_the_readmes_workflow_is_ten_lines_that_keep_the_rules() -> None:
+    flow = readme_workflow()
+    assert len(flow.text.strip().splitlines()) <= 10
+    assert "pull_request" in flow.triggers
+    assert flow.document["permissions"] == {"contents": "read"}
+    (job,) = flow.jobs.values()
+    checkout, gate = job["steps"]
+    assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
+    document = Workflow("", (ROOT / ".github/actions/gate/action.yml").read_text(encoding="utf-8")).document
+    assert set(gate["with"]) <= set(document["inputs"])
+    assert {"against", "python-version", "arguments", "tolerance", "budget"} <= set(document["inputs"])

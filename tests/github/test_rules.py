@@ -1,0 +1,373 @@
+"""Every rule of how workflows are written here, and for each a workflow that breaks it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.github.workflows import ROOT, Workflow, actions, workflows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Rule = Callable[[Workflow], Iterator[str]]
+
+READ = {"contents": "read"}
+STORE = {"actions": "read", "contents": "write"}
+
+#: What each job may do: a new job, or a new permission, is added here by hand.
+PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
+    "bench-aa.yml": {"judge": READ, "store": STORE},
+    "bench-check.yml": {"check": READ, "issues": {"actions": "read", "contents": "read", "issues": "write"}},
+    "bench-comment.yml": {"comment": {"actions": "read", "contents": "read", "pull-requests": "write"}},
+    "bench-hardware.yml": {"measure": READ, "store": STORE},
+    "bench-main.yml": {"measure": READ, "store": STORE},
+    "bench-pages.yml": {"build": READ, "deploy": {"pages": "write", "id-token": "write"}},
+    "bench-pr.yml": {"judge": READ},
+    "ci.yml": {"test": READ},
+    "release.yml": {"build": READ, "publish": {"id-token": "write"}},
+    "workflow-lint.yml": {"lint": READ},
+}
+RUNNERS = {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "windows-2025"}
+TRUSTED = "python3 -I .github/scripts "
+OF_JOBS_THAT_WRITE = (
+    "actions/checkout@",
+    "actions/download-artifact@",
+    "actions/deploy-pages@",
+    "pypa/gh-action-pypi-",
+)
+READS_HISTORY = re.compile(r"--benchmark-(against|record)|paceline (pages|check)|actions/gate|\.ci/run")
+COMMANDS = (
+    TRUSTED,
+    "python -I .github/scripts ",
+    'python -I "$GITHUB_ACTION_PATH/../../scripts" ',
+    "python -m pip install ",
+    "python -m pytest ",
+    "paceline ",
+    "make ",
+    ".ci/run",
+)
+PIN = re.compile(r"uses: +(?P<action>[\w.-]+/[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
+STRANGERS = re.compile(
+    r"github\.(head_ref|event\.(pull_request\.(title|body|head\.(ref|label))|label|comment|issue|review|commits"
+    r"|workflow_run\.(head_branch|head_commit|display_title|head_repository)|inputs))|\binputs\."
+)
+
+
+def permissions_are_those_of_the_list(flow: Workflow) -> Iterator[str]:
+    if flow.document.get("permissions") != {}:
+        yield "top: permissions are not {}"
+    for name, job in flow.jobs.items():
+        wanted = PERMISSIONS.get(flow.name, {}).get(name)
+        if job.get("permissions") != wanted:
+            yield f"{name}: {job.get('permissions')}, not {wanted}"
+
+
+def strangers_code_may_only_read(flow: Workflow) -> Iterator[str]:
+    if "pull_request_target" in flow.triggers:
+        yield "pull_request_target"
+    if "pull_request" in flow.triggers:
+        for name, job in flow.jobs.items():
+            is_for_pushes = job.get("if") == "github.event_name == 'push'"
+            if set((job.get("permissions") or {"": "write"}).values()) - {"read"} and not is_for_pushes:
+                yield f"{name}: may write"
+
+
+def no_secret_is_used(flow: Workflow) -> Iterator[str]:
+    yield from re.findall(r"secrets\b[^\n]*", re.sub(r"#.*", "", flow.text))
+
+
+def actions_are_pinned(flow: Workflow) -> Iterator[str]:
+    for line in flow.text.splitlines():
+        used = re.search(r"^\s*(?:- )?uses: *(.*)", line)
+        if used and not used[1].startswith("$/.github/actions/") and not PIN.search(line):
+            yield line.strip()
+
+
+def checkouts_keep_no_credentials(flow: Workflow) -> Iterator[str]:
+    for name, step in flow.steps():
+        is_checkout = step.get("uses", "").startswith("actions/checkout@")
+        if is_checkout and step.get("with", {}).get("persist-credentials") is not False:
+            yield f"{name}: persist-credentials"
+
+
+def jobs_end_and_do_not_pile_up(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        if not isinstance(job.get("timeout-minutes"), int):
+            yield f"{name}: timeout-minutes"
+        concurrency = job.get("concurrency") or flow.document.get("concurrency") or {}
+        if not {"group", "cancel-in-progress"} <= set(concurrency):
+            yield f"{name}: concurrency"
+
+
+def runs_are_one_line_of_ours(flow: Workflow) -> Iterator[str]:
+    for name, step in flow.steps():
+        run = step.get("run", COMMANDS[0])
+        if "\n" in run.strip() or not run.startswith(COMMANDS) or re.search(r"[;&|`]|\$\(", run):
+            yield f"{name}: {run}"
+
+
+def runs_have_no_expressions(flow: Workflow) -> Iterator[str]:
+    for name, step in flow.steps():
+        if "${{" in step.get("run", ""):
+            yield f"{name}: {step['run']}"
+
+
+def words_of_strangers_are_only_compared(flow: Workflow) -> Iterator[str]:
+    for name, step in flow.steps():
+        for key in ("with", "env"):
+            for value in step.get(key, {}).values():
+                if STRANGERS.search(str(value)) and flow.jobs[name].get("using") != "composite":
+                    yield f"{name}: {value}"
+    for name, job in flow.jobs.items():
+        for value in job.get("env", {}).values():
+            yield from [f"{name}: {value}"] * bool(STRANGERS.search(str(value)))
+
+
+def jobs_that_write_install_nothing(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        if "write" not in (job.get("permissions") or {}).values():
+            continue
+        for step in job["steps"]:
+            if "run" in step and not step["run"].startswith(TRUSTED):
+                yield f"{name}: {step['run']}"
+            if "uses" in step and not step["uses"].startswith(OF_JOBS_THAT_WRITE):
+                yield f"{name}: {step['uses']}"
+
+
+def jobs_that_write_run_the_default_branch(flow: Workflow) -> Iterator[str]:
+    default = "${{ github.event.repository.default_branch }}"
+    at_hand = "github.ref_name == github.event.repository.default_branch"
+    for name, job in flow.jobs.items():
+        writes = "write" in (job.get("permissions") or {}).values()
+        for step in job.get("steps", []):
+            ref = step.get("with", {}).get("ref")
+            is_checkout = step.get("uses", "").startswith("actions/checkout@")
+            if is_checkout and "workflow_run" in flow.triggers and ref != default:
+                yield f"{name}: checks {ref} out"
+            if is_checkout and writes and ref != default and at_hand not in job.get("if", ""):
+                yield f"{name}: may run on another branch"
+            if is_checkout and ref not in {None, default}:
+                yield f"{name}: checks {ref} out"
+
+
+def nothing_is_cached(flow: Workflow) -> Iterator[str]:
+    for name, step in flow.steps():
+        if "cache" in step.get("uses", "") or any("cache" in key for key in step.get("with", {})):
+            yield f"{name}: {step}"
+
+
+def history_is_there_where_it_is_read(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        lines = [step.get("run", "") + step.get("uses", "") for step in job.get("steps", [])]
+        needs = any(READS_HISTORY.search(line) for line in lines)
+        depths = [step.get("with", {}).get("fetch-depth") for step in job.get("steps", [])]
+        if needs and 0 not in depths and flow.jobs[name].get("using") != "composite":
+            yield f"{name}: fetch-depth"
+
+
+def runners_are_hosted(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        asked = job.get("strategy", {}).get("matrix", {}).get("runner", [job.get("runs-on")])
+        yield from (f"{name}: {each}" for each in asked if each not in RUNNERS)
+
+
+def the_base_is_the_first_parent(flow: Workflow) -> Iterator[str]:
+    if "pull_request.base" in flow.text:
+        yield "pull_request.base.sha lags behind, and blames others' commits"
+    for name, step in flow.steps():
+        if step.get("uses") == "$/.github/actions/gate" and step.get("with", {}).get("against") != "HEAD^1":
+            yield f"{name}: against {step.get('with', {}).get('against')}"
+
+
+def tokens_go_only_to_jobs_that_write(flow: Workflow) -> Iterator[str]:
+    for name, step in flow.steps():
+        has_token = "token" in str(step.get("env", {})) + str(step.get("with", {}))
+        if has_token and "write" not in (flow.jobs[name].get("permissions") or {}).values():
+            yield f"{name}: {step}"
+
+
+OF_WORKFLOWS: list[Rule] = [
+    permissions_are_those_of_the_list,
+    strangers_code_may_only_read,
+    no_secret_is_used,
+    actions_are_pinned,
+    checkouts_keep_no_credentials,
+    jobs_end_and_do_not_pile_up,
+    runs_are_one_line_of_ours,
+    runs_have_no_expressions,
+    words_of_strangers_are_only_compared,
+    jobs_that_write_install_nothing,
+    jobs_that_write_run_the_default_branch,
+    nothing_is_cached,
+    history_is_there_where_it_is_read,
+    runners_are_hosted,
+    the_base_is_the_first_parent,
+    tokens_go_only_to_jobs_that_write,
+]
+OF_ACTIONS: list[Rule] = [
+    no_secret_is_used,
+    actions_are_pinned,
+    runs_are_one_line_of_ours,
+    runs_have_no_expressions,
+    words_of_strangers_are_only_compared,
+    nothing_is_cached,
+    tokens_go_only_to_jobs_that_write,
+]
+
+
+@pytest.mark.parametrize("rule", OF_WORKFLOWS, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("flow", workflows(), ids=lambda flow: flow.name)
+def test_workflows_keep_the_rules(flow: Workflow, rule: Rule) -> None:
+    assert list(rule(flow)) == []
+
+
+@pytest.mark.parametrize("rule", OF_ACTIONS, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("flow", actions(), ids=lambda flow: flow.name)
+def test_actions_keep_the_rules(flow: Workflow, rule: Rule) -> None:
+    assert list(rule(flow)) == []
+
+
+#: What is broken by replacing a text in a sound workflow: rule, file, text, replacement.
+PLANTED: list[tuple[Rule, str, str, str]] = [
+    (permissions_are_those_of_the_list, "ci.yml", "permissions: {}\n", "permissions: read-all\n"),
+    (permissions_are_those_of_the_list, "ci.yml", "contents: read #", "contents: write #"),
+    (permissions_are_those_of_the_list, "ci.yml", "  test:\n", "  unheard:\n"),
+    (strangers_code_may_only_read, "bench-pr.yml", "contents: read #", "issues: write #"),
+    (strangers_code_may_only_read, "bench-pr.yml", "pull_request:", "pull_request_target:"),
+    (strangers_code_may_only_read, "release.yml", "    if: github.event_name == 'push'\n", ""),
+    (no_secret_is_used, "bench-comment.yml", "github.token", "secrets.PAT"),
+    (actions_are_pinned, "ci.yml", "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "v7"),
+    (actions_are_pinned, "ci.yml", " # v7.0.1", ""),
+    (actions_are_pinned, "bench-pr.yml", "$/.github/actions/gate", "owner/project/.github/actions/gate@main"),
+    (checkouts_keep_no_credentials, "ci.yml", "persist-credentials: false", "clean: true"),
+    (jobs_end_and_do_not_pile_up, "ci.yml", "    timeout-minutes: 120\n", ""),
+    (jobs_end_and_do_not_pile_up, "ci.yml", "concurrency:", "x-concurrency:"),
+    (runs_are_one_line_of_ours, "ci.yml", ".ci/run", "curl https://example.org/x"),
+    (runs_are_one_line_of_ours, "ci.yml", "run: .ci/run", "run: |\n          .ci/run\n          make bench"),
+    (runs_are_one_line_of_ours, "ci.yml", ".ci/run", ".ci/run; curl example.org"),
+    (runs_have_no_expressions, "ci.yml", "--size tiny", "${{ github.head_ref }}"),
+    (
+        words_of_strangers_are_only_compared,
+        "bench-comment.yml",
+        "github.token",
+        "github.event.workflow_run.head_branch",
+    ),
+    (
+        words_of_strangers_are_only_compared,
+        "bench-pr.yml",
+        "HEAD^1\n          budget",
+        "${{ github.head_ref }}\n          budget",
+    ),
+    (
+        jobs_that_write_install_nothing,
+        "bench-comment.yml",
+        "python3 -I .github/scripts comment",
+        "python -m pip install x",
+    ),
+    (
+        jobs_that_write_install_nothing,
+        "bench-main.yml",
+        "python3 -I .github/scripts store",
+        "python3 .github/scripts store",
+    ),
+    (
+        jobs_that_write_run_the_default_branch,
+        "bench-comment.yml",
+        "          ref: ${{ github.event.repository.default_branch }}\n",
+        "",
+    ),
+    (
+        jobs_that_write_run_the_default_branch,
+        "bench-comment.yml",
+        "event.repository.default_branch",
+        "event.workflow_run.head_sha",
+    ),
+    (jobs_that_write_run_the_default_branch, "bench-main.yml", " && github.ref_name ==", " && github.ref_name !="),
+    (nothing_is_cached, "ci.yml", 'python-version: "3.13"', 'python-version: "3.13"\n          cache: pip'),
+    (history_is_there_where_it_is_read, "bench-main.yml", "fetch-depth: 0", "fetch-depth: 1"),
+    (history_is_there_where_it_is_read, "bench-pr.yml", "fetch-depth: 0", "fetch-depth: 2"),
+    (runners_are_hosted, "ci.yml", "ubuntu-24.04", "self-hosted"),
+    (runners_are_hosted, "bench-hardware.yml", "macos-15", "my-mac"),
+    (
+        the_base_is_the_first_parent,
+        "bench-pr.yml",
+        "against: HEAD^1",
+        "against: ${{ github.event.pull_request.base.sha }}",
+    ),
+    (the_base_is_the_first_parent, "bench-pr.yml", "against: HEAD^1", "against: origin/main"),
+    (
+        tokens_go_only_to_jobs_that_write,
+        "bench-pr.yml",
+        "          against: HEAD^1",
+        "          against: HEAD^1\n          token: ${{ github.token }}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "name", "old", "new"), PLANTED, ids=lambda value: getattr(value, "__name__", ""))
+def test_rules_can_fail(rule: Rule, name: str, old: str, new: str) -> None:
+    (sound,) = (flow for flow in workflows() if flow.name == name)
+    assert old in sound.text
+    assert list(rule(Workflow(name, sound.text.replace(old, new)))) != []
+
+
+def test_every_rule_is_shown_to_fail() -> None:
+    assert {rule.__name__ for rule in OF_WORKFLOWS} == {rule.__name__ for rule, *_ in PLANTED}
+
+
+def test_every_job_is_in_the_list() -> None:
+    listed = {name: set(jobs) for name, jobs in PERMISSIONS.items()}
+    assert {flow.name: set(flow.jobs) for flow in workflows()} == listed
+
+
+def test_chained_workflows_exist() -> None:
+    names = {flow.document["name"] for flow in workflows()}
+    for flow in workflows():
+        assert flow.document["name"] == flow.name.removesuffix(".yml")
+        assert set((flow.triggers.get("workflow_run") or {}).get("workflows", [])) <= names
+
+
+def test_one_condition_says_which_labels_start_a_gate() -> None:
+    (flow,) = (flow for flow in workflows() if flow.name == "bench-pr.yml")
+    condition = flow.jobs["judge"]["if"]
+    assert flow.jobs["judge"]["name"] == f"${{{{ {condition} && 'gate' || 'another label' }}}}"
+    assert f"-${{{{ {condition} && 'gate' || github.run_id }}}}" in flow.document["concurrency"]["group"]
+
+
+def test_the_matrix_and_what_is_stored_of_it_agree() -> None:
+    (flow,) = (flow for flow in workflows() if flow.name == "bench-hardware.yml")
+    runners = flow.jobs["measure"]["strategy"]["matrix"]["runner"]
+    assert set(runners) == RUNNERS
+    stored = next(step["run"] for step in flow.jobs["store"]["steps"] if "run" in step)
+    assert stored == TRUSTED + "store " + " ".join(f"results-{runner}" for runner in runners)
+
+
+@pytest.mark.parametrize("command", ["comment", "gate", "install", "issues", "store", "affected"])
+def test_scripts_need_nothing_installed(command: str) -> None:
+    # -S: not even the folder of installed packages is looked at.
+    scripts = str(ROOT / ".github" / "scripts")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", scripts, command, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_of_an_artifact_reaches_later_steps() -> None:
+    for path in (ROOT / ".github" / "scripts").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "GITHUB_ENV" not in text
+        assert "GITHUB_PATH" not in text
+        assert ("GITHUB_OUTPUT" in text) == (path.name == "affected.py")
+
+
+def test_dependabot_looks_at_every_folder_with_pins() -> None:
+    text = (ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8")
+    document: dict[str, Any] = Workflow("", text).document
+    folders = {update["package-ecosystem"]: update["directories"] for update in document["updates"]}
+    assert folders == {"github-actions": ["/", "/.github/actions/*"], "pip": ["/", "/paceline", "/.github"]}
+    assert all(update["cooldown"]["default-days"] >= 7 and update["groups"] for update in document["updates"])
