@@ -9,7 +9,7 @@ MINUTES ?= 20
 BIN := .venv/bin
 export THREADS
 
-.PHONY: help bench test evidence lint lock torch clean
+.PHONY: help bench test pages evidence lint lock torch clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,6 +19,9 @@ bench: .venv/ready  ## run every benchmark and answer the question; THREADS=n, A
 
 test: .venv/ready  ## run the tests; ARGS="-m ''" adds those that are marked slow
 	$(BIN)/pytest -m "not slow" $(ARGS)
+
+pages: .venv/ready  ## build the pages of the recorded history; ARGS=--serve shows them
+	$(BIN)/paceline pages $(ARGS)
 
 evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchmark; MINUTES=20, ARGS=--load
 	$(BIN)/python paceline/evidence.py --minutes $(MINUTES) $(ARGS)

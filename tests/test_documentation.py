@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+#: Run in this order by a test of its own.
+HISTORY = (
+    ".venv/bin/pytest --benchmark-only --benchmark-record",
+    ".venv/bin/paceline check",
+    ".venv/bin/paceline pages",
+)
+
 #: Run elsewhere, in full: by test_suite, by test_ratios, by hand and by .ci/run.
 ELSEWHERE = (
     ".venv/bin/asv ",
@@ -28,6 +35,7 @@ ELSEWHERE = (
     ".venv/bin/pre-commit install",
     "make lint",
     "make evidence",
+    *HISTORY,
 )
 
 #: Stands for all the tests, where a command would run them all.
@@ -66,7 +74,7 @@ def ready_tree(tree: Path, git: Git) -> Path:
         "from impl.least_squares.sums_python import prepare as prepare\n", encoding="utf-8"
     )
     (tree / ".gitignore").write_text(".venv\n", encoding="utf-8")
-    git(tree, "init", "--quiet")
+    git(tree, "init", "--quiet", "--initial-branch=main")
     git(tree, "add", "--all")
     git(tree, "commit", "--quiet", "--message=Begin")
     return tree
@@ -103,6 +111,22 @@ def test_commands_run(command: str, ready_tree: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\d+ passed", done.stdout)
+
+
+def test_a_run_joins_the_history_and_is_published(ready_tree: Path) -> None:
+    assert set(HISTORY) <= set(commands())
+    for command in HISTORY:
+        words = shlex.split(command)
+        done = subprocess.run(
+            shortened(words) if "--benchmark-only" in words else words,
+            cwd=ready_tree,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "sums_python" in (ready_tree / ".asv" / "html" / "index.json").read_text(encoding="utf-8")
 
 
 def test_the_set_up_by_hand_is_what_make_does() -> None:
