@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from paceline.gate.finding import Finding
+    from paceline.gate.selection import Selection
     from paceline.gate.settings import Settings
-    from paceline.gate.trial import Selection, Trial
+    from paceline.gate.trial import Trial
 
 WORKER = "paceline.gate.worker"
 PREFIX = "benchmark_against_"
@@ -209,7 +210,7 @@ class Gate:
             self._trial.notices.append(f"reviewed exception: {let_through} slower, {self._settings.accept}")
 
     def _selection(self, items: list[pytest.Item]) -> Selection:
-        from paceline.gate.trial import Selection
+        from paceline.gate.selection import Selection
 
         config = self._config
         paths = [str(path) for path in getattr(config.option, "file_or_dir", None) or []]

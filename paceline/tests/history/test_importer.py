@@ -97,19 +97,23 @@ def changed(document: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
 
 
 BROKEN: dict[str, tuple[tuple[Any, ...], Any, str]] = {
-    "no commit": (("commit_info", "id"), "unversioned", "id 'unversioned' is not 40 hexadecimal digits"),
-    "no commit info": (("commit_info",), None, "commit_info is None, not an object"),
-    "no machine info": (("machine_info",), [], "machine_info is [], not an object"),
+    "no commit": (("commit_info", "id"), "unversioned", "'id' 'unversioned' is not 40 hexadecimal digits"),
+    "no commit info": (("commit_info",), None, "'commit_info' is None, not an object"),
+    "no machine info": (("machine_info",), [], "'machine_info' is [], not an object"),
     "no benchmarks": (("benchmarks",), [], "benchmarks is not a list with anything in it"),
     "a benchmark that is none": (("benchmarks", 0), 1, "1 is not an object"),
-    "no name": (("benchmarks", 0, "fullname"), None, "fullname is None, not a text"),
-    "a sample that is no number": (("benchmarks", 0, "stats", "data"), ["1"], "data holds '1', not a positive time"),
-    "no median": (("benchmarks", 0, "stats", "median"), math.nan, "median holds nan, not a positive time"),
-    "a negative time": (("benchmarks", 0, "stats", "q1"), -1.0, "q1 holds -1.0, not a positive time"),
-    "an infinite time": (("benchmarks", 0, "stats", "q3"), math.inf, "q3 holds inf, not a positive time"),
-    "no rounds": (("benchmarks", 0, "stats", "rounds"), 0, "rounds is 0, not a positive count"),
+    "no name": (("benchmarks", 0, "fullname"), None, "'fullname' is None, not a text"),
+    "a sample of text": (
+        ("benchmarks", 0, "stats", "data"),
+        ["1"],
+        "'data' holds '1', not a positive time",
+    ),
+    "no median": (("benchmarks", 0, "stats", "median"), math.nan, "'median' holds nan, not a positive time"),
+    "a negative time": (("benchmarks", 0, "stats", "q1"), -1.0, "'q1' holds -1.0, not a positive time"),
+    "an infinite time": (("benchmarks", 0, "stats", "q3"), math.inf, "'q3' holds inf, not a positive time"),
+    "no rounds": (("benchmarks", 0, "stats", "rounds"), 0, "'rounds' is 0, not a positive count"),
     "a list of parameters": (("benchmarks", 0, "params"), [1], "params is [1], not an object"),
-    "no version": (("version",), 5, "version is 5, not a text"),
+    "no version": (("version",), 5, "'version' is 5, not a text"),
 }
 
 

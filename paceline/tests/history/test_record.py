@@ -314,12 +314,12 @@ def test_names_are_bounded_and_told_apart() -> None:
     assert one != other
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 41, 42, 100, 9999])
+@pytest.mark.parametrize("count", [1, 2, 5, 21, 22, 100, 9999])
 def test_thinning_keeps_the_quantiles(count: int) -> None:
     samples = np.random.default_rng(count).lognormal(-10, 0.3, count)
     kept = thinned(samples.tolist())
     assert len(kept) == min(count, KEPT)
-    for quantile in np.arange(0, 1.001, 0.025):
+    for quantile in np.arange(0, 1.001, 0.05):
         assert np.quantile(kept, quantile) == pytest.approx(np.quantile(samples, quantile), rel=1e-4)
     assert quartiles(kept) == pytest.approx(quartiles(samples.tolist()), rel=1e-4)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,7 +18,7 @@ import numpy as np
 from paceline.history.strict import MalformedError, commit_hash, json_object, need, shown, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,11 +27,11 @@ MACHINE_VERSION = 1
 BENCHMARKS_VERSION = 2
 OURS = "paceline"  # the key below which our own files hold what asv has no place for; asv ignores it
 OUR_SCHEMA = 1
-LONGEST = 64 * 2**20  # bytes; a file of a million samples has a third of that
+LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
-SCALAR = (str, int, float, bool, type(None))
-NUMBER = (int, float, type(None))  # bool is an int
+LISTS = frozenset({list, type(None)})
+NUMBERS = frozenset({bool, int, float, type(None)})
 
 #: A line of a file: benchmark, values of each of its parameters, version of what is measured.
 Row: TypeAlias = "tuple[str, list[list[str]], str]"
@@ -83,7 +84,7 @@ def result_file(raw: bytes) -> Result:
         about=json.dumps({**about, "started": started}),
         packages=json.dumps(packages),
         facts=json.dumps(facts),
-        described=json.dumps(described),
+        described=_json(described),
         rows=json.dumps(rows),
         columns=columns,
     )
@@ -94,7 +95,7 @@ def machine_file(raw: bytes) -> dict[str, Any]:
     document = _document(raw, MACHINE_VERSION)
     text(document, "machine")
     for name, value in document.items():
-        need(isinstance(value, SCALAR), f"{shown(name)} is not a text")
+        need(_is_scalar(value), "{} is not a text", name)
     return document
 
 
@@ -117,13 +118,14 @@ def benchmarks_file(raw: bytes) -> tuple[dict[str, dict[str, Any]], list[str]]:
 
 def _described(name: str, entry: Any) -> dict[str, Any]:
     need(isinstance(entry, dict), "is not an object")
-    need(entry.get("name") == name, f"its name is {shown(entry.get('name'))}")
+    need(entry.get("name") == name, "its name is {}", entry.get("name"))
     params, names = entry.get("params"), entry.get("param_names")
     need(_is_list_of_texts(names), "param_names is not a list of texts")
-    need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
-    need(len(params) == len(names), f"{len(params)} parameters and {len(names)} names of parameters")
+    need(_is_list_of_lists_of_texts(params), "params is not a list of lists of texts")
+    need(len(params) == len(names), "{} parameters and {} names of parameters", len(params), len(names))
     for field in ("version", "unit", "type", "code", "pretty_name"):
-        need(isinstance(entry.get(field, ""), str), f"{field} is not a text")
+        need(isinstance(entry.get(field, ""), str), "{} is not a text", field)
+    _json(entry)
     found: dict[str, Any] = entry
     return found
 
@@ -132,14 +134,14 @@ def _document(raw: bytes, version: int) -> dict[str, Any]:
     document = json_object(raw)
     found = document.get("version")
     remedy = "; `asv update` brings it up to date" if found in range(1, version) else ""
-    need(type(found) is int and found == version, f"has version {shown(found)}, not {version}{remedy}")
+    need(type(found) is int and found == version, f"has version {{}}, not {version}{remedy}", found)
     return document
 
 
 def _time(table: Mapping[str, Any], name: str) -> int:
-    need(name in table, f"{name} is missing")
+    need(name in table, "{} is missing", name)
     value = table[name]
-    need(_is_time(value), f"{name} is {shown(value)}, not milliseconds since 1970")
+    need(_is_time(value), "{} is {}, not milliseconds since 1970", name, value)
     return int(value)
 
 
@@ -149,26 +151,64 @@ def _is_time(value: Any) -> bool:
 
 def _strings(table: Mapping[str, Any], name: str) -> dict[str, str]:
     """Read an object of scalars as one of texts; asv writes null for none."""
-    need(name in table, f"{name} is missing")
+    need(name in table, "{} is missing", name)
     value = table[name]
-    need(isinstance(value, dict), f"{name} is {shown(value)}, not an object")
+    need(isinstance(value, dict), "{} is {}, not an object", name, value)
     for key, each in value.items():
-        need(isinstance(each, SCALAR), f"{name}: {shown(key)} is {shown(each)}, not a text")
+        need(_is_scalar(each), "{}: {} is {}, not a text", name, key, each)
     return {key: "" if each is None else str(each) for key, each in value.items()}
 
 
 def _ours(ours: Any) -> dict[str, Any]:
-    need(isinstance(ours, dict), f"{OURS} is {shown(ours)}, not an object")
-    need(ours.get("schema") == OUR_SCHEMA, f"{OURS}: schema {shown(ours.get('schema'))} is not {OUR_SCHEMA}")
-    need(isinstance(ours.get("dirty"), bool), f"{OURS}: dirty is neither true nor false")
+    need(isinstance(ours, dict), "paceline is {}, not an object", ours)
+    need(ours.get("schema") == OUR_SCHEMA, "paceline: schema {} is not {}", ours.get("schema"), OUR_SCHEMA)
+    need(isinstance(ours.get("dirty"), bool), "paceline: dirty is neither true nor false")
     benchmarks = ours.get("benchmarks")
-    need(isinstance(benchmarks, dict), f"{OURS}: benchmarks is not an object")
+    need(isinstance(benchmarks, dict), "paceline: benchmarks is not an object")
     for name, each in benchmarks.items():
-        need(isinstance(each, dict), f"{OURS}: benchmark {shown(name)} is not an object")
-        need(isinstance(each.get("group") or "", str), f"{OURS}: group of {shown(name)} is not a text")
-        need(isinstance(each.get("axes", {}), dict), f"{OURS}: axes of {shown(name)} is not an object")
+        need(isinstance(each, dict), "paceline: benchmark {} is not an object", name)
+        need(isinstance(each.get("group") or "", str), "paceline: group of {} is not a text", name)
+        need(isinstance(each.get("axes", {}), dict), "paceline: axes of {} is not an object", name)
     strings = {name: _strings(ours, name) for name in ("packages", "facts")}
     return {**ours, **strings, "engine": text(ours, "engine")}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows by column: there are hundreds of thousands of cells, so what checks them is a loop within a column."""
+
+    benchmarks: Sequence[str]
+    columns: Mapping[str, Sequence[Any]]
+
+    def column(self, name: str) -> Sequence[Any]:
+        return self.columns.get(name) or [None] * len(self.benchmarks)
+
+    def only_results(self) -> _Table:
+        """Leave out what failed."""
+        kept = [cell is not None for cell in self.column("result")]
+        columns = {name: [*itertools.compress(column, kept)] for name, column in self.columns.items()}
+        return _Table([*itertools.compress(self.benchmarks, kept)], columns)
+
+    def check(self, name: str, good: Callable[[Any], bool], kind: str) -> None:
+        """Raise MalformedError for the first cell of a column that is not good."""
+        column = self.column(name)
+        if not all(map(good, column)):
+            at, cell = next((at, cell) for at, cell in enumerate(column) if not good(cell))
+            need(False, f"results: {{}}: {{}} is {{}}, not {kind}", self.benchmarks[at], name, cell)
+
+    def check_numbers(self, name: str) -> None:
+        """Raise MalformedError for the first cell of a column that is no list of numbers."""
+        column = self.column(name)
+        values = itertools.chain.from_iterable(filter(None, column))
+        if not (LISTS.issuperset(map(type, column)) and NUMBERS.issuperset(map(type, values))):
+            self.check(name, _is_list_of_numbers, "a list of numbers")
+
+    def check_counts(self, name: str, due: Sequence[int]) -> None:
+        """Raise MalformedError for the first cell that has not as many values as are due."""
+        counts = [many if cell is None else len(cell) for cell, many in zip(self.column(name), due, strict=True)]
+        if counts != due:
+            at = next(at for at, many in enumerate(due) if counts[at] != many)
+            need(False, "results: {}: {} has {} values, not {}", self.benchmarks[at], name, counts[at], due[at])
 
 
 def _table(document: Mapping[str, Any]) -> tuple[list[Row], int, NDArray[np.float64]]:
@@ -176,51 +216,48 @@ def _table(document: Mapping[str, Any]) -> tuple[list[Row], int, NDArray[np.floa
     names = document.get("result_columns")
     need(_is_list_of_texts(names), "result_columns is not a list of texts")
     unknown = [name for name in names or () if name not in COLUMNS and not name.startswith("stats_")]
-    need(not unknown, f"result_columns has {shown(unknown[:1])}, which asv does not know")
+    need(not unknown, "result_columns has {}, which asv does not know", unknown[:1])
     results = document.get("results")
-    need(isinstance(results, dict), f"results is {shown(results)}, not an object")
-    rows: list[Row] = []
-    started: list[int] = []
-    columns: tuple[list[Any], ...] = ([], [], [])
-    for benchmark, cells in (results or {}).items():
-        try:
-            row = _cells(names or (), cells)
-            if row.get("result") is None:  # the benchmark failed
-                continue
-            rows.append((benchmark, row["params"], row.get("version") or ""))
-        except MalformedError as reason:
-            raise MalformedError(f"results: {shown(benchmark)}: {reason}") from None
-        if row.get("started_at") is not None:
-            started.append(int(row["started_at"]))
-        absent = [None] * len(row["result"])
-        for column, name in zip(columns, ("result", "stats_q_25", "stats_q_75"), strict=True):
-            column.extend(row.get(name) or absent)
+    need(isinstance(results, dict), "results is {}, not an object", results)
+    table = _transposed(names or (), results or {}).only_results()
+    _check(table, names or ())
+    found = table.column("result")
+    versions = [version or "" for version in table.column("version")]
+    rows: list[Row] = list(zip(table.benchmarks, table.column("params"), versions, strict=True))
+    started = [int(start) for start in table.column("started_at") if start is not None]
+    columns = [_flat(table.column(name), found) for name in ("result", "stats_q_25", "stats_q_75")]
     return rows, min(started, default=0), _floats(columns)
 
 
-def _cells(names: Sequence[str], cells: Any) -> dict[str, Any]:
-    """Read one row by the names of its columns; asv leaves out empty columns at the end."""
-    need(isinstance(cells, list), f"is {shown(cells)}, not a list")
-    need(len(cells) <= len(names), f"has {len(cells)} columns, not {len(names)}")
-    row = dict(zip(names, cells, strict=False))
-    result, params = row.get("result"), row.get("params")
-    if result is None:
-        return row
-    need(isinstance(result, list), f"result is {shown(result)}, not a list")
-    need(isinstance(params, list) and all(map(_is_list_of_texts, params)), "params is not a list of lists of texts")
-    due = len(result)
-    combined = _product([len(each) for each in params or ()], due)
-    more = "or more " if combined > due else ""
-    need(combined == due, f"{due} results for {combined} {more}combinations of parameters")
-    need(isinstance(row.get("version"), (str, type(None))), f"version is {shown(row.get('version'))}, not a text")
+def _transposed(names: Sequence[str], results: Mapping[str, Any]) -> _Table:
+    """Turn rows into columns; asv leaves out empty columns at the end of a row."""
+    for benchmark, cells in results.items():
+        if not isinstance(cells, list):
+            need(False, "results: {}: is {}, not a list", benchmark, cells)
+        if len(cells) > len(names):
+            need(False, "results: {}: has {} columns, not {}", benchmark, len(cells), len(names))
+    columns = itertools.zip_longest(*results.values())
+    return _Table([*results], dict(zip(names, columns, strict=False)))
+
+
+def _check(table: _Table, names: Sequence[str]) -> None:
+    numeric = ["result", *(name for name in names if name.startswith("stats_"))]
+    for name in numeric:
+        table.check_numbers(name)
+    table.check("params", _is_list_of_lists_of_texts, "a list of lists of texts")
+    table.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
     for name in ("started_at", "duration"):
-        need(row.get(name) is None or _is_time(row[name]), f"{name} is {shown(row.get(name))}, not a time")
-    for name, value in row.items():
-        if name == "result" or name.startswith("stats_"):
-            _numbers(name, value, due)
-    samples = row.get("samples")
-    need(samples is None or (isinstance(samples, list) and len(samples) == due), "samples is not one list a result")
-    return row
+        table.check(name, lambda cell: cell is None or _is_time(cell), "a time")
+    table.check("samples", lambda cell: cell is None or isinstance(cell, list), "a list")
+    due = [*map(len, table.column("result"))]
+    for benchmark, params, many in zip(table.benchmarks, table.column("params"), due, strict=True):
+        combined = _product([len(each) for each in params], many)
+        if combined != many:
+            more = "or more " if combined > many else ""
+            reason = f"results: {{}}: {{}} results for {{}} {more}combinations of parameters"
+            need(False, reason, benchmark, many, combined)
+    for name in (*numeric, "samples"):
+        table.check_counts(name, due)
 
 
 def _product(counts: Sequence[int], enough: int) -> int:
@@ -233,13 +270,13 @@ def _product(counts: Sequence[int], enough: int) -> int:
     return product
 
 
-def _numbers(name: str, values: Any, due: int) -> None:
-    if values is None:
-        return
-    need(isinstance(values, list), f"{name} is {shown(values)}, not a list")
-    need(len(values) == due, f"{name} has {len(values)} values, not {due}")
-    for value in values:
-        need(isinstance(value, NUMBER), f"{name} holds {shown(value)}, not a number")
+def _flat(column: Sequence[Any], like: Sequence[Any]) -> list[Any]:
+    """Join lists; where there is none, as many gaps as another column has values."""
+    return [
+        value
+        for cell, other in zip(column, like, strict=True)
+        for value in (itertools.repeat(None, len(other)) if cell is None else cell)
+    ]
 
 
 def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
@@ -252,5 +289,26 @@ def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
     return found
 
 
+def _is_scalar(value: Any) -> bool:
+    """Whether it can be a text; NaN and Infinity would be no JSON in asv's pages."""
+    return value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _json(value: Any) -> str:
+    """Write what is to be shown by a browser, whose JSON knows no NaN."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise MalformedError("holds NaN or Infinity where neither may stand") from None
+
+
 def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_list_of_lists_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_list_of_texts, value))
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and NUMBERS.issuperset(map(type, value)))

@@ -1,6 +1,6 @@
 """A run as one of asv's result files, so that every tool of asv reads it unchanged.
 
-Samples are kept as order statistics, at most `KEPT`: enough for each quantile at a multiple of 2.5 %, median and
+Samples are kept as order statistics, at most `KEPT`: enough for each quantile at a multiple of 5 %, median and
 quartiles included, to be exactly what it was of all samples, and for a history to stay small enough to be fetched.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from paceline.history.provenance import Provenance
 
-KEPT = 41
+KEPT = 21
 DIGITS = 5  # of statistics and samples, as asv keeps them; the result itself is kept in full
 UNVERSIONED = "1"  # of a benchmark whose project sets no version: asv needs one
 ENVIRONMENT = "pytest"  # asv's name for where a run was made

@@ -84,8 +84,8 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
 
 
 def _table(document: Any, name: str) -> dict[str, Any]:
-    need(isinstance(document, dict), f"{shown(document)} is not an object")
-    need(isinstance(document.get(name), dict), f"{name} is {shown(document.get(name))}, not an object")
+    need(isinstance(document, dict), "{} is not an object", document)
+    need(isinstance(document.get(name), dict), "{} is {}, not an object", name, document.get(name))
     found: dict[str, Any] = document[name]
     return found
 
@@ -129,14 +129,14 @@ def _benchmarks(document: dict[str, Any]) -> list[Measured]:
 
 def _measured(name: str, each: dict[str, Any], stats: dict[str, Any], started: int | None) -> Measured:
     samples = stats.get("data") or []
-    need(isinstance(samples, list), f"data is {shown(samples)}, not a list")
+    need(isinstance(samples, list), "data is {}, not a list", samples)
     for sample in samples:
         _positive(sample, "data")
     low, median, high = (_positive(stats.get(key), key) for key in ("q1", "median", "q3"))
     group, axes, extra = each.get("group") or "", each.get("params") or {}, each.get("extra_info") or {}
-    need(isinstance(group, str), f"group is {shown(group)}, not a text")
-    need(isinstance(axes, dict), f"params is {shown(axes)}, not an object")
-    need(isinstance(extra, dict), f"extra_info is {shown(extra)}, not an object")
+    need(isinstance(group, str), "group is {}, not a text", group)
+    need(isinstance(axes, dict), "params is {}, not an object", axes)
+    need(isinstance(extra, dict), "extra_info is {}, not an object", extra)
     return Measured(
         test=name,
         samples=[float(sample) for sample in samples],
@@ -152,12 +152,12 @@ def _measured(name: str, each: dict[str, Any], stats: dict[str, Any], started: i
 
 def _positive(value: Any, name: str) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    need(is_number and 0 < value < math.inf, f"{name} holds {shown(value)}, not a positive time")
+    need(is_number and 0 < value < math.inf, "{} holds {}, not a positive time", name, value)
     return float(value)
 
 
 def _count(value: Any, name: str) -> int:
-    need(type(value) is int and value > 0, f"{name} is {shown(value)}, not a positive count")
+    need(type(value) is int and value > 0, "{} is {}, not a positive count", name, value)
     return int(value)
 
 

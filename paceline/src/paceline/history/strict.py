@@ -17,10 +17,10 @@ class MalformedError(Exception):
     """A file that cannot be used; the message is the reason, in one line."""
 
 
-def need(condition: bool, reason: str) -> None:  # noqa: FBT001  # reads as a sentence
-    """Raise MalformedError with the reason unless the condition holds."""
+def need(condition: bool, reason: str, *values: Any) -> None:  # noqa: FBT001  # reads as a sentence
+    """Raise MalformedError unless the condition holds; each {} of the reason shows one of the values."""
     if not condition:
-        raise MalformedError(reason)
+        raise MalformedError(reason.format(*map(shown, values)))
 
 
 def shown(value: Any) -> str:
@@ -42,7 +42,7 @@ def json_object(raw: bytes) -> dict[str, Any]:
         raise MalformedError("is nested too deeply") from None
     except ValueError as error:  # not only JSONDecodeError: Python refuses integers of thousands of digits
         raise MalformedError(f"is not JSON: {error}" if raw.strip() else "is empty") from None
-    need(isinstance(document, dict), f"holds {shown(document)} where an object is due")
+    need(isinstance(document, dict), "holds {} where an object is due", document)
     need(b"\\ud" not in raw.lower() or _is_text(document), "holds half a surrogate pair, which is no character")
     checked: dict[str, Any] = document
     return checked
@@ -59,13 +59,13 @@ def _is_text(document: Any) -> bool:
 
 def text(table: Mapping[str, Any], name: str) -> str:
     """Return a field that must be a text."""
-    need(name in table, f"{name} is missing")
-    need(isinstance(table[name], str), f"{name} is {shown(table[name])}, not a text")
+    need(name in table, "{} is missing", name)
+    need(isinstance(table[name], str), "{} is {}, not a text", name, table[name])
     return str(table[name])
 
 
 def commit_hash(table: Mapping[str, Any], name: str) -> str:
     """Return a field that must be a whole hash."""
     commit = text(table, name)
-    need(COMMIT.fullmatch(commit) is not None, f"{name} {shown(commit)} is not 40 hexadecimal digits")
+    need(COMMIT.fullmatch(commit) is not None, "{} {} is not 40 hexadecimal digits", name, commit)
     return commit

@@ -1,0 +1,219 @@
+"""Measures what a long history costs: time, memory, and how they grow.
+
+Every history is made here, seeded, as `--benchmark-record` would have written it. Each step runs in a process of its
+own, so that its memory is its own and nothing is warm that should be cold; what it prints is measured, never assumed.
+
+    python paceline/scale.py                       # 1600 commits x 50 benchmarks x 3 parameters, and the growth
+    python paceline/scale.py --commits 400 --no-growth
+
+A step is a function of a generated `History`, listed in `STEPS`: to measure more, add one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+from paceline.history.document import (
+    KEPT,
+    Environment,
+    Measured,
+    benchmark_entries,
+    benchmarks_document,
+    machine_document,
+    quartiles,
+    result_document,
+)
+from paceline.history.provenance import Provenance
+from paceline.history.store import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MACHINE = "linux-x86_64-epyc-7763-zen3-4c-avx2-l3_32m-16g-hyperv"
+FIRST = 1_600_000_000_000  # milliseconds since 1970: date of the first commit; the others follow hourly
+GROWTH = (100, 400, 1600, 6400, 10_000)
+MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class History:
+    """A generated history."""
+
+    root: Path  #: of the project
+    commits: int
+
+    @property
+    def results(self) -> Path:
+        """Where its results are."""
+        return self.root / ".asv" / "results"
+
+    @property
+    def cache(self) -> Path:
+        """Where it is cached."""
+        return self.root / ".paceline" / "cache"
+
+
+def generate(history: History, benchmarks: int, parameters: int, samples: int, seed: int = 0) -> None:
+    """Write a history whose benchmarks are noisy and sometimes step."""
+    draw = np.random.default_rng(seed)
+    names = [
+        (f"benchmarks/test_speed.py::test_{benchmark}[{parameter}]", {"size": parameter})
+        for benchmark in range(benchmarks)
+        for parameter in range(parameters)
+    ]
+    levels = 10 ** draw.uniform(-6, -1, len(names))
+    machine = {"machine": MACHINE, "os": "Linux", "arch": "x86_64", "cpu": "AMD EPYC 7763", "num_cpu": "4"}
+    packages = {f"package-{number}": "1.0" for number in range(100)}
+    folder = history.results / MACHINE
+    folder.mkdir(parents=True)
+    for commit in range(history.commits):
+        environment = Environment(
+            machine={**machine, "ram": "16 GiB"},
+            engine="pytest-benchmark 5.3.1",
+            python="3.13",
+            packages={**packages, "numpy": f"2.{commit // 200}"},
+            facts={"kernel": f"6.{commit // 100}", "load": f"{draw.uniform():.2f}"},
+        )
+        levels *= np.where(draw.uniform(size=len(names)) < 0.5 / history.commits, 1.1, 1.0)
+        times = levels[:, None] * draw.normal(1, 0.03, (len(names), samples)).clip(0.5)
+        started = FIRST + 3_600_000 * commit + 600_000
+        measured = [
+            Measured(test, row, quartiles(row), 1, samples, started, 1.5, group="speed", axes=axes)
+            for (test, axes), row in zip(names, times.tolist(), strict=True)
+        ]
+        head = Provenance(draw.bytes(20).hex(), FIRST + 3_600_000 * commit)
+        text = json.dumps(result_document(measured, head, environment))
+        (folder / f"{head.commit[:8]}-{commit:06}.json").write_text(text, encoding="utf-8")
+    (folder / "machine.json").write_text(json.dumps(machine_document(machine)), encoding="utf-8")
+    listed = json.dumps(benchmarks_document(benchmark_entries(measured)))
+    (history.results / "benchmarks.json").write_text(listed, encoding="utf-8")
+
+
+def read_cold(history: History) -> None:
+    """Read every result file."""
+    shutil.rmtree(history.cache, ignore_errors=True)
+    _read(history)
+
+
+def read_warm(history: History) -> None:
+    """Read what is cached."""
+    _read(history)
+
+
+def _read(history: History) -> None:
+    found = load(history.results, repository=None, cache=history.cache)
+    if len(found.runs) != history.commits or found.quarantined:
+        raise SystemExit(
+            f"{len(found.runs)} of {history.commits} runs were read, {len(found.quarantined)} quarantined"
+        )
+
+
+#: Steps by name, in the order in which they run on one history; one that needs another's leavings comes after it.
+STEPS: dict[str, Callable[[History], None]] = {
+    "read, cold": read_cold,
+    "read, warm": read_warm,
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step took."""
+
+    seconds: float
+    cpu: float  #: seconds of CPU time, which a busy machine does not stretch as much
+    memory: int  #: bytes at its peak, interpreter and libraries included
+
+
+def run_step(name: str, history: History) -> None:
+    """Take a step in this process, and print what it took."""
+    started, cpu = time.perf_counter(), time.process_time()
+    STEPS[name](history)
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "cpu": time.process_time() - cpu, "memory": _peak_memory()}))
+
+
+def _peak_memory() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return int(psutil.Process().memory_info().peak_wset)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def measure(name: str, history: History) -> Cost:
+    """Take a step in a process of its own."""
+    command = [sys.executable, __file__, "--step", name, "--root", str(history.root)]
+    done = subprocess.run(
+        [*command, "--commits", str(history.commits)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr or done.stdout}")
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return Cost(said["seconds"], said["cpu"], said["memory"])
+
+
+@contextlib.contextmanager
+def generated(commits: int, arguments: argparse.Namespace) -> Iterator[History]:
+    """Make a history, and remove it in the end."""
+    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+        history = History(Path(folder), commits)
+        (history.root / "asv.conf.json").write_text("{}", encoding="utf-8")
+        generate(history, arguments.benchmarks, arguments.parameters, arguments.samples)
+        time.sleep(2.1)  # the cache trusts no file that is younger than the coarsest clock's tick
+        yield history
+
+
+def table(arguments: argparse.Namespace) -> Iterator[str]:
+    """Rows of a Markdown table, as they are measured."""
+    steps = [name for name in STEPS if not arguments.only or any(part in name for part in arguments.only)]
+    sizes = [arguments.commits] if arguments.no_growth else sorted({arguments.commits, *GROWTH})
+    yield f"{arguments.benchmarks} benchmarks x {arguments.parameters} parameters, {arguments.samples} samples each."
+    yield ""
+    yield "| commits | MiB of results | " + " | ".join(f"{name}: seconds | of CPU | MiB" for name in steps) + " |"
+    yield "| --- " * (2 + 3 * len(steps)) + "|"
+    for commits in sizes:
+        with generated(commits, arguments) as history:
+            size = sum(path.stat().st_size for path in history.results.rglob("*.json")) / MEBIBYTE
+            costs = [measure(name, history) for name in steps]
+        cells = [f"{cost.seconds:.2f} | {cost.cpu:.2f} | {cost.memory / MEBIBYTE:.0f}" for cost in costs]
+        yield f"| {commits} | {size:.0f} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--commits", type=int, default=1600)
+    parser.add_argument("--benchmarks", type=int, default=50)
+    parser.add_argument("--parameters", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=KEPT, help="of each, in each result")
+    parser.add_argument("--no-growth", action="store_true", help=f"not also at {', '.join(map(str, GROWTH))} commits")
+    parser.add_argument("--only", action="append", metavar="PART", help="only steps with this in their name")
+    parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.step:
+        run_step(arguments.step, History(arguments.root, arguments.commits))
+        return
+    for line in table(arguments):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
