@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Noise = Callable[[np.random.Generator, int], detect.Panel]
 
 # ---- the law of the maximum
 
@@ -104,11 +105,15 @@ def spiky(rng: np.random.Generator, n: int) -> detect.Panel:
     return detect.one_class(rng.normal(0, 0.01, n) + spikes)
 
 
-def autocorrelated(rng: np.random.Generator, n: int) -> detect.Panel:
-    """Noise of 2 % of which each run inherits 0.3 from the one before."""
-    fresh = 0.02 * math.sqrt(1 - 0.3**2) * rng.normal(size=n)
-    start = 0.02 * rng.normal()
-    return detect.one_class(np.array(list(itertools.accumulate(fresh, lambda x, e: 0.3 * x + e, initial=start)))[1:])
+def autocorrelated(inherited: float) -> Noise:
+    """Noise of 2 % of which each run inherits a part from the one before."""
+
+    def noise(rng: np.random.Generator, n: int) -> detect.Panel:
+        fresh = 0.02 * math.sqrt(1 - inherited**2) * rng.normal(size=n)
+        values = itertools.accumulate(fresh, lambda x, e: inherited * x + e, initial=0.02 * rng.normal())
+        return detect.one_class(np.array(list(values))[1:])
+
+    return noise
 
 
 def mixed(rng: np.random.Generator, n: int) -> detect.Panel:
@@ -117,11 +122,12 @@ def mixed(rng: np.random.Generator, n: int) -> detect.Panel:
     return detect.Panel(rng.normal(0, 0.02, n) + 0.08 * cpu, cpu, np.arange(n))
 
 
-FAMILIES: dict[str, Callable[[np.random.Generator, int], detect.Panel]] = {
+FAMILIES: dict[str, Noise] = {
     "Gaussian 2 %": gaussian,
     "spiky 1 %": spiky,
-    "autocorrelated .3": autocorrelated,
+    "autocorrelated .3": autocorrelated(0.3),
     "mixed CPUs 8 %": mixed,
+    "autocorrelated .6": autocorrelated(0.6),  # more than the detector is made for
 }
 
 

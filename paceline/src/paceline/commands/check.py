@@ -58,6 +58,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and return 1 if something new became slower."""
     from paceline.history import check, known, project, store
+    from paceline.history.tracks import Selection
     from paceline.report import findings
 
     if arguments.reason and not arguments.accept:
@@ -67,12 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
     accepted = known.read(file)
     _progress("reading")
     history = store.load(results, repository=_repository(results), branch=arguments.branch)
-    selection = check.Selection(arguments.benchmark, arguments.machine, arguments.since)
+    selection = Selection(arguments.benchmark, arguments.machine, arguments.since)
     report = check.check(history, accepted, selection, _progress)
     _progress("")
     if arguments.accept:
         chosen = _chosen(report, arguments.accept)
         known.accept(file, chosen, arguments.reason)
+        if not chosen:
+            print("nothing new became slower, so there is nothing to accept")
         for each in chosen:
             print(f"accepted in {file}: {each.kind} {findings.printable(findings.name_of(each))}")
         return 0

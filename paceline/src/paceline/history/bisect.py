@@ -76,9 +76,9 @@ class Culprit:
 
 def node_id(benchmark: str, root: Path) -> str:
     """Return pytest's name of a benchmark that may be given as asv names it. Raises PacelineError if it has none."""
-    if "::" in benchmark:
-        return benchmark
     name, bracket, parameters = benchmark.partition("[")
+    if "::" in name:
+        return benchmark
     parts = name.split(".")
     for count in range(len(parts) - 1, 0, -1):
         path = "/".join(parts[:count]) + ".py"

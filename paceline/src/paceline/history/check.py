@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.errors import PacelineError
 from paceline.history import detect, effect, suite
+from paceline.history.tracks import (
+    UNITS,
+    Selection,
+    Track,
+    first_of_interest,
+    groups_of,
+    judged,
+    of_benchmark,
+    of_machine,
+    ordinals_of,
+    tracks_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,11 +35,11 @@ if TYPE_CHECKING:
 
     from paceline.history.effect import Effect
     from paceline.history.known import Known
-    from paceline.history.model import History, Run, Series
+    from paceline.history.model import History, Run
+    from paceline.history.tracks import Group, Ordinals, Suites
 
     Integers = NDArray[np.int64]
 
-UNITS = ("seconds", "bytes")  # less of these is better; of others nobody knows
 MARGIN = 3  # values by which the estimated place of a known change may move
 AROUND = 30  # values on either side that tell where a known change lies now
 NEARBY = 4  # runs on either side whose packages and facts are compared
@@ -92,43 +101,6 @@ class Report:
     notices: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Track:
-    """What is scanned together: one benchmark on all hardware classes, or the level of one suite.
-
-    Position by position, in the order of commits: the panel's values, and indices of their runs in the history.
-    """
-
-    benchmark: str
-    parameters: tuple[str, ...]
-    engine: str
-    environment: str
-    version: str
-    unit: str
-    machines: tuple[str, ...]  #: by the panel's strata
-    panel: detect.Panel
-    runs: Integers
-
-    @property
-    def name(self) -> tuple[str, tuple[str, ...], str, str]:
-        """What an entry of the known changes names."""
-        return self.benchmark, self.parameters, self.engine, self.environment
-
-
-Ordinals = dict[str, int]
-Group = tuple[str, str, str]  # hardware class, engine and environment
-Suites = dict[Group, suite.Suite]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What to look at: a pattern of benchmarks, a hardware class, and the first commit or day of a change."""
-
-    benchmark: str | None = None
-    machine: str | None = None
-    since: str | None = None
-
-
 def check(
     history: History,
     known: Sequence[Known] = (),
@@ -137,14 +109,14 @@ def check(
 ) -> Report:
     """Find what changed. Raises PacelineError if the selection is empty or cannot be understood."""
     wanted = selection or Selection()
-    ordinals = _ordinals(history.runs)
-    first = _first(history.runs, ordinals, wanted.since)
-    of_machine = _of_machine(_judged(history.series), wanted.machine)
+    ordinals = ordinals_of(history.runs)
+    first = first_of_interest(history.runs, ordinals, wanted.since)
+    series = of_machine(judged(history.series), wanted.machine)
     progress(f"looking for odd runs in {len(history.runs)} runs")
-    suites = {group: suite.examine(members) for group, members in _groups(of_machine).items()}
-    selected = _of_benchmark(of_machine, wanted.benchmark)
+    suites = {group: suite.examine(members) for group, members in groups_of(series).items()}
+    selected = of_benchmark(series, wanted.benchmark)
     progress(f"scanning {len(selected)} series")
-    tracks = _tracks(selected, suites, history.runs, ordinals)
+    tracks = tracks_of(selected, suites, history.runs, ordinals)
     findings = _benchmarks(history.runs, tracks, suites, known, ordinals)
     if wanted.benchmark is None:
         findings += _suites(history.runs, suites, known, ordinals)
@@ -159,128 +131,6 @@ def _worst_first(finding: Finding) -> tuple[bool, bool, bool, float, str]:
         finding.benchmark != "",
         -abs(math.log(finding.ratio)),
         finding.id,
-    )
-
-
-def _ordinals(runs: Sequence[Run]) -> Ordinals:
-    """Place of each commit in the history."""
-    result: Ordinals = {}
-    for run in runs:
-        result.setdefault(run.commit, len(result))
-    return result
-
-
-# ---- what to look at
-
-
-def _judged(series: Iterable[Series]) -> list[Series]:
-    judged = [each for each in series if each.unit in UNITS and each.values.size]
-    if not judged:
-        raise PacelineError(
-            "there are no results to check: record some with pytest --benchmark-only --benchmark-record,"
-            " or bring the shared ones here with paceline fetch"
-        )
-    return [_finite(each) for each in judged]
-
-
-def _finite(series: Series) -> Series:
-    good = np.isfinite(series.values)
-    return series if good.all() else replace(series, runs=series.runs[good], values=series.values[good])
-
-
-def _of_machine(series: list[Series], machine: str | None) -> list[Series]:
-    if machine is None:
-        return series
-    chosen = [each for each in series if each.key.machine == machine]
-    if not chosen:
-        names = ", ".join(sorted({each.key.machine for each in series}))
-        raise PacelineError(f"--machine: there is no {machine!r}: these are there: {names}")
-    return chosen
-
-
-def _of_benchmark(series: list[Series], pattern: str | None) -> list[Series]:
-    if pattern is None:
-        return series
-    try:
-        wanted = re.compile(pattern)
-    except re.error as error:
-        raise PacelineError(f"--benchmark {pattern!r} is no regular expression: {error}") from None
-    chosen = [each for each in series if wanted.search(full_name(each.key.benchmark, each.key.parameters))]
-    if not chosen:
-        raise PacelineError(
-            f"--benchmark {pattern!r} matches none of {len(series)} series: `paceline check` names some"
-        )
-    return chosen
-
-
-def _first(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> int:
-    """Place of the first commit that `--since` lets through."""
-    if since is None:
-        return 0
-    matching = {run.commit for run in runs if run.commit.startswith(since.lower())} if len(since) >= 4 else set()  # noqa: PLR2004
-    if len(matching) == 1:
-        return ordinals[matching.pop()]
-    try:
-        day = datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp() * 1000
-    except ValueError:
-        raise PacelineError(
-            f"--since {since!r} is neither a date like 2026-11-22 nor the start of a commit that was measured"
-        ) from None
-    return min((ordinals[run.commit] for run in runs if run.date >= day), default=len(ordinals))
-
-
-def full_name(benchmark: str, parameters: Sequence[str]) -> str:
-    """Name of a benchmark with its parameters, as asv writes it."""
-    return f"{benchmark}({', '.join(parameters)})" if parameters else benchmark
-
-
-def _groups(series: Iterable[Series]) -> dict[Group, list[Series]]:
-    """Return what a machine's speed moves together: times, not memory."""
-    groups: dict[Group, list[Series]] = defaultdict(list)
-    for each in series:
-        if each.values.size and each.unit == "seconds":
-            groups[each.key.machine, each.key.engine, each.key.environment].append(each)
-    return dict(groups)
-
-
-def _tracks(series: Iterable[Series], suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> list[Track]:
-    """One track for what differs in nothing but the hardware class; odd runs left out, suites' shifts taken out."""
-    alike: dict[tuple[object, ...], list[Series]] = defaultdict(list)
-    for each in series:
-        key = each.key
-        alike[key.benchmark, key.parameters, key.engine, key.environment, key.version, each.unit].append(each)
-    place = np.array([ordinals[run.commit] for run in runs], dtype=np.int64)
-    corrections = {group: each.correction() for group, each in suites.items()}
-    return [_track(members, suites, corrections, place) for members in alike.values()]
-
-
-def _track(
-    members: list[Series],
-    suites: Suites,
-    corrections: Mapping[Group, detect.Floats],
-    place: Integers,
-) -> Track:
-    values, strata, runs = [], [], []
-    for stratum, each in enumerate(members):
-        group = (each.key.machine, each.key.engine, each.key.environment)
-        logs = suite.logarithms(each.values)
-        usual = np.ones(logs.size, dtype=bool)
-        if each.unit == "seconds" and group in suites:
-            columns = np.searchsorted(suites[group].runs, each.runs)
-            usual = ~suites[group].odd[columns]
-            logs -= corrections[group][columns]
-        values.append(logs[usual])
-        runs.append(each.runs[usual])
-        strata.append(np.full(runs[-1].size, stratum))
-    run = np.concatenate(runs)
-    order = np.argsort(place[run], kind="stable")
-    panel = detect.Panel(np.concatenate(values)[order], np.concatenate(strata)[order], place[run][order])
-    key = members[0].key
-    return Track(
-        *(key.benchmark, key.parameters, key.engine, key.environment, key.version, members[0].unit),
-        tuple(each.key.machine for each in members),
-        panel,
-        run[order],
     )
 
 
@@ -343,28 +193,31 @@ def _accepted(track: Track, known: Iterable[Known], ordinals: Ordinals) -> list[
     found: dict[int, Known] = {}
     for place, entry in sorted(entries, key=lambda each: each[0]):
         guess = int(np.searchsorted(track.panel.commits, place))
-        at = _relocated(track.panel, guess)
-        if at is not None and at not in found and _is_same(track.panel, at, entry):
-            found[at] = entry
+        if not 0 < guess < track.runs.size:
+            continue
+        start, stop = _undisturbed(track.panel, guess)
+        near = track.panel.part(start, stop)
+        at = detect.located(near, detect.Split(guess - start, 0.0, 1.0), MARGIN)
+        if start + at not in found and _is_same(near, at, entry):
+            found[start + at] = entry
     return sorted(found.items())
 
 
-def _relocated(panel: detect.Panel, guess: int) -> int | None:
-    """Return the position near a guess that parts the values around it best; None at the ends of a series."""
+def _undisturbed(panel: detect.Panel, guess: int) -> tuple[int, int]:
+    """Return the positions around a known change between which there is no other."""
     start, stop = max(0, guess - AROUND), min(panel.values.size, guess + AROUND)
-    z = np.abs(detect.curve(panel.part(start, stop)))
-    low, high = max(0, guess - start - MARGIN), guess - start + MARGIN + 1
-    if not z[low:high].any():
-        return None
-    return start + low + int(z[low:high].argmax())
+    earlier, later = detect.changes([panel.part(start, guess), panel.part(guess, stop)], rate=1.0)
+    if earlier:
+        start += earlier[-1].at
+    if later:
+        stop = guess + later[0].at
+    return start, stop
 
 
-def _is_same(panel: detect.Panel, at: int, entry: Known) -> bool:
+def _is_same(near: detect.Panel, at: int, entry: Known) -> bool:
     """Whether the change at a position is the accepted one: in its direction, and not provably larger."""
-    near = panel.part(max(0, at - AROUND), at + AROUND)
-    split = at - max(0, at - AROUND)
     sign = 1 if entry.kind.endswith("slower") else -1
-    measured = effect.shift(_sides(near, split, split))
+    measured = effect.shift(_sides(near, at, at))
     if measured is None or sign * measured.value <= 0:
         return False
     least = measured.low if sign > 0 else -measured.high
@@ -373,7 +226,7 @@ def _is_same(panel: detect.Panel, at: int, entry: Known) -> bool:
 
 def _sides(panel: detect.Panel, stop: int, start: int) -> list[tuple[detect.Floats, detect.Floats]]:
     """Return each class's values before `stop` and from `start` on."""
-    inside = [panel.strata == stratum for stratum in np.unique(panel.strata)]
+    inside = [panel.strata == stratum for stratum in detect.classes(panel.strata)]
     return [(panel.values[:stop][one[:stop]], panel.values[start:][one[start:]]) for one in inside]
 
 
@@ -406,7 +259,7 @@ def _finding(
 ) -> Finding:
     start, stop = around
     part = track.panel.part(start, stop)
-    early, late = effect.whereabouts(part, split.at - start)
+    early, late = effect.whereabouts(part, split.at - start, split.stratum)
     per_machine = _per_machine(track, part, split.at - start, early, late)
     shifted = detect.size(part, split.at - start, split.stratum)
     kind = "slower" if shifted > 0 else "faster"
@@ -429,7 +282,7 @@ def _finding(
         ratio=_ratio(size.value),
         low=_ratio(size.low),
         high=_ratio(size.high),
-        before=runs[int(track.runs[first - 1])].commit,
+        before=runs[int(track.runs[max(0, first - 1)])].commit,
         after=commits[-1],
         at=best.commit,
         commits=commits,
@@ -492,9 +345,10 @@ def _per_machine(
 
 
 def _where(per_machine: Mapping[str, tuple[str, Effect | None]], kind: str, alone: str | None) -> list[str]:
-    """Return the classes on which a change is proved, by more than what is nobody's concern if others are too."""
+    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it."""
     moved = [machine for machine, (verdict, _) in per_machine.items() if verdict == kind or machine == alone]
-    return moved or [machine for machine, (verdict, one) in per_machine.items() if verdict == "unclear" and one]
+    unclear = [machine for machine, (verdict, _) in per_machine.items() if verdict == "unclear"]
+    return moved or unclear or list(per_machine)
 
 
 def _elsewhere(per_machine: Mapping[str, tuple[str, Effect | None]], moved: Sequence[str]) -> str | None:

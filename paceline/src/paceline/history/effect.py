@@ -45,7 +45,7 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
         return None
     differences = np.sort(np.concatenate([(after[:, None] - before).ravel() for before, after in pairs]))
     variance = sum(b.size * a.size * (b.size + a.size + 1) / 12 for b, a in pairs)
-    widening = math.sqrt(_inflation(pairs))
+    widening = math.sqrt(detect.memory_inflation(side for pair in pairs for side in pair))
     outside = math.floor(differences.size / 2 - Z_975 * widening * math.sqrt(variance))
     bounded = outside >= 1
     return Effect(
@@ -55,47 +55,30 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
     )
 
 
-def _inflation(pairs: Sequence[tuple[Floats, Floats]]) -> float:
-    """Return how many times larger the variance of a mean is than if neighbours had nothing in common, at least 1.
-
-    (1 + r) / (1 - r) for first-order autocorrelation r of the ranks on each side; r is corrected for its bias of
-    about -1/n (Kendall 1954) and kept below 0.8.
-    """
-    products = squares = 0.0
-    count = sides = 0
-    for side in (side for pair in pairs for side in pair if side.size > 2):  # noqa: PLR2004
-        ranks = detect.ranks(side) - (side.size + 1) / 2
-        products += float(ranks[1:] @ ranks[:-1]) / side.size**2
-        squares += float(ranks @ ranks) / side.size**2
-        count, sides = count + side.size, sides + 1
-    if not squares:
-        return 1.0
-    r = min(0.8, max(0.0, products / squares + sides / count))
-    return (1 + r) / (1 - r)
-
-
-def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
-    """Return the first and the last position at which the change found at `at` may be, with 95 % confidence.
+def whereabouts(panel: Panel, at: int, stratum: int | None = None) -> tuple[int, int]:
+    """Return the first and the last position at which the change found at `at` may be, with some 95 % confidence.
 
     The location is estimated anew from series drawn from the values of either side, each class's own level taken
     out (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
-    Deterministic: the draws have a fixed seed.
+    Deterministic: the draws have a fixed seed. `stratum`: the only class that tells.
     """
+    inside = np.flatnonzero(panel.strata == stratum)
+    own_at = int(np.searchsorted(inside, at))
+    if 0 < own_at < inside.size:
+        own = detect.Panel(panel.values[inside], np.zeros_like(inside), panel.commits[inside])
+        early, late = whereabouts(own, own_at)
+        return int(np.searchsorted(panel.commits, own.commits[early - 1], side="right")), int(inside[late])
     start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
-    near, split = panel.part(start, stop), at - start
-    n = near.values.size
-    low, high = min(detect.MIN_SEGMENT, split), max(n - detect.MIN_SEGMENT, split)
-    sides = _levelled(near, split)
+    before, after = _levelled(panel.part(start, stop), at - start)
+    low, high = min(detect.MIN_SEGMENT, before.size), max(stop - start - detect.MIN_SEGMENT, before.size)
     rng = np.random.default_rng(0)
-    drawn = np.concatenate([_in_blocks(rng, side) for side in sides], axis=1)
-    k = np.arange(low, high + 1)
-    order = (drawn + 1e-12 * rng.random(drawn.shape)).argsort(axis=1)
-    ranks = np.empty(drawn.shape)
-    np.put_along_axis(ranks, order, np.arange(n, dtype=np.float64)[None], axis=1)
-    sums = np.cumsum(ranks - (n - 1) / 2, axis=1)[:, k - 1]
-    found = k[np.abs(sums / np.sqrt(k * (n - k))).argmax(axis=1)] - split
-    early, late = np.quantile(found, (0.025, 0.975), method="closest_observation")
-    return start + max(low, split - int(late)), start + min(high, split - int(early))
+    old, new = _in_blocks(rng, before), _in_blocks(rng, after)
+    drawn = np.concatenate([old, new], axis=1)
+    levels = np.median(old, axis=1, keepdims=True), np.median(new, axis=1, keepdims=True)
+    fits = np.cumsum(np.abs(drawn - levels[1]) - np.abs(drawn - levels[0]), axis=1)[:, low - 1 : high]
+    moved = low + fits.argmax(axis=1) - before.size
+    early, late = (int(each) for each in np.quantile(moved, (0.01, 0.99), method="closest_observation"))
+    return max(start + low, at - max(late, 0)), min(start + high, at - min(early, 0), panel.values.size - 1)
 
 
 def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
@@ -110,7 +93,7 @@ def _levelled(panel: Panel, split: int) -> tuple[Floats, Floats]:
     """Values before and after, each class's median before taken out."""
     values = panel.values.copy()
     total = detect.size(panel, split)
-    for stratum in np.unique(panel.strata):
+    for stratum in detect.classes(panel.strata):
         inside = panel.strata == stratum
         before, after = values[:split][inside[:split]], values[split:][inside[split:]]
         values[inside] -= float(np.median(before)) if before.size else float(np.median(after)) - total

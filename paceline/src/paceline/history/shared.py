@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallow
-from paceline.history.asv_files import LONGEST
+from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
+from paceline.history.strict import MalformedError
+from paceline.history.writer import BENCHMARKS_FILE, MACHINE_FILE, merge_benchmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +31,7 @@ REGULAR = {"100644", "100755"}
 #: A name that is one on every system, and hides nothing.
 NAME = r"[^./\\:*?\"<>|\x00-\x1f\x7f][^/\\:*?\"<>|\x00-\x1f\x7f]*"
 PLACES = re.compile(rf"results/{NAME}/{NAME}\.json|results/benchmarks\.json|aa/{NAME}\.json")
-MERGED = {"machine.json", "benchmarks.json"}  # all other files never change
+MERGED = {MACHINE_FILE, BENCHMARKS_FILE}  # all other files never change
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def fetch(
 ) -> Fetched:
     """Add the files of a remote's branch to `results`, and those of `aa/` beside it.
 
-    Raises PacelineError where there is no such remote or branch, or it cannot be reached.
+    Raises PacelineError where there is no such remote or branch, it cannot be reached, or files not be written.
     """
     progress(f"fetching {branch} from {remote}")
     commit = _fetch_branch(repository, remote, branch)
@@ -75,12 +77,22 @@ def fetch(
         for entry in differing
         if entry.path.name not in MERGED
     )
+    # The names of benchmarks come last: where they are missing, they are made from the results.
+    missing.sort(key=lambda entry: entry.path.name == BENCHMARKS_FILE)
     added = merged = 0
     for entry, content in _contents(repository, [*missing, *merging]):
-        if entry.path.name in MERGED:
-            merged += _merge(targets[entry], content)
-        else:
-            added += _write(targets[entry], content)
+        try:
+            if entry.path.name in MERGED:
+                merged += _merge(targets[entry], content)
+            else:
+                added += _write(targets[entry], content)
+        except OSError as error:
+            where = error.filename or targets[entry]
+            raise PacelineError(
+                f"cannot write to {where}: {error.strerror}; what came before it is complete"
+            ) from error
+        except MalformedError as reason:
+            refused.append(f"{str(entry.path)!r} {reason}: left out")
         progress(f"{added} of {len(missing)} files")
     return Fetched(added, merged, len(entries) - len(missing) - len(merging), tuple(refused), kept)
 
@@ -184,17 +196,30 @@ def _blob(process: subprocess.Popen[bytes], entry: Entry) -> bytes:
 
 
 def _merge(target: Path, content: bytes) -> bool:
-    """Add to a local document what only the shared one has; False if that is nothing."""
+    """Add what only the shared file has; False if that is nothing. Raises MalformedError if it cannot be used."""
+    if target.name == BENCHMARKS_FILE:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        theirs, mine = benchmarks_file(content)[0], _entries_of(target)
+        new = {name: entry for name, entry in theirs.items() if name not in mine}
+        merge_benchmarks(target.parent, new)
+        return bool(new)
+    theirs = machine_file(content)
     if not os.path.lexists(target):
         return _write(target, content)
     try:
-        mine, theirs = json.loads(target.read_bytes()), json.loads(content)
-    except (OSError, ValueError, RecursionError):
-        return False  # the broken one is quarantined by whoever reads it
-    if not isinstance(mine, dict) or not isinstance(theirs, dict) or not set(theirs) - set(mine):
+        mine = machine_file(target.read_bytes())
+    except (OSError, MalformedError):
+        return False  # whoever reads it says so
+    if set(theirs) <= set(mine):
         return False
-    union: dict[str, Any] = {**theirs, **mine}
-    return _write(target, json.dumps(union, indent=4).encode(), replace=True)
+    return _write(target, json.dumps({**theirs, **mine}, indent=1).encode(), replace=True)
+
+
+def _entries_of(target: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return benchmarks_file(target.read_bytes())[0]
+    except (OSError, MalformedError):
+        return {}
 
 
 def _write(target: Path, content: bytes, *, replace: bool = False) -> bool:

@@ -106,7 +106,7 @@ def suite_level(values: Floats) -> Floats:
     A benchmark deviates from its median over a block of runs; blocks are linked by the median over benchmarks of
     the difference of those. So a change of some benchmarks, however lasting, moves nothing.
     """
-    count, length = values.shape
+    length = values.shape[1]
     blocks = max(1, round(length / BLOCK))
     edges = np.linspace(0, length, blocks + 1).astype(int)
     references = np.stack([median_of_known(values[:, a:b], 1) for a, b in pairwise(edges)], axis=1)
@@ -114,7 +114,7 @@ def suite_level(values: Floats) -> Floats:
     offsets = np.concatenate([[0.0], np.cumsum(np.nan_to_num(links))])
     block = np.searchsorted(edges, np.arange(length), side="right") - 1
     level = offsets[block] + median_of_known(values - references[:, block], 0)
-    level[np.isfinite(values).sum(axis=0) < min(MIN_SERIES, count + MIN_SERIES * (count < MIN_SERIES))] = np.nan
+    level[np.isfinite(values).sum(axis=0) < MIN_SERIES] = np.nan
     return level
 
 

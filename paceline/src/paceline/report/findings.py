@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from paceline.history.check import full_name
+from paceline.history.tracks import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 MOST_DEPENDENCIES = 8
+MOST_FOLDED = 10
+MANY = 3  # changes that share a suspect
 
 
 def printable(text: str) -> str:
@@ -35,6 +38,7 @@ def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
         if finding.state == "new":
             yield from _block(finding)
             yield ""
+    yield from _gathered([each for each in report.findings if each.state == "new"])
     yield from _folded(report.findings, "known", "Known")
     yield from _folded(report.findings, "recovered", "Made up for since")
     yield from _folded(report.findings, "gone", "Of benchmarks no longer measured")
@@ -62,6 +66,20 @@ def _block(finding: Finding) -> Iterator[str]:
             yield f"  {title + ':' if not number else ' ' * (len(title) + 1)} {_change(each)}"
         if len(changed) > MOST_DEPENDENCIES:
             yield f"    and {len(changed) - MOST_DEPENDENCIES} more"
+
+
+def _gathered(findings: Sequence[Finding]) -> Iterator[str]:
+    """Name the commits that may be behind several changes, those behind most first."""
+    left = list(findings)
+    while left:
+        suspects = Counter(commit for each in left for commit in each.commits)
+        commit, count = max(suspects.items(), key=lambda item: (item[1], item[0] in {each.at for each in left}))
+        if count < MANY:
+            break
+        yield f"One commit may be behind {count} of these: {commit[:8]}"
+        left = [each for each in left if commit not in each.commits]
+    if len(left) < len(findings):
+        yield ""
 
 
 def size(finding: Finding) -> str:
@@ -95,9 +113,11 @@ def _folded(findings: Sequence[Finding], state: str, title: str) -> Iterator[str
     if not chosen:
         return
     yield f"{title}:"
-    for each in chosen:
+    for each in chosen[:MOST_FOLDED]:
         why = f": {printable(each.known.reason)}" if each.known else ""
         yield f"  {each.kind} {_ratio(each.ratio)} since {each.at[:8]}  {printable(name_of(each))}{why}"
+    if len(chosen) > MOST_FOLDED:
+        yield f"  and {len(chosen) - MOST_FOLDED} more (--json has them)"
     yield ""
 
 

@@ -1,0 +1,184 @@
+"""What a check looks at: the series that are asked for, joined over hardware classes, without odd runs."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.errors import PacelineError
+from paceline.history import detect, suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from paceline.history.model import Run, Series
+
+    Integers = NDArray[np.int64]
+
+UNITS = ("seconds", "bytes")  # less of these is better; of others nobody knows
+
+
+Ordinals = dict[str, int]
+Group = tuple[str, str, str]  # hardware class, engine and environment
+Suites = dict[Group, suite.Suite]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to look at: a pattern of benchmarks, a hardware class, and the first commit or day of a change."""
+
+    benchmark: str | None = None
+    machine: str | None = None
+    since: str | None = None
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is scanned together: one benchmark on all hardware classes, or the level of one suite.
+
+    Position by position, in the order of commits: the panel's values, and indices of their runs in the history.
+    """
+
+    benchmark: str
+    parameters: tuple[str, ...]
+    engine: str
+    environment: str
+    version: str
+    unit: str
+    machines: tuple[str, ...]  #: by the panel's strata
+    panel: detect.Panel
+    runs: Integers
+
+    @property
+    def name(self) -> tuple[str, tuple[str, ...], str, str]:
+        """What an entry of the known changes names."""
+        return self.benchmark, self.parameters, self.engine, self.environment
+
+
+def ordinals_of(runs: Sequence[Run]) -> Ordinals:
+    """Place of each commit in the history."""
+    result: Ordinals = {}
+    for run in runs:
+        result.setdefault(run.commit, len(result))
+    return result
+
+
+def judged(series: Iterable[Series]) -> list[Series]:
+    """Return the series of which less is better, without values that are no numbers. Raises PacelineError if none."""
+    good = [each for each in series if each.unit in UNITS and each.values.size]
+    if not good:
+        raise PacelineError(
+            "there are no results to check: record some with pytest --benchmark-only --benchmark-record,"
+            " or bring the shared ones here with paceline fetch"
+        )
+    return [_finite(each) for each in good]
+
+
+def _finite(series: Series) -> Series:
+    good = np.isfinite(series.values)
+    return series if good.all() else replace(series, runs=series.runs[good], values=series.values[good])
+
+
+def of_machine(series: list[Series], machine: str | None) -> list[Series]:
+    """Return the series of one hardware class, or all. Raises PacelineError if there are none."""
+    if machine is None:
+        return series
+    chosen = [each for each in series if each.key.machine == machine]
+    if not chosen:
+        names = ", ".join(sorted({each.key.machine for each in series}))
+        raise PacelineError(f"--machine: there is no {machine!r}: these are there: {names}")
+    return chosen
+
+
+def of_benchmark(series: list[Series], pattern: str | None) -> list[Series]:
+    """Return the series whose name a pattern finds, or all. Raises PacelineError if there are none."""
+    if pattern is None:
+        return series
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise PacelineError(f"--benchmark {pattern!r} is no regular expression: {error}") from None
+    chosen = [each for each in series if wanted.search(full_name(each.key.benchmark, each.key.parameters))]
+    if not chosen:
+        raise PacelineError(
+            f"--benchmark {pattern!r} matches none of {len(series)} series: `paceline check` names some"
+        )
+    return chosen
+
+
+def first_of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> int:
+    """Place of the first commit that `--since` lets through."""
+    if since is None:
+        return 0
+    matching = {run.commit for run in runs if run.commit.startswith(since.lower())} if len(since) >= 4 else set()  # noqa: PLR2004
+    if len(matching) == 1:
+        return ordinals[matching.pop()]
+    try:
+        day = datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp() * 1000
+    except ValueError:
+        raise PacelineError(
+            f"--since {since!r} is neither a date like 2026-11-22 nor the start of a commit that was measured"
+        ) from None
+    return min((ordinals[run.commit] for run in runs if run.date >= day), default=len(ordinals))
+
+
+def full_name(benchmark: str, parameters: Sequence[str]) -> str:
+    """Name of a benchmark with its parameters, as asv writes it."""
+    return f"{benchmark}({', '.join(parameters)})" if parameters else benchmark
+
+
+def groups_of(series: Iterable[Series]) -> dict[Group, list[Series]]:
+    """Return what a machine's speed moves together: times, not memory."""
+    groups: dict[Group, list[Series]] = defaultdict(list)
+    for each in series:
+        if each.values.size and each.unit == "seconds":
+            groups[each.key.machine, each.key.engine, each.key.environment].append(each)
+    return dict(groups)
+
+
+def tracks_of(series: Iterable[Series], suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> list[Track]:
+    """One track for what differs in nothing but the hardware class; odd runs left out, suites' shifts taken out."""
+    alike: dict[tuple[object, ...], list[Series]] = defaultdict(list)
+    for each in series:
+        key = each.key
+        alike[key.benchmark, key.parameters, key.engine, key.environment, key.version, each.unit].append(each)
+    place = np.array([ordinals[run.commit] for run in runs], dtype=np.int64)
+    corrections = {group: each.correction() for group, each in suites.items()}
+    return [_track(members, suites, corrections, place) for members in alike.values()]
+
+
+def _track(
+    members: list[Series],
+    suites: Suites,
+    corrections: Mapping[Group, detect.Floats],
+    place: Integers,
+) -> Track:
+    values, strata, runs = [], [], []
+    for stratum, each in enumerate(members):
+        group = (each.key.machine, each.key.engine, each.key.environment)
+        logs = suite.logarithms(each.values)
+        usual = np.ones(logs.size, dtype=bool)
+        if each.unit == "seconds" and group in suites:
+            columns = np.searchsorted(suites[group].runs, each.runs)
+            usual = ~suites[group].odd[columns]
+            logs -= corrections[group][columns]
+        values.append(logs[usual])
+        runs.append(each.runs[usual])
+        strata.append(np.full(runs[-1].size, stratum))
+    run = np.concatenate(runs)
+    order = np.argsort(place[run], kind="stable")
+    panel = detect.Panel(np.concatenate(values)[order], np.concatenate(strata)[order], place[run][order])
+    key = members[0].key
+    return Track(
+        *(key.benchmark, key.parameters, key.engine, key.environment, key.version, members[0].unit),
+        tuple(each.key.machine for each in members),
+        panel,
+        run[order],
+    )

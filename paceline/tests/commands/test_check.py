@@ -1,0 +1,169 @@
+"""`paceline check`, as a user runs it on files."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paceline.cli import main
+from projects import Project
+from trees import commit, ours, row, write
+
+NASTY = "test_speed.test_it[\x1b[31m%0A::error::a\nb,c:d]"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project without a repository, in which test_it becomes slower by a quarter."""
+    rng = np.random.default_rng(1)
+    documents = {}
+    for number in range(40):
+        rows = {
+            name: row(0.001 * ratio * float(np.exp(rng.normal(0, 0.01))))
+            for name, ratio in {NASTY: 1.25 if number >= 30 else 1.0, "test_speed.test_other": 1.0}.items()
+        }
+        packages = {"numpy": "2.1" if number < 30 else "2.2"}
+        documents[f"{commit(number)[:8]}-run.json"] = ours(number, rows, packages=packages)
+    write(tmp_path / ".asv" / "results", documents)
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    return tmp_path
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("SLOWER  test_speed.test_it[")
+    assert re.search(r"\+2[3-7]\.\d % \(95 %: \+2\d\.\d % \.\. \+2\d\.\d %\)  id [0-9a-f]{12}", printed)
+    assert "hardware: lab" in printed
+    assert f"commits: {commit(29)[:8]}..{commit(30)[:8]} (1 measured commit)" in printed
+    assert "dependencies: numpy 2.1 -> 2.2" in printed
+    assert printed.endswith("1 new slowdown, no improvements\n")
+    assert "\x1b" not in printed
+    assert "::error" not in [line[:7] for line in printed.splitlines()]
+
+
+def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / ".asv/results/lab/broken.json").write_text("{", encoding="utf-8")
+    assert main(["check", "--json"]) == 1
+    found = document(capsys)
+    assert set(found) == {"schema", "findings", "quarantined", "notices"}
+    assert found["schema"] == 1
+    one = found["findings"][0]
+    expected = "id kind benchmark parameters machines elsewhere engine ratio low high before after commits date"
+    assert set(one) >= {*expected.split(), "dependencies", "facts", "known", "evidence"}
+    assert (one["kind"], one["benchmark"], one["machines"], one["known"]) == ("slower", NASTY, ["lab"], None)
+    assert one["dependencies"] == [{"name": "numpy", "before": "2.1", "after": "2.2"}]
+    assert one["low"] < 1.25 < one["high"]
+    assert (one["before"], one["after"], one["commits"]) == (commit(29), commit(30), [commit(30)])
+    assert "broken.json" in found["quarantined"][0]["path"]
+
+
+def test_json_to_a_file_beside_the_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--json", "found.json"]) == 1
+    assert "1 new slowdown" in capsys.readouterr().out
+    assert len(json.loads((folder / "found.json").read_text(encoding="utf-8"))["findings"]) == 1
+    assert main(["check", "--json", "no/such/folder.json"]) == 4
+
+
+def test_annotations(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert main(["check"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::")]
+    assert len(lines) == 1
+    level, title, message = re.fullmatch(r"::(\w+) title=([^:,]*)::(.*)", lines[0]).groups()  # type: ignore[union-attr]
+    assert level == "error"
+    assert title == "slower%3A " + NASTY.replace("%", "%25").replace("\n", "%0A").replace(":", "%3A").replace(
+        ",", "%2C"
+    )
+    assert "numpy 2.1 -> 2.2" in message
+    assert main(["check", "--json", "-"]) == 1
+    document(capsys)  # nothing but JSON
+
+
+def test_accepting(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "--json"])
+    name = document(capsys)["findings"][0]["id"]
+    assert main(["check", "--accept", name]) == 4
+    assert "--reason" in capsys.readouterr().err
+    assert main(["check", "--accept", name, "--reason", "the new check is worth it"]) == 0
+    assert "accepted in" in capsys.readouterr().out
+    assert main(["check"]) == 0
+    printed = capsys.readouterr().out
+    assert "Known:" in printed
+    assert "the new check is worth it" in printed
+    assert main(["check", "--json"]) == 0
+    assert document(capsys)["findings"][0]["known"]["reason"] == "the new check is worth it"
+    assert main(["check", "--accept", name, "--reason", "again"]) == 4
+    assert "it is known already" in capsys.readouterr().err
+
+
+def test_accepting_all(folder: Path) -> None:
+    assert main(["check", "--accept", "all", "--reason", "from before we looked"]) == 0
+    assert main(["check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--results", "nowhere"], "nowhere"),
+        (["--benchmark", "nothing"], "matches none"),
+        (["--machine", "vax"], "these are there: lab"),
+        (["--since", "tomorrow"], "--since"),
+        (["--accept", "abc", "--reason", "x"], "finds no such change"),
+        (["--reason", "x"], "--accept ID, which is missing"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", *arguments]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith("ERROR: ")
+    assert error.count("\n") == 1
+    assert said in error
+
+
+def test_a_malformed_file_of_known_changes_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / ".paceline").mkdir(exist_ok=True)
+    (folder / ".paceline/known.toml").write_text("[[known]\n", encoding="utf-8")
+    assert main(["check"]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_in_a_repository_the_branch_makes_the_order(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dates say the opposite."""
+    project = make_project(files={"code.py": ""})
+    commits = [project.commit(message=str(number)) for number in range(20)]
+    rng = np.random.default_rng(2)
+    documents = {}
+    for number, each in enumerate(commits):
+        rows = {"test_speed.test_it": row(float(rng.normal(1, 0.01)) * (1.2 if number >= 10 else 1.0))}
+        documents[f"{each[:8]}-run.json"] = ours(1, rows) | {"commit_hash": each, "date": 1_700_000_000_000 - number}
+    write(project.root / ".asv" / "results", documents)
+    monkeypatch.chdir(project.root)
+    assert main(["check", "--json", "-"]) == 1
+    found = document(capsys)["findings"][0]
+    assert (found["kind"], found["before"], found["after"]) == ("slower", commits[9], commits[10])
+    assert main(["check", "--branch", "nothing"]) == 4
+
+
+def test_scipy_is_not_imported(folder: Path) -> None:
+    """It costs most of the second that a warm check may take."""
+    code = "import sys; from paceline.cli import main; main(['check']); assert 'scipy' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr

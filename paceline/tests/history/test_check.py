@@ -1,0 +1,310 @@
+"""What is found in histories whose changes are known, and that nothing else is."""
+
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from histories import Maker, one_series, step
+from paceline.errors import PacelineError
+from paceline.history import check, suite
+from paceline.history.check import Finding, Report
+from paceline.history.model import History
+from paceline.history.tracks import Selection
+from trees import commit
+
+
+def look(maker: Maker, **selected: Any) -> Report:
+    return check.check(maker.history(), selection=Selection(**selected))
+
+
+def only(report: Report) -> Finding:
+    assert len(report.findings) == 1, [(each.kind, each.benchmark) for each in report.findings]
+    return report.findings[0]
+
+
+def test_a_slowdown_is_told_with_all_that_is_known_of_it() -> None:
+    maker = Maker(
+        factor=step(3, 40, 1.2),
+        packages=lambda number: {"numpy": "2.1" if number < 40 else "2.2", "python": "3.12"},
+        facts=lambda number: {"kernel": "6.1" if number < 40 else "6.8", "load": str(number)},
+    )
+    found = only(look(maker))
+    assert (found.kind, found.benchmark, found.state, found.is_alarm) == ("slower", "test_3", "new", True)
+    assert (found.machines, found.elsewhere) == (("zen4",), None)
+    assert found.low < 1.2 < found.high
+    assert found.high - found.low < 0.05
+    assert (found.before, found.at, found.after) == (commit(39), commit(40), commit(40))
+    assert found.commits == (commit(40),)
+    assert [vars(each) for each in found.dependencies] == [{"name": "numpy", "before": "2.1", "after": "2.2"}]
+    assert [each.name for each in found.facts] == ["kernel"], "what differs in every run explains nothing"
+
+
+def test_an_improvement_is_no_alarm() -> None:
+    found = only(look(Maker(factor=step(3, 40, 0.8))))
+    assert (found.kind, found.is_alarm) == ("faster", False)
+
+
+def test_slower_on_one_class_only() -> None:
+    found = only(look(Maker(machines=("zen4", "arm"), factor=step(3, 30, 1.1, "arm"))))
+    assert (found.machines, found.elsewhere) == (("arm",), "same")
+    assert found.low < 1.1 < found.high
+    assert found.evidence["machines"]["zen4"]["verdict"] == "same"
+    assert (found.before, found.at, found.after) == (commit(29), commit(30), commit(30))
+
+
+def test_slower_on_all_classes_is_one_finding() -> None:
+    found = only(look(Maker(machines=("zen4", "arm", "skylake"), factor=step(3, 50, 1.1))))
+    assert (found.machines, found.elsewhere) == (("zen4", "arm", "skylake"), None)
+    assert (found.before, found.at, found.after) == (commit(49), commit(50), commit(50))
+
+
+def test_what_is_not_proved_of_a_class_is_unclear() -> None:
+    """The other class has two values after the change."""
+
+    def factor(number: int, place: int, where: str) -> float:
+        if where == "arm" and number == 3 and 30 <= place < 58:
+            return math.nan
+        return step(3, 30, 1.1, "zen4")(number, place, where)
+
+    found = only(look(Maker(machines=("zen4", "arm"), factor=factor)))
+    assert (found.machines, found.elsewhere) == (("zen4",), "unclear")
+
+
+def test_odd_runs_raise_no_alarm_and_are_told() -> None:
+    """Every fourth run of the last half is on another CPU, on which benchmarks differ."""
+
+    def factor(number: int, place: int, _: str) -> float:
+        return 1.0 if place < 40 or place % 4 else 1.3 + 0.02 * number
+
+    report = look(Maker(commits=80, factor=factor))
+    assert report.findings == ()
+    assert any("10 of 80 runs are off as a whole" in notice for notice in report.notices)
+
+
+def test_a_slowdown_among_odd_runs_is_found() -> None:
+    def factor(number: int, place: int, where: str) -> float:
+        odd = 1.0 if place < 40 or place % 4 else 0.7
+        return odd * step(3, 60, 1.15)(number, place, where)
+
+    found = only(look(Maker(commits=80, factor=factor)))
+    assert (found.benchmark, found.kind) == ("test_3", "slower")
+    assert found.low < 1.15 < found.high
+
+
+def test_where_most_runs_are_odd_nothing_is_judged() -> None:
+    rng = np.random.default_rng(3)
+    cpus = np.where(np.arange(120) < 60, 1.0, rng.choice([0.6, 0.7, 0.8, 0.9, 1.0, 1.15], 120))
+    report = look(Maker(commits=120, factor=lambda _, place, __: float(cpus[place])))
+    assert report.findings == ()
+    assert any("cannot be judged" in notice for notice in report.notices)
+
+
+def test_a_shift_of_the_suite_that_stays_is_one_finding() -> None:
+    """Benchmarks are judged beside it: one became slower than the suite, at another commit."""
+
+    def factor(number: int, place: int, where: str) -> float:
+        return (1.1 if place >= 30 else 1.0) * step(3, 45, 1.3)(number, place, where)
+
+    report = look(Maker(factor=factor, facts=lambda number: {"image": "22.04" if number < 30 else "24.04"}))
+    whole, single = report.findings
+    assert (whole.kind, whole.benchmark, whole.is_alarm) == ("suite-slower", "", True)
+    assert whole.low < 1.1 < whole.high
+    assert whole.at == commit(30)
+    assert [vars(each) for each in whole.facts] == [{"name": "image", "before": "22.04", "after": "24.04"}]
+    assert (single.benchmark, single.at) == ("test_3", commit(45))
+    assert single.low < 1.3 < single.high
+
+
+def test_a_shift_of_suites_on_two_classes_is_one_finding() -> None:
+    maker = Maker(machines=("zen4", "arm"), factor=lambda _, place, __: 1.1 if place >= 30 else 1.0)
+    assert only(look(maker)).machines == ("zen4", "arm")
+
+
+def test_when_some_benchmarks_slow_down_the_others_did_not_speed_up() -> None:
+    def factor(number: int, place: int, _: str) -> float:
+        return 1.3 if number < 5 and place >= 40 else 1.0
+
+    report = look(Maker(benchmarks=12, factor=factor))
+    assert {each.benchmark for each in report.findings} == {f"test_{number}" for number in range(5)}
+    assert {each.kind for each in report.findings} == {"slower"}
+
+
+def test_memory_knows_no_odd_runs() -> None:
+    def factor(number: int, place: int, _: str) -> float:
+        if number == 0:
+            return 1.1 if place >= 40 else 1.0
+        return 1.0 if place % 4 else 0.7
+
+    found = only(look(Maker(factor=factor, units={0: "bytes"}, noise=0.002)))
+    assert found.evidence["values_before"] == 40
+
+
+def test_units_without_a_direction_are_told_and_not_judged() -> None:
+    report = look(Maker(factor=step(0, 30, 2.0), units={0: "score"}))
+    assert report.findings == ()
+    assert any("1 series are not judged" in notice for notice in report.notices)
+
+
+def test_what_was_made_up_for_is_no_alarm() -> None:
+    states = {each.kind: each.state for each in look(Maker(commits=90, factor=step(3, 50, 1.2, until=80))).findings}
+    assert states == {"slower": "recovered", "faster": "new"}
+
+
+def test_what_is_no_longer_measured_is_no_alarm() -> None:
+    def factor(number: int, place: int, where: str) -> float:
+        return math.nan if number == 3 and place >= 45 else step(3, 20, 1.2)(number, place, where)
+
+    found = only(look(Maker(factor=factor)))
+    assert (found.state, found.is_alarm) == ("gone", False)
+
+
+def test_another_version_is_another_series() -> None:
+    history = Maker(factor=step(3, 30, 1.5)).history()
+    series = []
+    for each in history.series:
+        old, new = each.runs < 30, each.runs >= 30
+        cut = [(each.runs[part], each.values[part]) for part in (old, new)]
+        series += [
+            replace(one_series(each.key.benchmark, "zen4", *both), key=replace(each.key, version=version))
+            for both, version in zip(cut, "12", strict=True)
+        ]
+    assert check.check(replace(history, series=tuple(series))).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("selected", "expected"),
+    [
+        ({"benchmark": "test_3"}, ["test_3"]),
+        ({"benchmark": "_5$"}, []),
+        ({"machine": "arm"}, []),
+        ({"machine": "zen4"}, ["test_3"]),
+        ({"since": commit(39)[:8]}, ["test_3"]),
+        ({"since": commit(41)}, []),
+        ({"since": "2023-11-15"}, ["test_3"]),
+        ({"since": "2023-12-15"}, []),
+    ],
+)
+def test_selection(selected: dict[str, str], expected: list[str]) -> None:
+    maker = Maker(machines=("zen4", "arm"), factor=step(3, 40, 1.2, "zen4"))
+    assert [each.benchmark for each in look(maker, **selected).findings] == expected
+
+
+@pytest.mark.parametrize(
+    ("selected", "said"),
+    [
+        ({"benchmark": "nothing"}, "matches none of 12 series"),
+        ({"benchmark": "("}, "is no regular expression"),
+        ({"machine": "vax"}, "there is no 'vax': these are there: zen4"),
+        ({"since": "yesterday"}, "neither a date like"),
+    ],
+)
+def test_wrong_selection(selected: dict[str, str], said: str) -> None:
+    with pytest.raises(PacelineError, match=re.escape(said)):
+        look(Maker(), **selected)
+
+
+def test_nothing_recorded_is_an_error() -> None:
+    with pytest.raises(PacelineError, match="no results to check"):
+        check.check(History((), (), {}, ()))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros(60),
+        np.full(60, 5.0),
+        np.array([1e-3]),
+        np.where(np.arange(60) % 7, np.nan, 1e-3),
+        np.where(np.arange(60) % 2, 0.0, 1e-3),
+        np.geomspace(1e-300, 1e300, 60),
+        np.empty(0),
+    ],
+)
+def test_odd_series_break_nothing(values: np.ndarray) -> None:
+    history = Maker().history()
+    odd = one_series("odd", "zen4", np.arange(values.size), values)
+    report = check.check(replace(history, series=(*history.series, odd)))
+    assert all(math.isfinite(each.ratio) and each.ratio > 0 for each in report.findings)
+    assert {each.benchmark for each in report.findings} <= {"odd"}
+
+
+def test_values_that_are_no_numbers_are_left_out() -> None:
+    history = Maker(factor=step(3, 40, 1.2)).history()
+    for each in history.series:
+        each.values[5:8] = math.nan, math.inf, -math.inf
+    assert only(check.check(history)).benchmark == "test_3"
+
+
+def test_one_run_alone_is_fine() -> None:
+    assert look(Maker(commits=1)).findings == ()
+
+
+def test_the_id_stays_as_runs_are_added() -> None:
+    """And is another for another change."""
+    ids = set()
+    for commits in range(52, 100, 4):
+        maker = Maker(commits=100, benchmarks=1, factor=step(0, 40, 1.06), noise=0.015)
+        history = maker.history()
+        one = history.series[0]
+        cut = replace(one, runs=one.runs[:commits], values=one.values[:commits])
+        ids |= {each.id for each in check.check(replace(history, series=(cut,))).findings}
+    assert len(ids) == 1
+    assert ids != {only(look(Maker(benchmarks=1, factor=step(0, 30, 1.06)))).id}
+
+
+def test_quiet_histories_stay_quiet() -> None:
+    for seed in range(5):
+        assert look(Maker(commits=150, benchmarks=40, seed=seed, machines=("zen4", "arm"))).findings == ()
+
+
+def test_same_history_same_report() -> None:
+    maker = Maker(machines=("zen4", "arm"), factor=step(3, 30, 1.03))
+    assert look(maker) == look(maker)
+
+
+def test_level_of_a_suite_follows_the_machine_and_not_a_benchmark() -> None:
+    rng = np.random.default_rng(2)
+    truth = np.where(rng.random(300) < 0.1, 0.2, 0.0)
+    values = truth + rng.normal(0, 0.01, (20, 300)) + rng.normal(size=(20, 1))
+    values[:6, 150:] += 0.5
+    values[rng.random(values.shape) < 0.1] = np.nan
+    level = suite.suite_level(values)
+    assert np.abs(level - truth - np.median(level)).max() < 0.02
+
+
+def test_median_of_known_is_numpys() -> None:
+    values = np.random.default_rng(4).normal(size=(7, 9, 11))
+    values[np.random.default_rng(5).random(values.shape) < 0.3] = np.nan
+    for axis in range(3):
+        assert np.array_equal(suite.median_of_known(values, axis), np.nanmedian(values, axis=axis))
+    assert np.isnan(suite.median_of_known(np.full((3, 2), np.nan), 0)).all()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_the_history_findings_are_sound(seed: int) -> None:
+    """Gaps, few values, classes that come and go, changes anywhere, ties."""
+    rng = np.random.default_rng(seed)
+    machines = tuple("abcd"[: rng.integers(1, 5)])
+    steps = {
+        (number, machine): (rng.integers(0, 50), rng.choice([0.5, 0.9, 1.1, 3.0]))
+        for number in range(10)
+        for machine in machines
+    }
+    gaps = rng.choice([0.0, 0.3, 0.9])
+
+    def factor(number: int, place: int, machine: str) -> float:
+        at, ratio = steps[number, machine]
+        return math.nan if rng.random() < gaps else float(ratio if place >= at else 1.0)
+
+    maker = Maker(commits=int(rng.integers(1, 60)), benchmarks=10, machines=machines, factor=factor, seed=seed)
+    history = replace(maker, noise=float(rng.choice([0.0, 0.02]))).history()
+    places = {run.commit: number for number, run in enumerate(history.runs)}
+    for each in check.check(history).findings:
+        assert each.machines
+        assert 0 <= each.low <= each.ratio <= each.high
+        assert places[each.before] < places[each.commits[0]] <= places[each.at] <= places[each.after]
+        assert each.commits[-1] == each.after
+        assert (each.kind.endswith("slower")) == (each.evidence["statistic"] > 0)

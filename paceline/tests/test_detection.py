@@ -1,0 +1,75 @@
+"""The script that measures the detector, in small; its full table is in docs/history.md."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from paceline.history import detect
+
+SCRIPT = Path(__file__).parents[1] / "detection.py"
+PAGE = Path(__file__).parents[2] / "docs" / "history.md"
+
+
+@pytest.fixture(scope="module")
+def detection() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("detection", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_help_is_enough() -> None:
+    done = subprocess.run([sys.executable, SCRIPT, "--help"], capture_output=True, text=True, check=True)
+    assert "measure" in done.stdout
+    assert "table" in done.stdout
+
+
+@pytest.mark.parametrize("n", [16, 100, 280])
+def test_the_shipped_table_is_what_the_script_makes(detection: ModuleType, n: int) -> None:
+    """Anew, from fewer draws of another seed."""
+    lengths, levels, table = detect.null_law()
+    sample = detection.maxima(np.random.default_rng(99), n, 30_000)
+    row = table[list(lengths).index(n)]
+    for level, statistic in zip(levels, row, strict=True):
+        if level >= 0.001:
+            assert (sample >= statistic).mean() <= level + 4 * np.sqrt(level / 30_000)
+            smaller = (sample >= statistic - 0.12).mean()
+            assert smaller >= level - 4 * np.sqrt(level / 30_000)
+
+
+def test_asv_is_asked_as_it_asks_itself(detection: ModuleType) -> None:
+    """It finds a slowdown by half where it is."""
+    values = np.random.default_rng(1).normal(0, 0.01, 100) + np.log(1.5) * (np.arange(100) >= 60)
+    assert detection.by_asv(detect.one_class(values)) == [60]
+    assert detection.by_asv(detect.one_class(values[:60])) == []
+
+
+@pytest.mark.slow
+def test_it_measures(detection: ModuleType) -> None:
+    command = [sys.executable, str(SCRIPT), "measure", "--series=40", "--asv-series=3", "--suites=1"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + 3 * len(detection.FAMILIES) + 2
+    assert "| Gaussian 2 % | rank scan | 40 | 0.00 % (0.00 .. 8.81) |" in printed
+
+
+def test_the_published_figures_meet_the_targets(detection: ModuleType) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for family, most, least in (
+        ("Gaussian 2 %", 0.5, 94),
+        ("spiky 1 %", 0.5, 94),
+        ("autocorrelated .3", 1.0, 86),
+        ("mixed CPUs 8 %", 1.0, 86),
+    ):
+        (row,) = re.findall(rf"\| {family} \| rank scan \| (\d+) \| ([\d.]+) % \(.*?\) \| ([\d.]+) %", text)
+        series, false, found = map(float, row)
+        assert series >= 2000
+        assert false <= most
+        assert found >= least
