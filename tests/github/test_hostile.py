@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hub import archive, check_findings, gate_findings, result_files
-from hub.strict import RefusedError
+from hub.strict import RefusedError, quoted
 
 from tests.github.documents import HEAD, benchmarks, finding, gate, machine, run
 from tests.github.fakehub import packed
@@ -62,6 +62,11 @@ DOCUMENTS: dict[str, bytes] = {
     "half a character": spoiled(reason="\ud800"),
     "deep": b"[" * 100_000 + b"]" * 100_000,
     "deep in a field": GOOD.replace('"Linux"', "[" * 100_000 + "]" * 100_000).encode(),
+    **{
+        f"{depth} deep in {old}": GOOD.replace(old, "[" * depth + "]" * depth).encode()
+        for depth in (300, 900, 970, 990)
+        for old in ("1.002", '"same"', '"Linux"', "null")
+    },
     "NaN": GOOD.replace("1.002", "NaN").encode(),
     "Infinity": GOOD.replace("1.002", "Infinity").encode(),
     "-Infinity": GOOD.replace("1.002", "-Infinity").encode(),
@@ -143,6 +148,13 @@ def test_documents_are_refused_in_one_line(name: str) -> None:
     said = str(caught.value)
     assert len(said) < 500
     assert said.isprintable(), "a refusal repeats nothing that could act on a log"
+
+
+def test_what_is_too_deep_to_print_is_still_quoted() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert quoted(deep) == "something nested deeply"
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

@@ -141,7 +141,7 @@ def jobs_that_write_install_nothing(flow: Workflow) -> Iterator[str]:
 
 def jobs_that_write_run_the_default_branch(flow: Workflow) -> Iterator[str]:
     default = "${{ github.event.repository.default_branch }}"
-    at_hand = "github.ref_name == github.event.repository.default_branch"
+    at_hand = "github.ref == 'refs/heads/main'"
     for name, job in flow.jobs.items():
         writes = "write" in (job.get("permissions") or {}).values()
         for step in job.get("steps", []):
@@ -287,7 +287,7 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
         "event.repository.default_branch",
         "event.workflow_run.head_sha",
     ),
-    (jobs_that_write_run_the_default_branch, "bench-main.yml", " && github.ref_name ==", " && github.ref_name !="),
+    (jobs_that_write_run_the_default_branch, "bench-main.yml", " && github.ref ==", " && github.ref !="),
     (nothing_is_cached, "ci.yml", 'python-version: "3.13"', 'python-version: "3.13"\n          cache: pip'),
     (history_is_there_where_it_is_read, "bench-main.yml", "fetch-depth: 0", "fetch-depth: 1"),
     (history_is_there_where_it_is_read, "bench-pr.yml", "fetch-depth: 0", "fetch-depth: 2"),
@@ -347,7 +347,7 @@ def test_the_matrix_and_what_is_stored_of_it_agree() -> None:
     assert stored == TRUSTED + "store " + " ".join(f"results-{runner}" for runner in runners)
 
 
-@pytest.mark.parametrize("command", ["comment", "gate", "install", "issues", "store", "affected"])
+@pytest.mark.parametrize("command", ["affected", "comment", "gate", "install", "issues", "release", "store"])
 def test_scripts_need_nothing_installed(command: str) -> None:
     # -S: not even the folder of installed packages is looked at.
     scripts = str(ROOT / ".github" / "scripts")

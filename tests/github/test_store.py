@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -162,8 +163,15 @@ def test_gates_against_themselves_lie_beside_the_results(hub: Hub, store: Store,
     done = store("--aa", "aa", number=9)
     assert done.returncode == 0, done.stderr
     (name,) = stored(remote)
-    assert name.startswith("aa/20")
-    assert name.endswith("-9.json")
+    assert re.fullmatch(r"aa/20\d\d-\d\d-\d\d-9\.json", name)
+
+
+def test_a_repeated_gate_against_itself_is_one_more(hub: Hub, script: Script, remote: Path) -> None:
+    for attempt, ratio in (("1", 1.0), ("2", 1.1)):
+        hub.add_artifact(9, "aa", packed({"gate.json": json.dumps(gate(finding(ratio=ratio)))}))
+        here = {"GITHUB_RUN_ID": "9", "GITHUB_SHA": HEAD, "GITHUB_RUN_ATTEMPT": attempt}
+        assert script("store", "--aa", "aa", f"--remote=file://{remote}", **here).returncode == 0
+    assert [name.partition("-9")[2] for name in sorted(stored(remote))] == ["-2.json", ".json"]
 
 
 def test_a_refused_push_is_one_line(hub: Hub, store: Store, remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:

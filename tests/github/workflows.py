@@ -160,7 +160,13 @@ class Runner:
 
     def github(self) -> dict[str, Any]:
         """The context of that name."""
-        told = {"event": self.event, "event_name": self.event_name, "token": "t0ken", "run_id": 1, "ref_name": "main"}
+        told = {
+            "event": self.event,
+            "event_name": self.event_name,
+            "token": "t0ken",
+            "run_id": 1,
+            "ref": "refs/heads/main",
+        }
         return told | {"sha": self.variables.get("GITHUB_SHA", "")}
 
     def run(self, job: Mapping[str, Any]) -> str:

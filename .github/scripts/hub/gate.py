@@ -6,7 +6,6 @@ both. A later push starts a run whose event is another, so the label needs to be
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -90,6 +89,6 @@ def _options(environment: Mapping[str, str]) -> Iterator[str]:
 
 def _words(text: str) -> list[str]:
     try:
-        return shlex.split(text, posix=os.name != "nt")
+        return shlex.split(text)
     except ValueError as error:
         raise PacelineError(f"the input `arguments` is {text!r}: {error}") from None

@@ -63,7 +63,9 @@ def _gate(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
     content = archive.members(packed, re.escape(FILE), 1, gate_findings.LARGEST)[FILE]
     gate_findings.read(content)
     today = dt.datetime.now(dt.UTC).date()
-    return {f"aa/{today}-{job.run_id(environment)}.json": content}
+    attempt = environment.get("GITHUB_RUN_ATTEMPT", "1")  # a run that is repeated measures anew
+    again = f"-{attempt}" if attempt.isdecimal() and int(attempt) > 1 else ""
+    return {f"aa/{today}-{job.run_id(environment)}{again}.json": content}
 
 
 def _join(files: dict[str, bytes], more: Mapping[str, bytes]) -> None:

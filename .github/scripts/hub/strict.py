@@ -24,7 +24,10 @@ class RefusedError(PacelineError):
 
 def quoted(value: object) -> str:
     """Write a stranger's value in one short printable line."""
-    shown = ascii(value)
+    try:
+        shown = ascii(value)
+    except RecursionError:  # what one Python parses, it need not be able to print
+        shown = "something nested deeply"
     return shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."
 
 
