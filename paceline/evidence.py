@@ -14,6 +14,7 @@ import platform
 import random
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,19 +27,27 @@ from typing import TYPE_CHECKING, Any
 
 from scipy import stats
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from paceline import child
 
-KINDS = ("arithmetic", "objects", "small_arrays", "memory")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+GENERATED = ("arithmetic", "objects", "small_arrays", "memory")
+CONTENDERS = ("article_python", "pure_python", "article_numpy", "with_numpy", "with_numba")
+TENSORFLOW = "with_tensorflow"
+SUITE = Path(__file__).resolve().parent.parent
 REPEATS = 200
 
-WORK = '''"""Python-only, small-array and memory-bound work, in about a millisecond each."""
+WORK = '''"""Python-only, small-array and memory-bound work, about a millisecond each; contenders of a real suite."""
+import importlib
 import time
+from dataclasses import replace
 
 import numpy as np
 
-REPEATS = {repeats}
+MORE = {more}
 WAIT = {wait}
+REPEATS = round({repeats} * (1 + MORE))
 ARRAY = np.arange(300_000.0)
 
 
@@ -75,36 +84,78 @@ def memory():
 def wait():
     if WAIT:
         time.sleep(WAIT)
+
+
+def contender(name):
+    module = importlib.import_module("impl.gradient_descent.problem")
+    problem = module.make(module.SIZES["small"])
+    prepare = importlib.import_module("impl.gradient_descent." + name).prepare
+    run = prepare(problem)
+    if not MORE:
+        return run
+    some = prepare(replace(problem, epochs=round(problem.epochs * MORE)))
+
+    def run_more():
+        some()
+        return run()
+
+    return run_more
 '''
 
-PROJECT = {
-    "pyproject.toml": (
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "workpiece"\nversion = "1.0"\ndependencies = ["numpy"]\n'
-        '[tool.setuptools]\npackages = ["workpiece"]\n'
-    ),
-    "workpiece/__init__.py": "",
-    "benchmarks/__init__.py": "",
-    "benchmarks/suite.py": (
-        "from workpiece import work\n" + "".join(f"def time_{kind}():\n    work.{kind}()\n" for kind in KINDS)
-    ),
-    "test_work.py": (
-        f"import pytest\nfrom workpiece import work\n@pytest.mark.parametrize('kind', {KINDS!r})\n"
-        "def test_work(benchmark, kind):\n    benchmark(getattr(work, kind))\n"
-    ),
-    "asv.conf.json": json.dumps(
-        {
-            "version": 1,
-            "project": "workpiece",
-            "repo": ".",
-            "branches": ["main"],
-            "environment_type": "virtualenv",
-            "matrix": {"req": {"numpy": []}},
-            "build_command": ["python -m pip wheel --no-deps --no-build-isolation -w {build_cache_dir} {build_dir}"],
-        }
-    ),
-    ".gitignore": "__pycache__/\n.asv/\n.pytest_cache/\n*.egg-info/\nbuild/\n",
-}
+ASV_SUITE = '''"""The same work as asv wants it: without a setup, so that asv chooses how often to call it."""
+from functools import cache
+
+from workpiece import work
+
+contender = cache(work.contender)
+
+'''
+
+TESTS = """import pytest
+from workpiece import work
+
+
+@pytest.mark.parametrize("kind", {generated})
+def test_work(benchmark, kind):
+    benchmark(getattr(work, kind))
+
+
+@pytest.mark.parametrize("kind", {contenders})
+def test_contender(benchmark, kind):
+    run = work.contender(kind)
+    run()
+    benchmark(run)
+"""
+
+
+def project(contenders: Sequence[str]) -> dict[str, str]:
+    """Return the files of the project but for the work itself."""
+    asv = {
+        "version": 1,
+        "project": "workpiece",
+        "repo": ".",
+        "branches": ["main"],
+        "environment_type": "virtualenv",
+        "matrix": {"req": {"numpy": [], "numba": [], **({"tensorflow": []} if TENSORFLOW in contenders else {})}},
+        "build_command": ["python -m pip wheel --no-deps --no-build-isolation -w {build_cache_dir} {build_dir}"],
+    }
+    timed = [f"def time_{kind}():\n    work.{kind}()\n" for kind in GENERATED]
+    timed += [f'def time_{name}():\n    contender("{name}")()\n' for name in contenders]
+    copied = [*SUITE.glob("impl/*.py"), *SUITE.glob("impl/_shared/*.py"), *SUITE.glob("impl/gradient_descent/*.py")]
+    return {
+        **{path.relative_to(SUITE).as_posix(): path.read_text(encoding="utf-8") for path in copied},
+        "pyproject.toml": (
+            '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+            '[project]\nname = "workpiece"\nversion = "1.0"\ndependencies = ["numpy"]\n'
+            '[tool.setuptools]\npackages = ["workpiece", "impl", "impl._shared", "impl.gradient_descent"]\n'
+        ),
+        "workpiece/__init__.py": "",
+        "benchmarks/__init__.py": "",
+        "benchmarks/suite.py": ASV_SUITE + "\n".join(timed),
+        "test_work.py": TESTS.format(generated=GENERATED, contenders=tuple(contenders)),
+        "asv.conf.json": json.dumps(asv),
+        ".gitignore": "__pycache__/\n.asv/\n.pytest_cache/\n*.egg-info/\nbuild/\n",
+    }
 
 
 def edited(text: str) -> str:
@@ -119,37 +170,45 @@ Change = dict[str, str]
 
 @dataclass(frozen=True)
 class Scenario:
-    """A change with a known effect. `is_slower`: whether a tool ought to go red."""
+    """A change with a known effect: work added to everything, or a wait added to the generated kinds."""
 
     name: str
     files: Change
-    is_slower: bool
+    more: float = 0.0
+    wait: bool = False
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether a tool ought to go red."""
+        return self.more > 0 or self.wait
+
+
+def work(more: float = 0.0, wait: float = 0.0) -> str:
+    """Source of the work, with a share more of it or with a wait in seconds."""
+    return WORK.format(more=more, wait=wait, repeats=REPEATS)
 
 
 def scenarios() -> list[Scenario]:
     """Return every change, from harmless to gross."""
-
-    def work(more: float = 0.0, wait: float = 0.0) -> str:
-        return WORK.format(repeats=round(REPEATS * (1 + more)), wait=wait)
-
     path = "workpiece/work.py"
+    planted = [Scenario(f"+{more:.0%} work", {path: work(more)}, more) for more in (0.05, 0.10, 0.20)]
     return [
-        Scenario("identical", {"README": "identical code\n"}, is_slower=False),
-        Scenario("edits", {path: edited(work()), "workpiece/unused.py": "UNUSED = 1\n"}, is_slower=False),
-        Scenario("+5 % work", {path: work(0.05)}, is_slower=True),
-        Scenario("+10 % work", {path: work(0.10)}, is_slower=True),
-        Scenario("0.3 ms wait", {path: work(wait=0.0003)}, is_slower=True),
+        Scenario("identical", {"README": "identical code\n"}),
+        Scenario("edits", {path: edited(work()), "workpiece/unused.py": "UNUSED = 1\n"}),
+        *planted,
+        Scenario("0.3 ms wait", {path: work(wait=0.0003)}, wait=True),
     ]
 
 
 class Bench:
     """The throw-away repository with its base commit."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, contenders: Sequence[str]) -> None:
         self.root = root
+        self.kinds = (*GENERATED, *contenders)
         root.mkdir()
         self._git("init", "--quiet", "-b", "main")
-        for name, text in {**PROJECT, "workpiece/work.py": WORK.format(repeats=REPEATS, wait=0.0)}.items():
+        for name, text in {**project(contenders), "workpiece/work.py": work()}.items():
             self._write(name, text)
         self.base = self._commit("base")
 
@@ -182,43 +241,47 @@ class Bench:
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("GITHUB_")}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    return child.run(command, folder, environment)
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a tool said of a change: red or not, and the kinds of work that it flagged."""
+    """What a tool said of a change: red or not, the kinds of work that it flagged, its estimates if it has any."""
 
     red: bool
     flagged: tuple[str, ...]
+    findings: tuple[dict[str, Any], ...] = ()
 
 
-def kinds_in(texts: Iterator[str]) -> tuple[str, ...]:
+def kinds_in(bench: Bench, texts: Iterator[str]) -> tuple[str, ...]:
     """Kinds of work that are named in these lines."""
     joined = "\n".join(texts)
-    return tuple(kind for kind in KINDS if re.search(rf"\b(time_)?{kind}\b", joined))
+    return tuple(kind for kind in bench.kinds if re.search(rf"\b(time_)?{kind}\b", joined))
 
 
 def by_paceline(bench: Bench, head: str) -> Said:
     """Judge by this gate, with its defaults."""
     bench.check_out(head)
-    findings = bench.root.parent / "findings.json"
-    findings.unlink(missing_ok=True)
+    written = bench.root.parent / "findings.json"
+    written.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "--benchmark-only", f"--benchmark-against={bench.base}"]
-    done = run([*command, f"--benchmark-against-json={findings}", "-p", "no:cacheprovider"], bench.root)
-    if not findings.exists():
+    done = run([*command, f"--benchmark-against-json={written}", "-p", "no:cacheprovider"], bench.root)
+    if not written.exists():
         raise RuntimeError(done.stdout + done.stderr)
-    document = json.loads(findings.read_text(encoding="utf-8"))
-    slower = (each["name"] for each in document["benchmarks"] if each["verdict"] == "slower")
-    return Said(done.returncode == 1, kinds_in(slower))
+    document = json.loads(written.read_text(encoding="utf-8"))
+    kept = ("verdict", "ratio", "low", "high", "rounds")
+    findings = [
+        {"kind": kind_of(each["name"]), **{key: each[key] for key in kept}} for each in document["benchmarks"]
+    ]
+    if any(each["verdict"] == "unavailable" for each in findings):
+        raise RuntimeError(done.stdout)
+    slower = tuple(each["kind"] for each in findings if each["verdict"] == "slower")
+    return Said(done.returncode == 1, slower, tuple(findings))
+
+
+def kind_of(test: str) -> str:
+    """Kind of work that a test is about: its parameter."""
+    return test.rpartition("[")[2].rstrip("]")
 
 
 def by_asv(bench: Bench, head: str) -> Said:
@@ -229,7 +292,7 @@ def by_asv(bench: Bench, head: str) -> Said:
     if done.returncode not in {0, 1} or "Traceback" in done.stderr:
         raise RuntimeError(done.stdout + done.stderr)
     worse = (line for line in done.stdout.splitlines() if re.match(r"\|\s*\+\s*\|", line))
-    return Said(done.returncode == 1, kinds_in(worse))
+    return Said(done.returncode == 1, kinds_in(bench, worse))
 
 
 def by_compare_fail(bench: Bench, head: str) -> Said:
@@ -243,7 +306,7 @@ def by_compare_fail(bench: Bench, head: str) -> Said:
         bench.check_out(head)
         done = run([*command, "--benchmark-compare", "--benchmark-compare-fail=median:5%"], bench.root)
     failed = (line for line in (done.stdout + done.stderr).splitlines() if "has failed" in line)
-    return Said(done.returncode != 0, kinds_in(failed))
+    return Said(done.returncode != 0, kinds_in(bench, failed))
 
 
 TOOLS: dict[str, Callable[[Bench, str], Said]] = {
@@ -270,36 +333,76 @@ def collect(arguments: argparse.Namespace) -> None:
     """Judge changes in turn, by each tool, until the time is spent; append what was said."""
     until = time.monotonic() + 60 * arguments.minutes
     cores = os.cpu_count() or 1
+    contenders = (*CONTENDERS, TENSORFLOW) if arguments.tensorflow else CONTENDERS
     with tempfile.TemporaryDirectory(prefix="evidence-") as folder, busy(cores if arguments.load else 0):
-        bench = Bench(Path(folder) / "project")
+        bench = Bench(Path(folder) / "project", contenders)
         while True:
             # In random order, so that runs that are cut short add up to an even number of each.
-            for scenario in random.sample(scenarios(), len(scenarios())):
+            for scenario in random.sample(chosen(arguments.change), len(chosen(arguments.change))):
                 for tool in arguments.tool or TOOLS:
                     head = bench.change(scenario)
                     started = time.monotonic()
                     said = TOOLS[tool](bench, head)
+                    seconds = round(time.monotonic() - started, 1)
                     record = {
                         "tool": tool,
                         "change": scenario.name,
                         "slower": scenario.is_slower,
+                        "more": None if scenario.wait else scenario.more,
                         "loaded": arguments.load,
+                        "tensorflow": arguments.tensorflow,
                         "red": said.red,
-                        "flagged": len(said.flagged),
-                        "benchmarks": len(KINDS),
-                        "seconds": round(time.monotonic() - started, 1),
+                        "flagged": [kind for kind in said.flagged if kind in GENERATED or not scenario.wait],
+                        "benchmarks": len(GENERATED if scenario.wait else bench.kinds),
+                        "findings": said.findings,
+                        "seconds": seconds,
+                        "load_average": round(os.getloadavg()[0], 1),
                         "date": datetime.now(UTC).date().isoformat(),
                         "machine": f"{platform.machine()}, {cores} CPUs",
                     }
                     with arguments.file.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(record) + "\n")
+                    show(record)
                     if time.monotonic() >= until:
                         return
+
+
+def chosen(names: Sequence[str] | None) -> list[Scenario]:
+    """Scenarios of these names; all of them if none is named."""
+    return [scenario for scenario in scenarios() if not names or scenario.name in names]
+
+
+def show(record: dict[str, Any]) -> None:
+    """Say on standard error what was just judged."""
+    red = "red" if record["red"] else "not red"
+    flagged = f"{len(record['flagged'])} of {record['benchmarks']} flagged"
+    print(
+        f"{record['change']}: {record['tool']}: {red}, {flagged}, {record['seconds']:.0f} s",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def at_most(red: int, gates: int) -> float:
     """Exact one-sided 95 % upper bound of a rate (Clopper and Pearson 1934)."""
     return 1.0 if red == gates else float(stats.beta.ppf(0.95, red + 1, gates - red))
+
+
+def intervals(group: list[dict[str, Any]]) -> tuple[int, int]:
+    """How many intervals hold the planted truth, of how many, one-sided ones included.
+
+    Only of kinds whose time is proportional to the work: where arrays or compiled code come in, the planted second
+    call costs more than its share.
+    """
+    proportional = {*GENERATED, "article_python", "pure_python"}
+    covered = total = 0
+    for record in group:
+        for each in record["findings"]:
+            exact = record["more"] == 0 or each["kind"] in proportional
+            if record["more"] is not None and exact and each["high"] is not None:
+                total += 1
+                covered += (each["low"] or 0) <= 1 + record["more"] <= each["high"]
+    return covered, total
 
 
 def table(records: list[dict[str, Any]]) -> Iterator[str]:
@@ -311,35 +414,53 @@ def table(records: list[dict[str, Any]]) -> Iterator[str]:
     machines = ", ".join(sorted({record["machine"] for record in records}))
     yield f"Measured {dates[0]} to {dates[-1]} on {machines}."
     yield ""
-    yield "| machine | change | tool | red gates | flagged benchmarks | median seconds |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield "| machine | change | tool | red gates | flagged benchmarks | truth in interval | median seconds | load |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for (loaded, change, tool), group in sorted(groups.items(), key=lambda item: item[0]):
         red = sum(record["red"] for record in group)
-        flagged = sum(record["flagged"] for record in group)
+        flagged = sum(len(record["flagged"]) for record in group)
         judged = sum(record["benchmarks"] for record in group)
         bound = "" if group[0]["slower"] else f" (at most {at_most(red, len(group)):.0%})"
-        seconds = sorted(record["seconds"] for record in group)[len(group) // 2]
+        covered, total = intervals(group)
+        held = f"{covered} of {total}" if total else ""
         yield (
             f"| {'loaded' if loaded else 'idle'} | {change} | {tool} | {red} of {len(group)}{bound}"
-            f" | {flagged} of {judged} | {seconds:.0f} |"
+            f" | {flagged} of {judged} | {held} | {middle(group, 'seconds'):.0f}"
+            f" | {middle(group, 'load_average'):.1f} |"
         )
 
 
-def main() -> None:
+def middle(group: list[dict[str, Any]], key: str) -> float:
+    """Median of a field."""
+    return float(statistics.median(record[key] for record in group))
+
+
+def main() -> int:
     """Collect, then print the table of everything collected so far."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="0: only print the table")
     parser.add_argument("--load", action="store_true", help="with a busy loop on every core")
+    parser.add_argument("--tensorflow", action="store_true", help="with TensorFlow's contender besides")
     parser.add_argument("--tool", action="append", choices=list(TOOLS), help="only this one; can be repeated")
+    names = [scenario.name for scenario in scenarios()]
+    parser.add_argument("--change", action="append", choices=names, help="only this one; can be repeated")
     parser.add_argument("--file", type=Path, default=Path("evidence.jsonl"), help="results, added to")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
+    status = 0
     if arguments.minutes > 0:
-        collect(arguments)
-    lines = arguments.file.read_text(encoding="utf-8").splitlines()
-    for line in table([json.loads(line) for line in lines]):
+        try:
+            collect(arguments)
+        except KeyboardInterrupt:
+            status = 130
+        except RuntimeError as error:
+            print(f"ERROR: a tool did not judge: {error}", file=sys.stderr)
+            status = 1
+    lines = arguments.file.read_text(encoding="utf-8").splitlines() if arguments.file.exists() else []
+    for line in table([json.loads(line) for line in lines]) if lines else ["Nothing was measured yet."]:
         print(line)
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -195,15 +195,16 @@ class Cost:
     """What one step took."""
 
     seconds: float
+    cpu: float  #: seconds of CPU time, which a busy machine does not stretch as much
     memory: int  #: bytes at its peak, interpreter and libraries included
 
 
 def run_step(name: str, history: History) -> None:
     """Take a step in this process, and print what it took."""
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     STEPS[name](history)
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "memory": _peak_memory()}))
+    print(json.dumps({"seconds": seconds, "cpu": time.process_time() - cpu, "memory": _peak_memory()}))
 
 
 def _peak_memory() -> int:
@@ -229,7 +230,7 @@ def measure(name: str, history: History) -> Cost:
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr or done.stdout}")
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return Cost(said["seconds"], said["memory"])
+    return Cost(said["seconds"], said["cpu"], said["memory"])
 
 
 @contextlib.contextmanager
@@ -246,16 +247,16 @@ def generated(commits: int, arguments: argparse.Namespace) -> Iterator[History]:
 def table(arguments: argparse.Namespace) -> Iterator[str]:
     """Rows of a Markdown table, as they are measured."""
     steps = [name for name in STEPS if not arguments.only or any(part in name for part in arguments.only)]
-    sizes = sorted({arguments.commits, *(() if arguments.no_growth else GROWTH)})
+    sizes = [arguments.commits] if arguments.no_growth else sorted({arguments.commits, *GROWTH})
     yield f"{arguments.benchmarks} benchmarks x {arguments.parameters} parameters, {arguments.samples} samples each."
     yield ""
-    yield "| commits | MiB of results | " + " | ".join(f"{name}: seconds | MiB" for name in steps) + " |"
-    yield "| --- " * (2 + 2 * len(steps)) + "|"
+    yield "| commits | MiB of results | " + " | ".join(f"{name}: seconds | of CPU | MiB" for name in steps) + " |"
+    yield "| --- " * (2 + 3 * len(steps)) + "|"
     for commits in sizes:
         with generated(commits, arguments) as history:
             size = sum(path.stat().st_size for path in history.results.rglob("*.json")) / MEBIBYTE
             costs = [measure(name, history) for name in steps]
-        cells = [f"{cost.seconds:.2f} | {cost.memory / MEBIBYTE:.0f}" for cost in costs]
+        cells = [f"{cost.seconds:.2f} | {cost.cpu:.2f} | {cost.memory / MEBIBYTE:.0f}" for cost in costs]
         yield f"| {commits} | {size:.0f} | " + " | ".join(cells) + " |"
 
 

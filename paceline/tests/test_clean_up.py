@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,3 +110,18 @@ def test_working_tree_is_not_touched(project: Project) -> None:
     project.judge("-p", "no:cacheprovider", environment={"PYTHONDONTWRITEBYTECODE": "1"})
     assert snapshot() == before
     assert Path(project.root / ".git" / "worktrees").exists() is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [0.5, 4.0])
+def test_interrupted_calibration(tmp_path: Path, sent: signal.Signals, after: float) -> None:
+    """The signal reaches the command alone, which must take the gate that it runs along."""
+    command = [sys.executable, "-m", "paceline.cli", "calibrate"]
+    process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
+    wait_until(lambda: list(tmp_path.iterdir()), "the project is written")
+    time.sleep(after)
+    process.send_signal(sent)
+    assert process.wait(timeout=60) == 130
+    assert list(tmp_path.iterdir()) == []
+    assert str(tmp_path) not in processes()

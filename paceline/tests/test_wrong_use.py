@@ -108,12 +108,9 @@ def test_unknown_setting(project: Project) -> None:
     assert "has no 'tolerence'" in run.error
 
 
-def test_active_xdist(project: Project) -> None:
-    """Its options stand in for it: what counts is that processes would run at once."""
-    project.write(
-        {"conftest.py": "def pytest_addoption(parser):\n    parser.addoption('--numprocesses', type=int)\n"}
-    )
-    run = project.judge("--numprocesses=2")
+@pytest.mark.parametrize("option", ["-n2", "--numprocesses=2", "--dist=load"])
+def test_active_xdist(project: Project, option: str) -> None:
+    run = project.judge(option)
     assert run.status == WRONG_USE
     assert "leave out -n" in run.error
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paceline import child
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _judge(project: Path, planted: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "pytest", "--benchmark-only", "-q", "--benchmark-against=HEAD"]
     command += [f"--benchmark-against-json={findings}", "-p", "no:cacheprovider"]
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    done = child.run(command, project, environment)
     if not findings.exists():
         last = ([line for line in (done.stdout + done.stderr).splitlines() if line] or ["no output"])[-1]
         raise PacelineError(f"the gate ended with status {done.returncode}: {last}")

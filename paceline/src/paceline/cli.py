@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages
@@ -43,8 +45,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status, which is 4 with one line of why if it could not be run."""
     given = parser().parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
-        return COMMANDS[given.command].run(given)
+        status = COMMANDS[given.command].run(given)
+        sys.stdout.flush()
     except PacelineError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return WRONG_USE
@@ -53,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough: `paceline ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return status
 
 
 if __name__ == "__main__":

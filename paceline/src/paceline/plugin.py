@@ -17,8 +17,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from paceline.gate.selection import Selection
     from paceline.gate.settings import Settings
-    from paceline.gate.trial import Selection, Trial
+    from paceline.gate.trial import Trial
     from paceline.gate.verdict import Finding
 
 WORKER = "paceline.gate.worker"
@@ -196,7 +197,7 @@ class Gate:
         self._write()
 
     def _selection(self, items: list[pytest.Item]) -> Selection:
-        from paceline.gate.trial import Selection
+        from paceline.gate.selection import Selection
 
         config = self._config
         paths = [str(path) for path in getattr(config.option, "file_or_dir", None) or []]

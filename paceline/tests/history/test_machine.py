@@ -317,8 +317,13 @@ def test_command_prints_name_and_reasons(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_command_in_a_pipe_that_closes() -> None:
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "paceline.cli", "machine"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "paceline.cli", "machine"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout
     assert process.stderr

@@ -93,6 +93,8 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "our schema of the future": (as_text(ours(schema=2)), "paceline: schema 2 is not 1"),
     "packages as a list": (as_text(ours(packages=[])), "'packages' is [], not an object"),
     "axes as a list": (as_text(ours(benchmarks={"a": {"axes": []}})), "axes of 'a' is not an object"),
+    "NaN as an axis": (as_text(ours(benchmarks={"a": {"axes": {"b": [math.nan]}}})), "holds NaN or Infinity"),
+    "NaN as a parameter": (as_text(result(params={"machine": MACHINE, "os": math.nan})), "'os' is nan, not a text"),
     "dirty as a text": (as_text(ours(dirty="no")), "dirty is neither true nor false"),
 }
 
@@ -241,6 +243,7 @@ def test_broken_machine_file_loses_no_results(tmp_path: Path, content: str | Non
         ('{"version": 2, "a": {"name": "b"}}', "'a': its name is 'b'", []),
         ('{"version": 2, "a": {"name": "a"}, "b": 1}', "'a': param_names is not a list of texts (and 1 more)", []),
         ('{"version": 2, "a": {"name": "a", "params": [[]], "param_names": []}}', "1 parameters and 0 names", []),
+        ('{"version": 2, "a": {"name": "a", "params": [], "param_names": [], "timeout": NaN}}', "holds NaN", []),
         (
             '{"version": 2, "a": {"name": "a", "params": [], "param_names": [], "code": 1}}',
             "'code' is not a text",

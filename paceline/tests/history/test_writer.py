@@ -109,12 +109,13 @@ def test_hundreds_of_kills_lose_nothing_that_was_finished(tmp_path: Path) -> Non
             lines = iter(parent.stdout.readline, "")
             finished |= {*takewhile(lambda line: line != "born\n", lines)}
             writer = int(next(lines))
-            time.sleep(draw.uniform(0.0, 0.02))
+            finished |= {next(lines) for _ in range(draw.randrange(3))}  # however slow the disk is
+            time.sleep(draw.uniform(0.0, 0.01))
             os.kill(writer, signal.SIGKILL)
         if kill % 10 == 0:
             check(results, {name.strip() for name in finished}, tmp_path / "cache")
     for parent in parents:
         finished |= set(parent.communicate(timeout=60)[0].splitlines(keepends=True))
     check(results, {name.strip() for name in finished}, tmp_path / "cache")
-    assert len(finished) > KILLS
+    assert len(finished) >= KILLS
     assert list(results.rglob(".unfinished-*"))  # else no kill fell into a write

@@ -17,7 +17,8 @@ def add(commands: Commands) -> None:
         "machine",
         help="name this machine's hardware class, and say why",
         description="Prints the name under which runs of this machine are recorded, the reason for each part of it,"
-        " and the facts that are recorded beside it because they may explain a shift.",
+        " and the facts that are recorded beside it because they may explain a shift. A run that limits the threads"
+        " of numeric libraries (OMP_NUM_THREADS=1) has that in its name as well: 1t.",
     )
     parser.add_argument("--json", action="store_true", help="print asv's fields of a machine.json, and the facts")
 

@@ -194,7 +194,7 @@ class TrialFixture(BenchmarkFixture):
     def weave(self, target: Any, **kwargs: Any) -> None:
         """Benchmark every call of `target`, an aspectlib weaving target, made by the rest of the test."""
         try:
-            import aspectlib  # type: ignore[import-not-found]
+            import aspectlib
         except ImportError as error:
             raise ImportError(error.args, "Please install aspectlib or pytest-benchmark[aspect]") from error
 

@@ -9,54 +9,25 @@ import errno
 import os
 import platform
 import random
-import shutil
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import paceline
 from paceline.errors import PacelineError
-from paceline.gate import checkout, install, schedule, statistics
+from paceline.gate import checkout, schedule, statistics
 from paceline.gate.checkout import Workspace
+from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Launch, Pair
 from paceline.gate.schedule import SIDES
-from paceline.gate.settings import MERGE_BASE
+from paceline.gate.trees import Trees
 from paceline.gate.verdict import Benchmark, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from paceline.gate.install import Interpreter
+    from paceline.gate.selection import Selection
     from paceline.gate.settings import Settings
-
-# Set by an outer pytest, coverage or git hook; none of a side's business.
-NOT_INHERITED = ("PYTEST_CURRENT_TEST", "COV_CORE_SOURCE", "COV_CORE_CONFIG", "COV_CORE_DATAFILE")
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the user's own pytest session has chosen, and how it was started."""
-
-    benchmarks: tuple[str, ...]  # node ids
-    modules: tuple[Path, ...]  # files with these benchmarks, conftests and package files above them
-    arguments: tuple[str, ...]  # of the command line, without paths
-    paths: tuple[str, ...]  # of the command line: files, folders, node ids
-    root: Path  # pytest's rootdir
-    ini: Path | None
-    started_in: Path
-    python_path: tuple[str, ...]  # pytest's setting
-    extra: tuple[str, ...] = ()  # arguments that silence other plugins
-
-
-@dataclass
-class Side:
-    """One side of the trial. `about` goes into the findings."""
-
-    interpreter: Interpreter
-    about: dict[str, Any]
-    installed: bool = False
 
 
 @dataclass
@@ -81,7 +52,8 @@ class Trial:
             with Workspace.create() as workspace:
                 _Run(self, workspace).run(started + self.settings.budget)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            # Copying a tree gathers its errors into one that has no number.
+            if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
                 raise PacelineError(checkout.disk_full(Path(error.filename or "."))) from error
             raise
         finally:
@@ -127,194 +99,30 @@ class _Run:
         self._settings = trial.settings
         self._selection = trial.selection
         self._workspace = workspace
-        self._slots = workspace.slots
-        self._plugin = workspace.folder / "plugin"
+        self._trees = Trees(trial.settings, trial.selection, workspace, trial.say, trial.notices)
+        self._launcher = Launcher(trial.selection, self._trees, workspace.folder)
         self._cpus = schedule.cpus()
-        self._checkout_root = self._selection.root
-        self._sides: dict[str, Side] = {}
 
     def run(self, until: float) -> None:
-        self._copy_plugin()
-        self._make_trees()
+        self._launcher.copy_plugin()
+        self._trees.make()
+        self._trial.base, self._trial.head = (self._trees.sides[side].about for side in SIDES)
         own = self._collect_base()
-        different = self._overlay()
+        different = self._trees.overlay()
         self._enter(own, different)
         self._rounds(until)
-
-    # Trees
-
-    def _copy_plugin(self) -> None:
-        """Give both sides the same paceline, whatever their environments hold."""
-        source = Path(paceline.__file__).parent
-        unwanted = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, self._plugin / "paceline", ignore=unwanted)
-
-    def _make_trees(self) -> None:
-        head_python = install.probe(sys.executable, self._workspace.folder)
-        base_python = head_python
-        if self._settings.python:
-            base_python = install.probe(self._settings.python, self._workspace.folder)
-        if self._settings.revision is None and not self._is_in_git():
-            base, head = self._same_code_without_git()
-        else:
-            base, head = self._trees_from_git()
-        self._sides["base"] = Side(base_python, base | {"python": base_python.version})
-        self._sides["head"] = Side(head_python, head | {"python": head_python.version})
-        self._trial.base, self._trial.head = self._sides["base"].about, self._sides["head"].about
-        self._install()
-
-    def _is_in_git(self) -> bool:
-        try:
-            checkout.toplevel(self._selection.root)
-        except PacelineError:
-            return False
-        return True
-
-    def _same_code_without_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        for side in SIDES:
-            checkout.copy_tree_without_git(self._checkout_root, self._tree(side))
-        about = {"revision": None, "commit": None, "dirty": None}
-        return about, dict(about)
-
-    def _trees_from_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        repository = checkout.toplevel(self._selection.root)
-        self._checkout_root = repository
-        head_commit = checkout.git(repository, "rev-parse", "HEAD").strip()
-        dirty = checkout.is_dirty(repository)
-        head: dict[str, Any] = {"revision": "HEAD", "commit": head_commit, "dirty": dirty}
-        base = dict(head)
-        if self._settings.revision is None:
-            checkout.checkout_working_tree(repository, self._tree("base"))
-        else:
-            base = self._base_revision(repository)
-            checkout.checkout_commit(repository, base["commit"], self._tree("base"))
-        if self._settings.control:
-            head = dict(base)
-        if self._settings.control and self._settings.revision is not None:
-            checkout.checkout_commit(repository, base["commit"], self._tree("head"))
-        else:
-            checkout.checkout_working_tree(repository, self._tree("head"))
-        if base["commit"] == head["commit"] and not dirty and not self._settings.python:
-            self._trial.notices.append("base and head are the same code: every slowdown found would be false")
-        return base, head
-
-    def _base_revision(self, repository: Path) -> dict[str, Any]:
-        revision = self._settings.revision
-        if revision == MERGE_BASE or revision is None:
-            commit = checkout.default_base(repository)
-            return {"revision": "merge base", "commit": commit, "dirty": False}
-        return {"revision": revision, "commit": checkout.resolve(repository, revision), "dirty": False}
-
-    def _tree(self, side: str) -> Path:
-        """Where a side's tree is now; named as the user's, since a test may depend on that."""
-        return self._slots.path(side) / (self._checkout_root.name or "tree")
-
-    def _site(self, side: str) -> Path:
-        return self._slots.path(side) / "site"
-
-    def _install(self) -> None:
-        place = self._relative(self._selection.root)
-        choice = self._settings.install
-        for side in SIDES:
-            project = self._tree(side) / place
-            if choice == "no" or (
-                choice == "auto" and not install.needs_install(project, self._selection.python_path)
-            ):
-                continue
-            self._trial.say(f"installing {side}")
-            install.install(self._sides[side].interpreter, project, self._site(side), side)
-            self._sides[side].installed = True
-
-    def _relative(self, path: Path) -> Path:
-        try:
-            return path.resolve().relative_to(self._checkout_root)
-        except ValueError:
-            return Path()
-
-    # Starting a side
-
-    def _launch(
-        self, side: str, arguments: Sequence[str], items: Sequence[str] | None, draw: schedule.Draw | None
-    ) -> Launch:
-        tree, about = self._tree(side), self._sides[side]
-        plugins = ["-p", "paceline.gate.worker"]
-        if not about.interpreter.has_plugin:
-            plugins += ["-p", "paceline.plugin"]
-        command = [about.interpreter.executable, "-m", "pytest", *plugins]
-        command += [self._translate(word, tree) for word in self._selection.arguments]
-        command += [*self._selection.extra, f"--rootdir={tree / self._relative(self._selection.root)}"]
-        folder = tree / self._relative(self._selection.started_in)
-        return Launch(
-            command=(*command, *arguments),
-            folder=folder if folder.is_dir() else tree,
-            environment=self._environment(side, draw),
-            task={
-                "items": None if items is None else list(items),
-                "own": [str(self._slots.path(side))],
-                "names": checkout.package_names(
-                    tree / self._relative(self._selection.root), self._site(side) if about.installed else None
-                ),
-                "foreign": [str(self._workspace.folder), str(self._checkout_root)],
-                "exempt": self._exempt(about.interpreter),
-            },
-        )
-
-    def _exempt(self, interpreter: Interpreter) -> list[str]:
-        """Environments, which may lie in the user's checkout, and paceline itself."""
-        root = str(self._checkout_root)
-        prefixes = [prefix for prefix in map(os.path.realpath, interpreter.prefixes) if prefix != root]
-        prefixes = [prefix for prefix in prefixes if not root.startswith(prefix.rstrip(os.sep) + os.sep)]
-        return [*prefixes, str(self._plugin), str(Path(paceline.__file__).resolve().parent)]
-
-    def _translate(self, word: str, tree: Path) -> str:
-        """Point an argument's absolute path in the user's checkout at the side's tree."""
-        for root in self._spellings():
-            before, found, after = word.partition(root)
-            if found and (not before or before.endswith("=")) and (not after or after.startswith((os.sep, ":"))):
-                return f"{before}{tree}{after}"
-        return word
-
-    def _spellings(self) -> list[str]:
-        """Paths of the checkout as the user may write them: a link on the way to it is resolved, or is not."""
-        place, root = self._relative(self._selection.root), self._selection.root
-        unresolved = root.parents[len(place.parts) - 1] if place.parts else root
-        return [str(self._checkout_root), str(unresolved)]
-
-    def _environment(self, side: str, draw: schedule.Draw | None) -> dict[str, str]:
-        tree, installed = self._tree(side), self._sides[side].installed
-        environment = {name: text for name, text in os.environ.items() if name not in NOT_INHERITED}
-        inherited = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-        path = [str(self._site(side))] if installed else []
-        path += [str(self._plugin), *(self._translate(word, tree) for word in inherited)]
-        environment["PYTHONPATH"] = os.pathsep.join(path)
-        if installed:
-            environment["PYTHONSAFEPATH"] = "1"  # else the tree, which is not built, comes first
-        if draw is not None:
-            environment["PYTHONHASHSEED"] = str(draw.hash_seed)
-            environment["PACELINE_PADDING"] = "x" * draw.padding[side]
-        return environment
-
-    def _ini(self, side: str) -> list[str]:
-        """Return the option that names pytest's settings file, if this side has it."""
-        ini = self._selection.ini
-        if ini is None:
-            return []
-        if not ini.resolve().is_relative_to(self._checkout_root):
-            return ["-c", str(ini)]
-        own = self._tree(side) / self._relative(ini)
-        return ["-c", str(own)] if own.is_file() else []
 
     # Collection
 
     def _collect_base(self) -> set[str] | None:
         """Names of base's benchmarks by base's own tests; None if they cannot be collected at all."""
-        tree = self._tree("base")
-        paths = [self._translate(path.split("::")[0], tree) for path in self._selection.paths]
-        folder = tree / self._relative(self._selection.started_in)
+        tree = self._trees.tree("base")
+        paths = [self._launcher.translate(path.split("::")[0], tree) for path in self._selection.paths]
+        folder = tree / self._trees.relative(self._selection.started_in)
         there = [path for path in paths if (folder / path).exists()]
         if paths and not there:
             return set()
-        launch = self._launch("base", [*self._ini("base"), *there], None, None)
+        launch = self._launcher.launch("base", [*self._launcher.ini("base"), *there], None, None)
         launch = replace(launch, environment={**launch.environment, "PYTHONDONTWRITEBYTECODE": "1"})
         with Pair(self._workspace.folder, self._settings.timeout, self._trial.coins) as pair:
             pair.start({"base": launch}, "base")
@@ -337,26 +145,8 @@ class _Run:
         own = name.partition("::")[2]
         return any(own == tail or own.startswith((f"{tail}[", f"{tail}::")) for tail in tails)
 
-    def _overlay(self) -> set[str]:
-        """Give both sides head's tests. Returns the files that differ from base's own."""
-        files = [self._relative(path).as_posix() for path in self._selection.modules]
-        if self._selection.ini is not None and self._selection.ini.resolve().is_relative_to(self._checkout_root):
-            files.append(self._relative(self._selection.ini).as_posix())
-        place = self._relative(self._selection.root)
-        named = [(place / name).as_posix() for name in self._settings.overlay]
-        head, base = self._tree("head"), self._tree("base")
-        files += [name for name in map(_package_file, files) if not (self._tree("base") / name).exists()]
-        if self._settings.control:  # both are base: the tests come from the user's checkout
-            checkout.overlay(self._checkout_root, head, files, [])
-        for name in named:
-            if not (head / name).exists():
-                raise PacelineError(f"[tool.paceline] overlay names {name!r}, which head has not")
-        folders = [name for name in named if (head / name).is_dir()]
-        files += [name for name in named if (head / name).is_file()]
-        return checkout.overlay(head, base, files, folders)
-
     def _enter(self, own: set[str] | None, different: set[str]) -> None:
-        place = self._relative(self._selection.root)
+        place = self._trees.relative(self._selection.root)
         entered, notes = [], {}
         for name in self._selection.benchmarks:
             if own is not None and name not in own:
@@ -384,7 +174,7 @@ class _Run:
 
     def _round(self, undecided: Mapping[str, Benchmark], until: float) -> None:
         draw = schedule.draw(self._trial.coins, list(undecided))
-        self._slots.arrange(draw.base_at)
+        self._trees.slots.arrange(draw.base_at)
         left = list(draw.order)
         while left and time.monotonic() < until:
             with Pair(self._workspace.folder, self._settings.timeout, self._trial.coins) as pair:
@@ -393,9 +183,9 @@ class _Run:
                 left = self._visit_all(pair, undecided, left, until)
 
     def _side_launch(self, side: str, items: Sequence[str], draw: schedule.Draw) -> Launch:
-        root = self._tree(side) / self._relative(self._selection.root)
+        root = self._trees.project(side)
         files = dict.fromkeys(str(root / name.partition("::")[0]) for name in items)
-        return self._launch(side, [*self._ini(side), *files], items, draw)
+        return self._launcher.launch(side, [*self._launcher.ini(side), *files], items, draw)
 
     def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str], until: float) -> list[str]:
         """Time these benchmarks in order. Returns those that a fresh pair must take over."""
@@ -445,11 +235,6 @@ def _why_missing(name: str, errors: Mapping[str, str]) -> str:
         if not place or name.startswith(place):
             return text
     return "not collected there: its parameters differ, or an option deselected it"
-
-
-def _package_file(module: str) -> str:
-    """Name the file that makes a test's folder a package: base gets it only if it has none."""
-    return (Path(module).parent / "__init__.py").as_posix()
 
 
 def machine() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,10 +27,10 @@ MACHINE_VERSION = 1
 BENCHMARKS_VERSION = 2
 OURS = "paceline"  # the key below which our own files hold what asv has no place for; asv ignores it
 OUR_SCHEMA = 1
-LONGEST = 64 * 2**20  # bytes; a file of a million samples has a third of that
+LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
-SCALAR = (str, int, float, bool, type(None))
+LISTS = frozenset({list, type(None)})
 NUMBERS = frozenset({bool, int, float, type(None)})
 
 #: A line of a file: benchmark, values of each of its parameters, version of what is measured.
@@ -83,7 +84,7 @@ def result_file(raw: bytes) -> Result:
         about=json.dumps({**about, "started": started}),
         packages=json.dumps(packages),
         facts=json.dumps(facts),
-        described=json.dumps(described),
+        described=_json(described),
         rows=json.dumps(rows),
         columns=columns,
     )
@@ -94,7 +95,7 @@ def machine_file(raw: bytes) -> dict[str, Any]:
     document = _document(raw, MACHINE_VERSION)
     text(document, "machine")
     for name, value in document.items():
-        need(isinstance(value, SCALAR), "{} is not a text", name)
+        need(_is_scalar(value), "{} is not a text", name)
     return document
 
 
@@ -124,6 +125,7 @@ def _described(name: str, entry: Any) -> dict[str, Any]:
     need(len(params) == len(names), "{} parameters and {} names of parameters", len(params), len(names))
     for field in ("version", "unit", "type", "code", "pretty_name"):
         need(isinstance(entry.get(field, ""), str), "{} is not a text", field)
+    _json(entry)
     found: dict[str, Any] = entry
     return found
 
@@ -153,7 +155,7 @@ def _strings(table: Mapping[str, Any], name: str) -> dict[str, str]:
     value = table[name]
     need(isinstance(value, dict), "{} is {}, not an object", name, value)
     for key, each in value.items():
-        need(isinstance(each, SCALAR), "{}: {} is {}, not a text", name, key, each)
+        need(_is_scalar(each), "{}: {} is {}, not a text", name, key, each)
     return {key: "" if each is None else str(each) for key, each in value.items()}
 
 
@@ -193,6 +195,13 @@ class _Table:
         if not all(map(good, column)):
             at, cell = next((at, cell) for at, cell in enumerate(column) if not good(cell))
             need(False, f"results: {{}}: {{}} is {{}}, not {kind}", self.benchmarks[at], name, cell)
+
+    def check_numbers(self, name: str) -> None:
+        """Raise MalformedError for the first cell of a column that is no list of numbers."""
+        column = self.column(name)
+        values = itertools.chain.from_iterable(filter(None, column))
+        if not (LISTS.issuperset(map(type, column)) and NUMBERS.issuperset(map(type, values))):
+            self.check(name, _is_list_of_numbers, "a list of numbers")
 
     def check_counts(self, name: str, due: Sequence[int]) -> None:
         """Raise MalformedError for the first cell that has not as many values as are due."""
@@ -234,7 +243,7 @@ def _transposed(names: Sequence[str], results: Mapping[str, Any]) -> _Table:
 def _check(table: _Table, names: Sequence[str]) -> None:
     numeric = ["result", *(name for name in names if name.startswith("stats_"))]
     for name in numeric:
-        table.check(name, _is_list_of_numbers, "a list of numbers")
+        table.check_numbers(name)
     table.check("params", _is_list_of_lists_of_texts, "a list of lists of texts")
     table.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
     for name in ("started_at", "duration"):
@@ -278,6 +287,19 @@ def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
     need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
     found[np.isinf(found)] = np.nan
     return found
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether it can be a text; NaN and Infinity would be no JSON in asv's pages."""
+    return value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _json(value: Any) -> str:
+    """Write what is to be shown by a browser, whose JSON knows no NaN."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise MalformedError("holds NaN or Infinity where neither may stand") from None
 
 
 def _is_list_of_texts(value: Any) -> bool:

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import stat
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -61,6 +61,7 @@ class Cache:
     path: Path | None
     _states: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     _contents: dict[bytes, Content] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
     _new_states: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     _new_contents: dict[bytes, Content] = field(default_factory=dict)
 
@@ -74,6 +75,7 @@ class Cache:
         texts = dict(connection.execute("SELECT * FROM texts"))
         self._contents = dict(_contents(connection.execute("SELECT * FROM contents"), texts))
         self._states = states
+        self._texts = {text: text for text in texts.values()}
 
     def read(self, path: Path) -> Content:
         """Read a result file, from the cache if it has it. Raises OSError."""
@@ -93,8 +95,21 @@ class Cache:
         if before - max(about.st_mtime_ns, about.st_ctime_ns) > RACY and len(raw) == about.st_size:
             self._new_states[key] = (state, digest)
         if digest not in self._contents:
-            self._contents[digest] = self._new_contents[digest] = _parse(raw)
+            self._contents[digest] = self._new_contents[digest] = self._shared(_parse(raw))
         return self._contents[digest]
+
+    def _shared(self, content: Content) -> Content:
+        """Let equal texts be one: a history of ten thousand runs has a few hundred."""
+        if isinstance(content, str):
+            return content
+        same = self._texts.setdefault
+        return replace(
+            content,
+            packages=same(content.packages, content.packages),
+            facts=same(content.facts, content.facts),
+            described=same(content.described, content.described),
+            rows=same(content.rows, content.rows),
+        )
 
     def save(self) -> None:
         """Keep what is new, in one transaction."""

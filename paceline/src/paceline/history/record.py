@@ -38,9 +38,9 @@ def recorder(config: pytest.Config) -> Recorder:
     head = provenance.head(config.rootpath)
     changed = provenance.changed_files(config.rootpath, [results])
     if changed and asked != DIRTY:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        more = f" and {len(changed) - 1} more differ" if len(changed) > 1 else " differs"
         raise PacelineError(
-            f"{changed[0]}{more} differ from commit {head.commit[:12]}, for which the run would be recorded: commit"
+            f"{changed[0]}{more} from commit {head.commit[:12]}, for which the run would be recorded: commit"
             " first, or mark the run by --benchmark-record=dirty"
         )
     return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,19 +68,11 @@ def sound(results: Path, cache: Path | None = None) -> Sound:
     bad: list[Quarantined] = []
     for folder in filter(Path.is_dir, _paths(results, bad)):
         files = [path for path in _paths(folder, bad) if path.suffix == ".json"]
-        if not files:
-            continue
-        machine = machines[folder.name] = _machine(folder / MACHINE_FILE, bad)
-        for path in files:
-            if path.name == MACHINE_FILE:
-                continue
-            content = _read(path, kept)
-            if isinstance(content, Result):
-                content = _of_machine(content, str(machine["machine"]))
-            if isinstance(content, str):
-                bad.append(Quarantined(path, content))
-            else:
-                good.append((path, content))
+        if files:
+            machine = machines[folder.name] = _machine(folder / MACHINE_FILE, bad)
+            for path in files:
+                if path.name != MACHINE_FILE:
+                    _sort(path, _of_machine(_read(path, kept), str(machine["machine"])), good, bad)
     kept.save()
     return Sound(machines, tuple(good), _benchmarks(results / BENCHMARKS_FILE, bad), tuple(bad))
 
@@ -169,7 +161,16 @@ def _benchmarks(path: Path, bad: list[Quarantined]) -> Mapping[str, Mapping[str,
     return entries
 
 
-def _of_machine(result: Result, machine: str) -> Result | str:
+def _sort(path: Path, content: Result | str, good: list[tuple[Path, Result]], bad: list[Quarantined]) -> None:
+    if isinstance(content, str):
+        bad.append(Quarantined(path, content))
+    else:
+        good.append((path, content))
+
+
+def _of_machine(result: Result | str, machine: str) -> Result | str:
+    if isinstance(result, str):
+        return result
     named = json.loads(result.about)["machine"]
     return result if named == machine else f"is of machine {named!a}, in the folder of {machine!a}"
 
@@ -226,40 +227,60 @@ def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, not
     return ranks
 
 
+@dataclass(frozen=True)
+class _Points:
+    """All points, one by one: which series, which run and which commit, by number, and `(3, n)` columns."""
+
+    series: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    commits: NDArray[np.int64]
+    columns: NDArray[np.float64]
+
+    def take(self, which: NDArray[Any]) -> _Points:
+        return _Points(self.series[which], self.runs[which], self.commits[which], self.columns[:, which])
+
+
 def _series(
     reads: Sequence[_Read], ranks: Mapping[str, int], described: Mapping[str, Mapping[str, Any]], decode: _Decoder
 ) -> Iterator[Series]:
     """Series in the order of their keys."""
-    clean = [(index, each) for index, each in enumerate(reads) if not each.run.dirty and each.result.columns.size]
-    if not clean:
-        return
     keys: dict[SeriesKey, int] = {}
-    numbers: dict[tuple[str, ...], NDArray[np.int64]] = {}
-    for _, each in clean:
-        alike = (each.result.rows, each.run.machine, each.engine, each.environment)
-        if alike not in numbers:
-            numbers[alike] = np.array([keys.setdefault(key, len(keys)) for key in _keys(each, decode)])
-    series = np.concatenate(
-        [numbers[each.result.rows, each.run.machine, each.engine, each.environment] for _, each in clean]
-    )
-    runs = np.repeat([index for index, _ in clean], [each.result.columns.shape[1] for _, each in clean])
-    columns = np.concatenate([each.result.columns for _, each in clean], axis=1)
-    commits = np.array([ranks[each.run.commit] for each in reads])[runs]
-
+    points = _points(reads, ranks, keys, decode)
     units = [_unit(key, described) for key in keys]
-    is_time = np.array([unit == "seconds" for unit in units])[series]
-    usable = np.isfinite(columns[0]) & ((columns[0] > 0) | ~is_time)
-    runs, series, commits, columns = runs[usable], series[usable], commits[usable], columns[:, usable]
-    by_series = np.argsort(series, kind="stable")  # runs stay in order within a series
-    runs, columns = runs[by_series], columns[:, by_series]
-    last, series, columns = _one_per_commit(series[by_series], commits[by_series], columns)
-    runs = runs[last]
-    ends = np.searchsorted(series, np.arange(len(keys)), side="right")
+    is_time = np.array([unit == "seconds" for unit in units], dtype=bool)[points.series]
+    values = points.columns[0]
+    points = points.take(np.isfinite(values) & ((values > 0) | ~is_time))
+    points = points.take(np.argsort(points.series, kind="stable"))  # runs stay in order within a series
+    points = _one_per_commit(points)
+    ends = np.searchsorted(points.series, np.arange(len(keys)), side="right")
     for key, number in sorted(keys.items()):
         span = slice(ends[number - 1] if number else 0, ends[number])
         if span.start < span.stop:
-            values, low, high = columns[:, span]
-            yield Series(key, runs[span], values, low, high, units[number])
+            values, low, high = points.columns[:, span]
+            yield Series(key, points.runs[span], values, low, high, units[number])
+
+
+def _points(
+    reads: Sequence[_Read], ranks: Mapping[str, int], keys: dict[SeriesKey, int], decode: _Decoder
+) -> _Points:
+    """Join the columns of all runs of a clean tree, in order; numbers the keys."""
+    alike: dict[tuple[str, ...], NDArray[np.int64]] = {}
+    parts: list[tuple[NDArray[np.int64], int, NDArray[np.float64]]] = []
+    for index, each in enumerate(reads):
+        if not each.run.dirty:
+            same = (each.result.rows, each.run.machine, each.engine, each.environment)
+            if same not in alike:
+                numbers = [keys.setdefault(key, len(keys)) for key in _keys(each, decode)]
+                alike[same] = np.array(numbers, dtype=np.int64)
+            parts.append((alike[same], index, each.result.columns))
+    nothing = np.empty(0, dtype=np.int64)
+    runs = np.repeat(np.array([run for _, run, _ in parts], dtype=np.int64), [len(part) for part, _, _ in parts])
+    return _Points(
+        series=np.concatenate([nothing, *(part for part, _, _ in parts)]),
+        runs=runs,
+        commits=np.array([ranks[each.run.commit] for each in reads], dtype=np.int64)[runs],
+        columns=np.concatenate([np.empty((3, 0)), *(columns for _, _, columns in parts)], axis=1),
+    )
 
 
 def _keys(read: _Read, decode: _Decoder) -> Iterator[SeriesKey]:
@@ -277,20 +298,15 @@ def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
     return str(said or UNITS.get(kind, "seconds"))
 
 
-def _one_per_commit(
-    series: NDArray[np.int64], commits: NDArray[np.int64], columns: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Join runs of one commit by the median of each column.
-
-    Takes arrays that are sorted by series and commit. Returns indices of the last run of each commit, the series, and
-    the columns.
-    """
-    begins = np.flatnonzero(np.diff(series, prepend=-1) | np.diff(commits, prepend=-1))
-    last = np.append(begins[1:], len(series)) - 1
-    if len(begins) < len(series):
-        group = np.repeat(np.arange(len(begins)), last + 1 - begins)
-        columns = np.stack([_medians(column, group, begins) for column in columns])
-    return last, series[last], columns
+def _one_per_commit(points: _Points) -> _Points:
+    """Join runs of one commit, in points that are sorted by series and commit: medians, and the last of the runs."""
+    begins = np.flatnonzero(np.diff(points.series, prepend=-1) | np.diff(points.commits, prepend=-1))
+    if len(begins) == len(points.series):
+        return points
+    last = np.append(begins[1:], len(points.series)) - 1
+    group = np.repeat(np.arange(len(begins)), last + 1 - begins)
+    columns = np.stack([_medians(column, group, begins) for column in points.columns])
+    return replace(points.take(last), columns=columns)
 
 
 def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ def facts(machine: Machine, root: Path = Path("/"), environment: Mapping[str, st
         or {"1": "on", "0": "off"}.get(read(folder / "cpufreq/boost") or ""),
         "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else None,
         "runner": " ".join(filter(None, (environment.get("ImageOS"), environment.get("ImageVersion")))),
-        "memory": f"{machine.raw.memory / 2**30:.2f} GiB",
+        "memory": f"{machine.raw.memory / 2**30:.2f} GiB" if machine.raw.memory else None,
     }
     known |= {name: environment.get(name) for name in THREAD_SETTINGS}
     return {name: text.strip() for name, text in known.items() if text and text.strip()}

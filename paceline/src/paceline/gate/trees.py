@@ -1,0 +1,164 @@
+"""Both sides as trees on disk, which must be as equal as their code lets them be.
+
+Base comes from git, head is the working tree; then base gets head's tests, so that both are measured alike.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
+from paceline.gate import checkout, install
+from paceline.gate.schedule import SIDES
+from paceline.gate.settings import MERGE_BASE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from paceline.gate.checkout import Workspace
+    from paceline.gate.install import Interpreter
+    from paceline.gate.selection import Selection
+    from paceline.gate.settings import Settings
+
+
+@dataclass
+class Side:
+    """One side of the trial. `about` goes into the findings."""
+
+    interpreter: Interpreter
+    about: dict[str, Any]
+    installed: bool = False
+
+
+class Trees:
+    """Makes the trees, and says where each is in this round. `notices` takes what the user ought to know."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        selection: Selection,
+        workspace: Workspace,
+        say: Callable[[str], None],
+        notices: list[str],
+    ) -> None:
+        self._settings = settings
+        self._selection = selection
+        self._workspace = workspace
+        self._say = say
+        self._notices = notices
+        self.slots = workspace.slots
+        self.root = selection.root
+        self.sides: dict[str, Side] = {}
+
+    def make(self) -> None:
+        """Write both trees, and install them where the project needs that. Raises PacelineError."""
+        head_python = install.probe(sys.executable, self._workspace.folder)
+        base_python = head_python
+        if self._settings.python:
+            base_python = install.probe(self._settings.python, self._workspace.folder)
+        if self._settings.revision is None and not self._is_in_git():
+            base, head = self._same_code_without_git()
+        else:
+            base, head = self._trees_from_git()
+        self.sides["base"] = Side(base_python, base | {"python": base_python.version})
+        self.sides["head"] = Side(head_python, head | {"python": head_python.version})
+        self._install()
+
+    def _is_in_git(self) -> bool:
+        try:
+            checkout.toplevel(self._selection.root)
+        except PacelineError:
+            return False
+        return True
+
+    def _same_code_without_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        for side in SIDES:
+            checkout.copy_tree_without_git(self.root, self.tree(side))
+        about = {"revision": None, "commit": None, "dirty": None}
+        return about, dict(about)
+
+    def _trees_from_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        repository = checkout.toplevel(self._selection.root)
+        self.root = repository
+        head_commit = checkout.git(repository, "rev-parse", "HEAD").strip()
+        dirty = checkout.is_dirty(repository)
+        head: dict[str, Any] = {"revision": "HEAD", "commit": head_commit, "dirty": dirty}
+        base = dict(head)
+        if self._settings.revision is None:
+            checkout.checkout_working_tree(repository, self.tree("base"))
+        else:
+            base = self._base_revision(repository)
+            checkout.checkout_commit(repository, base["commit"], self.tree("base"))
+        if self._settings.control:
+            head = dict(base)
+        if self._settings.control and self._settings.revision is not None:
+            checkout.checkout_commit(repository, base["commit"], self.tree("head"))
+        else:
+            checkout.checkout_working_tree(repository, self.tree("head"))
+        if base["commit"] == head["commit"] and not dirty and not self._settings.python:
+            self._notices.append("base and head are the same code: every slowdown found would be false")
+        return base, head
+
+    def _base_revision(self, repository: Path) -> dict[str, Any]:
+        revision = self._settings.revision
+        if revision == MERGE_BASE or revision is None:
+            commit = checkout.default_base(repository)
+            return {"revision": "merge base", "commit": commit, "dirty": False}
+        return {"revision": revision, "commit": checkout.resolve(repository, revision), "dirty": False}
+
+    def tree(self, side: str) -> Path:
+        """Where a side's tree is now; named as the user's, since a test may depend on that."""
+        return self.slots.path(side) / (self.root.name or "tree")
+
+    def project(self, side: str) -> Path:
+        """Where pytest's rootdir lies in a side's tree."""
+        return self.tree(side) / self.relative(self._selection.root)
+
+    def site(self, side: str) -> Path:
+        """Where a side is installed, if it is."""
+        return self.slots.path(side) / "site"
+
+    def _install(self) -> None:
+        choice = self._settings.install
+        for side in SIDES:
+            project = self.project(side)
+            if choice == "no" or (
+                choice == "auto" and not install.needs_install(project, self._selection.python_path)
+            ):
+                continue
+            self._say(f"installing {side}")
+            install.install(self.sides[side].interpreter, project, self.site(side), side)
+            self.sides[side].installed = True
+
+    def relative(self, path: Path) -> Path:
+        """Where a path of the user's checkout lies in a tree; the tree itself for paths outside."""
+        try:
+            return path.resolve().relative_to(self.root)
+        except ValueError:
+            return Path()
+
+    def overlay(self) -> set[str]:
+        """Give both sides head's tests. Returns the files that differ from base's own."""
+        files = [self.relative(path).as_posix() for path in self._selection.modules]
+        if self._selection.ini is not None and self._selection.ini.resolve().is_relative_to(self.root):
+            files.append(self.relative(self._selection.ini).as_posix())
+        place = self.relative(self._selection.root)
+        named = [(place / name).as_posix() for name in self._settings.overlay]
+        head, base = self.tree("head"), self.tree("base")
+        files += [name for name in map(_package_file, files) if not (self.tree("base") / name).exists()]
+        if self._settings.control:  # both are base: the tests come from the user's checkout
+            checkout.overlay(self.root, head, files, [])
+        for name in named:
+            if not (head / name).exists():
+                raise PacelineError(f"[tool.paceline] overlay names {name!r}, which head has not")
+        folders = [name for name in named if (head / name).is_dir()]
+        files += [name for name in named if (head / name).is_file()]
+        return checkout.overlay(head, base, files, folders)
+
+
+def _package_file(module: str) -> str:
+    """Name the file that makes a test's folder a package: base gets it only if it has none."""
+    return (Path(module).parent / "__init__.py").as_posix()
