@@ -277,6 +277,27 @@ def test_without_results(history: History) -> None:
     assert "is no folder of results" in error(history.pages())
 
 
+def test_without_asv(history: History) -> None:
+    script = "import sys; sys.modules['asv'] = None; from paceline.cli import main; sys.exit(main(['pages']))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=history.project.root, capture_output=True, text=True, check=False)
+    assert "asv is not installed: pip install 'paceline[pages]'" in error(done)
+
+
+@pytest.mark.parametrize(
+    ("repo", "reason"), [("", "No repo specified"), ("nowhere", "is not a git repository"), ("nowhere.git", "asv: ")]
+)
+def test_repository_that_is_not_there(history: History, repo: str, reason: str) -> None:
+    simple(history)
+    address = f"https://127.0.0.1:9/{repo}" if repo.endswith(".git") else repo
+    configuration = {"version": 1, "repo": address, "results_dir": ".asv/results"}
+    history.project.write({"asv.conf.json": json.dumps(configuration)})
+    done = history.pages()
+    assert done.returncode == 4
+    assert reason in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_results_of_another_project(history: History) -> None:
     history.write({"a.json": history.document(0, {"suite.time_it": row(1.0)}, commit_hash="f" * 40)})
     history.describe("suite.time_it")
