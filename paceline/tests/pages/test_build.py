@@ -210,7 +210,7 @@ def test_parameters_that_make_no_folder_are_left_out(history: History, params: d
     simple(history)
     odd = history.document(3, {"suite.time_it": row(9.0)}, params={"machine": "lab"} | params)
     history.write({"odd.json": odd})
-    assert "1 results are not on asv's pages" in history.built()
+    assert "as their parameters make no folder: 1" in history.built()
     graphs = [path for path in (history.site / "graphs").rglob("suite.time_it.json") if "summary" not in path.parts]
     assert len(graphs) == 1
     assert not list(history.site.parent.glob("*.json"))
@@ -236,6 +236,13 @@ def test_names_that_asv_cannot_tell_apart(history: History) -> None:
     assert "another benchmark has the file name" in said
     assert "cannot tell such names apart" in said
     assert len(history.read("graphs/summary/suite.test[a_b].json")) == 12
+
+
+def test_uncommitted_changes_are_not_shown_as_a_commit(history: History) -> None:
+    simple(history)
+    history.write({"dirty.json": history.document(3, {"suite.time_it": row(9.0)}, ours=True, dirty=True)})
+    assert "1 run is of a tree with uncommitted changes" in history.built()
+    assert [value for _, value in history.read("graphs/summary/suite.time_it.json")] == [1.0] * 12
 
 
 def test_feed_holds_no_markup_of_others(history: History) -> None:

@@ -114,7 +114,9 @@ def _write(
 
     conf = about.conf
     asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
-    kept = rows.read([path for path, _ in found.results], about.cache)
+    # A file of ours may be of a tree with uncommitted changes, which no commit has.
+    clean = [path for path, result in found.results if not json.loads(result.about)["dirty"]]
+    kept = rows.read(clean, about.cache)
     if not asv_site.Repository.url_match(conf.repo):
         raise PacelineError(_no_repository(conf.repo))
     commits = frozenset(head["commit"] for head in kept.heads)
