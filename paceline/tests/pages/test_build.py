@@ -50,7 +50,7 @@ def full(history: History) -> None:
             history.write({f"{history.commits[number][:8]}-again.json": again}, machine)
     history.project.git("tag", "v1", history.commits[10])
     history.project.git("tag", "-a", "-m", "two", "v2", history.commits[20])
-    configuration = {"version": 1, "project": "p", "repo": ".", "branches": ["main"], "html_dir": "asv"}
+    configuration = {"version": 1, "project": "p", "repo": ".", "branches": ["main"], "html_dir": ".asv/html"}
     configuration |= {"results_dir": ".asv/results", "show_commit_url": "https://example.org/"}
     history.project.write({"asv.conf.json": json.dumps(configuration)})
 
@@ -331,8 +331,7 @@ def test_output_that_is_no_site_is_not_replaced(history: History, tmp_path: Path
 
 def test_kill_leaves_the_old_site(history: History) -> None:
     full(history)
-    history.project.write({"asv.conf.json": json.dumps({"version": 1, "repo": ".", "branches": ["main"]})})
-    history.built("--results", ".asv/results", "--output", ".asv/html")
+    history.built()
     before = documents(history.site)
     rng = random.Random(5)
     killed = 0
@@ -348,7 +347,7 @@ def test_kill_leaves_the_old_site(history: History) -> None:
             "--output",
             ".asv/html",
         ]
-        process = subprocess.Popen([*command, "--refit"], cwd=history.project.root, stdout=quiet, stderr=quiet)
+        process = subprocess.Popen(command, cwd=history.project.root, stdout=quiet, stderr=quiet)
         while process.poll() is None and not list(history.site.parent.glob(".html.*.new")):
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.15))
@@ -356,7 +355,7 @@ def test_kill_leaves_the_old_site(history: History) -> None:
         killed += process.wait() == -signal.SIGKILL
         assert documents(history.site) == before
     assert killed, "no build was caught"
-    history.built("--results", ".asv/results", "--output", ".asv/html")
+    history.built()
     assert list(history.site.parent.glob(".html.*")) == []
     assert documents(history.site) == before
 
