@@ -12,7 +12,7 @@ from pathlib import Path
 
 from paceline.history.store import sound
 
-KILLS = 100  # of each of three writers at once
+KILLS = 70  # of each of three writers at once
 
 WRITE = """
 import sys
