@@ -202,14 +202,14 @@ class Cost:
 
 def run_step(name: str, history: History) -> None:
     """Take a step in this process, and print what it took."""
-    started, cpu = time.perf_counter(), _cpu()
+    started, cpu = time.perf_counter(), _cpu_time()
     STEPS[name](history)
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "cpu": _cpu() - cpu, "memory": _peak_memory()}))
+    print(json.dumps({"seconds": seconds, "cpu": _cpu_time() - cpu, "memory": _peak_memory()}))
 
 
-def _cpu() -> float:
-    """CPU time of this process and of those that it has waited for, in seconds."""
+def _cpu_time() -> float:
+    """Return the seconds that this process and the children it waited for have computed."""
     return sum(os.times()[:4])
 
 

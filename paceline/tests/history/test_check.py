@@ -281,3 +281,30 @@ def test_median_of_known_is_numpys() -> None:
     for axis in range(3):
         assert np.array_equal(suite.median_of_known(values, axis), np.nanmedian(values, axis=axis))
     assert np.isnan(suite.median_of_known(np.full((3, 2), np.nan), 0)).all()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_the_history_findings_are_sound(seed: int) -> None:
+    """Gaps, few values, classes that come and go, changes anywhere, ties."""
+    rng = np.random.default_rng(seed)
+    machines = tuple("abcd"[: rng.integers(1, 5)])
+    steps = {
+        (number, machine): (rng.integers(0, 50), rng.choice([0.5, 0.9, 1.1, 3.0]))
+        for number in range(10)
+        for machine in machines
+    }
+    gaps = rng.choice([0.0, 0.3, 0.9])
+
+    def factor(number: int, place: int, machine: str) -> float:
+        at, ratio = steps[number, machine]
+        return math.nan if rng.random() < gaps else float(ratio if place >= at else 1.0)
+
+    maker = Maker(commits=int(rng.integers(1, 60)), benchmarks=10, machines=machines, factor=factor, seed=seed)
+    history = replace(maker, noise=float(rng.choice([0.0, 0.02]))).history()
+    places = {run.commit: number for number, run in enumerate(history.runs)}
+    for each in check.check(history).findings:
+        assert each.machines
+        assert 0 <= each.low <= each.ratio <= each.high
+        assert places[each.before] < places[each.commits[0]] <= places[each.at] <= places[each.after]
+        assert each.commits[-1] == each.after
+        assert (each.kind.endswith("slower")) == (each.evidence["statistic"] > 0)

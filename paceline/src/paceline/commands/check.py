@@ -74,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.accept:
         chosen = _chosen(report, arguments.accept)
         known.accept(file, chosen, arguments.reason)
+        if not chosen:
+            print("nothing new became slower, so there is nothing to accept")
         for each in chosen:
             print(f"accepted in {file}: {each.kind} {findings.printable(findings.name_of(each))}")
         return 0

@@ -282,7 +282,7 @@ def _finding(
         ratio=_ratio(size.value),
         low=_ratio(size.low),
         high=_ratio(size.high),
-        before=runs[int(track.runs[first - 1])].commit,
+        before=runs[int(track.runs[max(0, first - 1)])].commit,
         after=commits[-1],
         at=best.commit,
         commits=commits,

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -44,8 +44,6 @@ MIN_SEGMENT = 4  # values on either side of a split
 MIN_SIZE = math.log(1.02)  # changes of less are nobody's concern
 ALPHA = 0.001  # level of one scan
 FDR = 0.01  # of the changes that one check finds, at most this share is false; if nothing changed, of the checks
-
-
 #: Inflation at an autocorrelation of 0.45. Below it, level and power are as measured; docs/history.md has figures.
 STRONG_MEMORY = (1 + 0.45) / (1 - 0.45)
 
@@ -98,7 +96,7 @@ def ranks(values: Floats) -> Floats:
     return result
 
 
-@cache
+@lru_cache(maxsize=256)
 def _drawn_order(n: int) -> Floats:
     return np.random.default_rng(0).random(n)
 

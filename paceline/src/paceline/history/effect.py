@@ -62,12 +62,12 @@ def whereabouts(panel: Panel, at: int, stratum: int | None = None) -> tuple[int,
     out (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
     Deterministic: the draws have a fixed seed. `stratum`: the only class that tells.
     """
-    if stratum is not None:
-        inside = np.flatnonzero(panel.strata == stratum)
-        own = detect.Panel(panel.values[inside], panel.strata[inside], panel.commits[inside])
-        early, late = whereabouts(own, int(np.searchsorted(inside, at)))
-        after_good = int(np.searchsorted(panel.commits, own.commits[early - 1], side="right")) if early else 0
-        return after_good, int(inside[late])
+    inside = np.flatnonzero(panel.strata == stratum)
+    own_at = int(np.searchsorted(inside, at))
+    if 0 < own_at < inside.size:
+        own = detect.Panel(panel.values[inside], np.zeros_like(inside), panel.commits[inside])
+        early, late = whereabouts(own, own_at)
+        return int(np.searchsorted(panel.commits, own.commits[early - 1], side="right")), int(inside[late])
     start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
     before, after = _levelled(panel.part(start, stop), at - start)
     low, high = min(detect.MIN_SEGMENT, before.size), max(stop - start - detect.MIN_SEGMENT, before.size)
@@ -78,7 +78,7 @@ def whereabouts(panel: Panel, at: int, stratum: int | None = None) -> tuple[int,
     fits = np.cumsum(np.abs(drawn - levels[1]) - np.abs(drawn - levels[0]), axis=1)[:, low - 1 : high]
     moved = low + fits.argmax(axis=1) - before.size
     early, late = (int(each) for each in np.quantile(moved, (0.01, 0.99), method="closest_observation"))
-    return max(start + low, at - late), min(start + high, at - early, panel.values.size - 1)
+    return max(start + low, at - max(late, 0)), min(start + high, at - min(early, 0), panel.values.size - 1)
 
 
 def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
