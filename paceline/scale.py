@@ -46,6 +46,8 @@ MACHINE = "linux-x86_64-epyc-7763-zen3-4c-avx2-l3_32m-16g-hyperv"
 FIRST = 1_600_000_000_000  # milliseconds since 1970: date of the first commit; the others follow hourly
 GROWTH = (100, 400, 1600, 6400, 10_000)
 MEBIBYTE = 2**20
+CONFIGURATION: dict[str, Any] = {"version": 1, "project": "scale", "repo": ".", "branches": ["main"]}
+CONFIGURATION |= {"results_dir": ".asv/results", "html_dir": ".asv/html"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class History:
 def generate(history: History, benchmarks: int, parameters: int, samples: int, seed: int = 0) -> None:
     """Write a history whose benchmarks are noisy and sometimes step."""
     draw = np.random.default_rng(seed)
+    commits = _commits(history)
     names = [
         (f"benchmarks/test_speed.py::test_{benchmark}[{parameter}]", {"size": parameter})
         for benchmark in range(benchmarks)
@@ -79,7 +82,7 @@ def generate(history: History, benchmarks: int, parameters: int, samples: int, s
     packages = {f"package-{number}": "1.0" for number in range(100)}
     folder = history.results / MACHINE
     folder.mkdir(parents=True)
-    for commit in range(history.commits):
+    for commit, name in enumerate(commits):
         environment = Environment(
             machine={**machine, "ram": "16 GiB"},
             engine="pytest-benchmark 5.3.1",
@@ -94,12 +97,22 @@ def generate(history: History, benchmarks: int, parameters: int, samples: int, s
             Measured(test, row, quartiles(row), 1, samples, started, 1.5, group="speed", axes=axes)
             for (test, axes), row in zip(names, times.tolist(), strict=True)
         ]
-        head = Provenance(draw.bytes(20).hex(), FIRST + 3_600_000 * commit)
+        head = Provenance(name, FIRST + 3_600_000 * commit)
         text = json.dumps(result_document(measured, head, environment))
         (folder / f"{head.commit[:8]}-{commit:06}.json").write_text(text, encoding="utf-8")
     (folder / "machine.json").write_text(json.dumps(machine_document(machine)), encoding="utf-8")
     listed = json.dumps(benchmarks_document(benchmark_entries(measured)))
     (history.results / "benchmarks.json").write_text(listed, encoding="utf-8")
+
+
+def _commits(history: History) -> list[str]:
+    """Make a repository with as many empty commits, an hour apart; returns them, oldest first."""
+    whens = (f"t <t@example.org> {(FIRST + 3_600_000 * commit) // 1000} +0000" for commit in range(history.commits))
+    stream = "".join(f"commit refs/heads/main\nauthor {when}\ncommitter {when}\ndata 0\n\n" for when in whens)
+    subprocess.run(["git", "init", "--quiet", "-b", "main"], cwd=history.root, check=True)
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=history.root, input=stream.encode(), check=True)
+    listed = ["git", "rev-list", "--reverse", "main"]
+    return subprocess.run(listed, cwd=history.root, capture_output=True, text=True, check=True).stdout.split()
 
 
 def read_cold(history: History) -> None:
@@ -140,12 +153,41 @@ def _check(history: History) -> None:
         raise SystemExit(done.stderr)
 
 
+def asv_publish(history: History) -> None:
+    """Run `asv publish`, which `paceline pages` contains."""
+    _run("-c", "from asv.main import main; main()", "publish", history=history)
+
+
+def pages_cold(history: History) -> None:
+    """Run `paceline pages` without a cache, and without the newest result."""
+    shutil.rmtree(history.cache, ignore_errors=True)
+    newest = max((history.results / MACHINE).glob("*-*.json"), key=lambda path: path.name.partition("-")[2])
+    newest.rename(history.root / newest.name)
+    _run("-m", "paceline.cli", "pages", history=history)
+
+
+def pages_one_more(history: History) -> None:
+    """Run `paceline pages` again, one result later."""
+    for newest in history.root.glob("*-*.json"):
+        newest.rename(history.results / MACHINE / newest.name)
+    _run("-m", "paceline.cli", "pages", history=history)
+
+
+def _run(*arguments: str, history: History) -> None:
+    done = subprocess.run([sys.executable, *arguments], cwd=history.root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+
+
 #: Steps by name, in the order in which they run on one history; one that needs another's leavings comes after it.
 STEPS: dict[str, Callable[[History], None]] = {
     "read, cold": read_cold,
     "read, warm": read_warm,
     "check, cold": check_cold,
     "check, warm": check_warm,
+    "asv publish": asv_publish,
+    "pages, cold": pages_cold,
+    "pages, one commit added": pages_one_more,
 }
 
 
@@ -202,7 +244,7 @@ def generated(commits: int, arguments: argparse.Namespace) -> Iterator[History]:
     """Make a history, and remove it in the end."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         history = History(Path(folder), commits)
-        (history.root / "asv.conf.json").write_text("{}", encoding="utf-8")
+        (history.root / "asv.conf.json").write_text(json.dumps(CONFIGURATION), encoding="utf-8")
         generate(history, arguments.benchmarks, arguments.parameters, arguments.samples)
         time.sleep(2.1)  # the cache trusts no file that is younger than the coarsest clock's tick
         yield history

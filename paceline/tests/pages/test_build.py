@@ -50,7 +50,7 @@ def full(history: History) -> None:
             history.write({f"{history.commits[number][:8]}-again.json": again}, machine)
     history.project.git("tag", "v1", history.commits[10])
     history.project.git("tag", "-a", "-m", "two", "v2", history.commits[20])
-    configuration = {"version": 1, "project": "p", "repo": ".", "branches": ["main"], "html_dir": "asv"}
+    configuration = {"version": 1, "project": "p", "repo": ".", "branches": ["main"], "html_dir": ".asv/html"}
     configuration |= {"results_dir": ".asv/results", "show_commit_url": "https://example.org/"}
     history.project.write({"asv.conf.json": json.dumps(configuration)})
 
@@ -210,7 +210,7 @@ def test_parameters_that_make_no_folder_are_left_out(history: History, params: d
     simple(history)
     odd = history.document(3, {"suite.time_it": row(9.0)}, params={"machine": "lab"} | params)
     history.write({"odd.json": odd})
-    assert "1 results are not on asv's pages" in history.built()
+    assert "as their parameters make no folder: 1" in history.built()
     graphs = [path for path in (history.site / "graphs").rglob("suite.time_it.json") if "summary" not in path.parts]
     assert len(graphs) == 1
     assert not list(history.site.parent.glob("*.json"))
@@ -236,6 +236,13 @@ def test_names_that_asv_cannot_tell_apart(history: History) -> None:
     assert "another benchmark has the file name" in said
     assert "cannot tell such names apart" in said
     assert len(history.read("graphs/summary/suite.test[a_b].json")) == 12
+
+
+def test_uncommitted_changes_are_not_shown_as_a_commit(history: History) -> None:
+    simple(history)
+    history.write({"dirty.json": history.document(3, {"suite.time_it": row(9.0)}, ours=True, dirty=True)})
+    assert "1 run is of a tree with uncommitted changes" in history.built()
+    assert [value for _, value in history.read("graphs/summary/suite.time_it.json")] == [1.0] * 12
 
 
 def test_feed_holds_no_markup_of_others(history: History) -> None:
@@ -277,6 +284,27 @@ def test_without_results(history: History) -> None:
     assert "is no folder of results" in error(history.pages())
 
 
+def test_without_asv(history: History) -> None:
+    script = "import sys; sys.modules['asv'] = None; from paceline.cli import main; sys.exit(main(['pages']))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=history.project.root, capture_output=True, text=True, check=False)
+    assert "asv is not installed: pip install 'paceline[pages]'" in error(done)
+
+
+@pytest.mark.parametrize(
+    ("repo", "reason"), [("", "No repo specified"), ("nowhere", "is not a git repository"), ("nowhere.git", "asv: ")]
+)
+def test_repository_that_is_not_there(history: History, repo: str, reason: str) -> None:
+    simple(history)
+    address = f"https://127.0.0.1:9/{repo}" if repo.endswith(".git") else repo
+    configuration = {"version": 1, "repo": address, "results_dir": ".asv/results"}
+    history.project.write({"asv.conf.json": json.dumps(configuration)})
+    done = history.pages()
+    assert done.returncode == 4
+    assert reason in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_results_of_another_project(history: History) -> None:
     history.write({"a.json": history.document(0, {"suite.time_it": row(1.0)}, commit_hash="f" * 40)})
     history.describe("suite.time_it")
@@ -303,8 +331,7 @@ def test_output_that_is_no_site_is_not_replaced(history: History, tmp_path: Path
 
 def test_kill_leaves_the_old_site(history: History) -> None:
     full(history)
-    history.project.write({"asv.conf.json": json.dumps({"version": 1, "repo": ".", "branches": ["main"]})})
-    history.built("--results", ".asv/results", "--output", ".asv/html")
+    history.built()
     before = documents(history.site)
     rng = random.Random(5)
     killed = 0
@@ -320,7 +347,7 @@ def test_kill_leaves_the_old_site(history: History) -> None:
             "--output",
             ".asv/html",
         ]
-        process = subprocess.Popen([*command, "--refit"], cwd=history.project.root, stdout=quiet, stderr=quiet)
+        process = subprocess.Popen(command, cwd=history.project.root, stdout=quiet, stderr=quiet)
         while process.poll() is None and not list(history.site.parent.glob(".html.*.new")):
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.15))
@@ -328,7 +355,7 @@ def test_kill_leaves_the_old_site(history: History) -> None:
         killed += process.wait() == -signal.SIGKILL
         assert documents(history.site) == before
     assert killed, "no build was caught"
-    history.built("--results", ".asv/results", "--output", ".asv/html")
+    history.built()
     assert list(history.site.parent.glob(".html.*")) == []
     assert documents(history.site) == before
 

@@ -285,7 +285,8 @@ def _lines(site: Site) -> Lines:
                     unpublished.append(name)
     if len(known) < len(site.surroundings):
         site.notices.append(
-            f"{len(site.surroundings) - len(known)} results are not on asv's pages: their parameters make no folder"
+            "results that are not on asv's pages, as their parameters make no folder:"
+            f" {len(site.rows.heads) - len(known)}"
         )
     if unpublished:
         site.notices.append(f"{_some(unpublished)}: another benchmark has the file name that asv gives its graph")
@@ -494,26 +495,7 @@ def _feeding(site: Site) -> Iterator[None]:
 
 
 def _write_index(site: Site, lines: Lines, output: Path) -> None:
-    params: dict[str, set[Any]] = {}
-    for around in site.surroundings:
-        for name, value in (around or {}).items():
-            params.setdefault(name, set()).add(value)
-    listed: list[dict[str, Any]] = []
-    seen: dict[tuple[Any, ...], int] = {}
-    graphs: dict[str, list[int]] = {}
-    for _, line in lines:
-        for name, value in line.params.items():
-            if value is None:
-                params.setdefault(name, set()).add(None)
-        key = tuple(sorted(line.params.items(), key=str))
-        if key not in seen:
-            seen[key] = len(seen)
-            listed.append(line.params)
-        graphs.setdefault(line.benchmark_name, []).append(seen[key])
-    values = {
-        name: sorted(each, key=lambda value: "[none]" if value is None else str(value))
-        for name, each in params.items()
-    }
+    listed, graphs = _surroundings_of_graphs(lines)
     dates = {head["commit"]: head["date"] for head in site.rows.heads}
     tags = site.repo.get_tags()
     dates |= {commit: site.repo.get_date_from_name(commit) for commit in tags.values()}
@@ -525,7 +507,7 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
         "hash_length": conf.hash_length,
         "revision_to_hash": {number: commit for commit, number in site.revisions.items()},
         "revision_to_date": {number: dates[commit] for commit, number in site.revisions.items()},
-        "params": values | {"branch": [site.repo.get_branch_name(branch) for branch in conf.branches]},
+        "params": _choices(site, listed),
         "graph_param_list": listed,
         "graphs_of": graphs,  # ours: see asv-data.js
         "benchmarks": site.benchmarks,
@@ -537,6 +519,36 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
     about = {"asv-version": version("asv"), "timestamp": util.datetime_to_js_timestamp(now)}
     (output / "index.json").write_text(json.dumps(index), encoding="utf-8")
     (output / "info.json").write_text(json.dumps(about, indent=4, sort_keys=True), encoding="utf-8")
+
+
+def _surroundings_of_graphs(lines: Lines) -> tuple[list[dict[str, Any]], dict[str, list[int]]]:
+    """Return each set of parameters that has graphs, and the places in this list of those of each benchmark."""
+    listed: list[dict[str, Any]] = []
+    seen: dict[tuple[Any, ...], int] = {}
+    graphs: dict[str, list[int]] = {}
+    for _, line in lines:
+        key = tuple(sorted(line.params.items(), key=str))
+        if key not in seen:
+            seen[key] = len(seen)
+            listed.append(line.params)
+        graphs.setdefault(line.benchmark_name, []).append(seen[key])
+    return listed, graphs
+
+
+def _choices(site: Site, listed: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values of each parameter, among which the reader chooses; None where some graphs have none."""
+    found: dict[str, set[Any]] = {}
+    for around in filter(None, site.surroundings):
+        for name, value in around.items():
+            found.setdefault(name, set()).add(value)
+    for params in listed:
+        for name in (name for name, value in params.items() if value is None):
+            found[name].add(None)
+    choices = {
+        name: sorted(each, key=lambda value: "[none]" if value is None else str(value))
+        for name, each in found.items()
+    }
+    return choices | {"branch": [site.repo.get_branch_name(branch) for branch in site.conf.branches]}
 
 
 def web(address: str) -> str:

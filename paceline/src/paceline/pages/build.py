@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from paceline.history import project, store
 from paceline.pages import described, frame, swap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from paceline.history.model import History, Quarantined
 
@@ -59,10 +60,21 @@ def build(
             f"{folder} holds no result that can be used ({len(found.quarantined)} quarantined): record some with"
             " pytest --benchmark-only --benchmark-record, or name another folder with --results"
         )
-    with swap.replacing(target.absolute()) as aside:
+    with swap.replacing(target.absolute()) as aside, _told_in_a_line():
         bad, notices = _write(about, found, aside, refit=refit)
         _for_disk(aside)
     return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys(notices)))
+
+
+@contextlib.contextmanager
+def _told_in_a_line() -> Iterator[None]:
+    """Turn what asv raises for a user's mistake, as a repository that cannot be cloned, into an error of ours."""
+    from asv.util import ProcessError, UserError
+
+    try:
+        yield
+    except (ProcessError, UserError) as error:
+        raise PacelineError(f"asv: {' '.join(str(error).split())}") from None
 
 
 def _configuration(here: Path) -> tuple[Any, Path]:
@@ -78,7 +90,8 @@ def _configuration(here: Path) -> tuple[Any, Path]:
             raise PacelineError(_no_repository(here)) from None
         given = project.configuration(root)
     named = {"html_dir": HTML} | ({} if given else {"project": root.name})
-    conf = Config.from_json(named | {"repo": "."} | given)
+    with _told_in_a_line():
+        conf = Config.from_json(named | {"repo": "."} | given)
     conf.branches = [name for name in conf.branches if isinstance(name, str)] or [None]
     if (root / conf.repo).exists():
         conf.repo = str((root / conf.repo).resolve())
@@ -101,7 +114,9 @@ def _write(
 
     conf = about.conf
     asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
-    kept = rows.read([path for path, _ in found.results], about.cache)
+    # A file of ours may be of a tree with uncommitted changes, which no commit has.
+    clean = [path for path, result in found.results if not json.loads(result.about)["dirty"]]
+    kept = rows.read(clean, about.cache)
     if not asv_site.Repository.url_match(conf.repo):
         raise PacelineError(_no_repository(conf.repo))
     commits = frozenset(head["commit"] for head in kept.heads)

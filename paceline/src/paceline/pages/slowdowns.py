@@ -29,11 +29,11 @@ def data(
     for series in history.series:
         by_benchmark.setdefault(series.key.benchmark, []).append(series)
     place = {run.commit: index for index, run in enumerate(history.runs)}
-    drawn = [
-        {**finding, "series": [_drawn(history, series, finding, place) for series in _of(by_benchmark, finding)]}
-        for finding in findings
-    ]
-    return {"findings": drawn, "gates": gates, "commit_url": commit_url}
+    shown = []
+    for finding in findings:
+        drawn = (_drawn(history, series, finding, place) for series in _of(by_benchmark, finding))
+        shown.append({**finding, "series": [each for each in drawn if each is not None]})
+    return {"findings": shown, "gates": gates, "commit_url": commit_url}
 
 
 def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) -> Iterable[Series]:
@@ -45,11 +45,15 @@ def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) ->
             yield series
 
 
-def _drawn(history: History, series: Series, finding: Mapping[str, Any], place: Mapping[str, int]) -> dict[str, Any]:
-    """Return points, and the first of them that has the change."""
+def _drawn(
+    history: History, series: Series, finding: Mapping[str, Any], place: Mapping[str, int]
+) -> dict[str, Any] | None:
+    """Return points, and the first with the change; None if all lie on one side, as those of another version."""
     runs = [history.runs[index] for index in series.runs]
     first = place.get(finding["at"], 0)
     change = next((point for point, run in enumerate(runs) if place[run.commit] >= first), len(runs))
+    if not 0 < change < len(runs):
+        return None
     span = slice(max(0, change - AROUND), change + AROUND)
     runs = runs[span]
     return {

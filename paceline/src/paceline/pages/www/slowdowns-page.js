@@ -170,7 +170,7 @@ window.pacelinePage = function (data, content) {
         var article = el('article', {class: 'finding ' + (isSlower(finding) ? 'is-slower' : 'is-faster'), id: finding.id},
             el('h3', {}, title(finding)),
             el('p', {}, el('strong', {class: isSlower(finding) ? 'slower' : 'faster'},
-                percent(finding.ratio) + (isSlower(finding) ? ' slower' : ' faster')),
+                percent(finding.ratio) + (isSlower(finding) ? ', slower' : ', faster')),
                 ' since ', link(finding.at), ', ' + finding.date.slice(0, 10)),
             facts(finding));
         finding.series.forEach(function (series) {
