@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from paceline import child
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GitFailedError, Workspace, checkout_commit, git, is_shallow
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-GRACE = 60  # seconds that an interrupted gate has to clean up
 MORE = 3  # times the budget, for a trial that ended unsure
 MOST_OF_IT = 0.7  # of the whole slowdown: what one commit must have, or others have a part in it
 
@@ -170,9 +168,10 @@ def _trial(repository: Path, commit: str, against: str, settings: Settings, budg
         command = [sys.executable, "-m", "pytest", settings.benchmark, "--benchmark-only", "-p", "no:cacheprovider"]
         command += [f"--benchmark-against={against}", f"--benchmark-against-json={document}"]
         command += [f"--benchmark-tolerance={settings.tolerance}", f"--benchmark-alpha={settings.alpha}"]
-        output = _run([*command, f"--benchmark-budget={budget}"], folder)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+        done = child.run([*command, f"--benchmark-budget={budget}"], folder, environment)
         if not document.exists():
-            return Judged(commit, against, "failed", reason=_reason(output))
+            return Judged(commit, against, "failed", reason=_reason(done.stdout + done.stderr))
         findings = json.loads(document.read_text(encoding="utf-8"))["benchmarks"]
     return _read(commit, against, findings)
 
@@ -190,31 +189,3 @@ def _reason(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR", "E "))]
     return (errors or lines or ["pytest said nothing"])[-1].removeprefix("ERROR: ")
-
-
-def _run(command: Sequence[str], folder: Path) -> str:
-    """Run a gate and return what it printed. Interrupted, interrupt the gate too, once, and wait until it is gone."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
-    # In a session of its own, so that a terminal's Ctrl-C reaches it through us alone: a second one would cut its
-    # cleaning up short.
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    with process:
-        try:
-            return process.communicate()[0]
-        except BaseException:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.communicate(timeout=GRACE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            raise

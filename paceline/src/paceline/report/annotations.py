@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from paceline.gate.finding import Finding
 
+TEXT = "%\r\n"  # what has a meaning in a text; in a title, a colon and a comma have one too
 AT_MOST = 10  # of a level: GitHub drops what a step says beyond that
 
 
@@ -26,8 +27,12 @@ def lines(findings: Sequence[Finding], fails: Callable[[Finding], bool]) -> Iter
             yield command(level, f"{len(of_level) - len(shown)} more: see the summary of the run")
 
 
-def command(level: str, text: str) -> str:
+def command(level: str, text: str, title: str = "paceline") -> str:
     """One workflow command, escaped as GitHub's own toolkit does it."""
-    for mark in "%\r\n":
+    return f"::{level} title={_escaped(title, TEXT + ':,')}::{_escaped(text, TEXT)}"
+
+
+def _escaped(text: str, marks: str) -> str:
+    for mark in marks:
         text = text.replace(mark, f"%{ord(mark):02X}")
-    return f"::{level} title=paceline::{text}"
+    return text

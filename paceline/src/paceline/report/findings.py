@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from paceline.history.tracks import full_name
+from paceline.report.annotations import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -179,12 +180,4 @@ def github(report: Report) -> Iterator[str]:
             title = f"{finding.kind}: {name_of(finding)}"
             said = [f"{size(finding)} on {', '.join(finding.machines)}", place(finding)]
             said += [_change(each) for each in (*finding.dependencies, *finding.facts)[:MOST_DEPENDENCIES]]
-            yield f"::{level} title={_property(title)}::{_message(chr(10).join(said))}"
-
-
-def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+            yield command(level, "\n".join(said), title)
