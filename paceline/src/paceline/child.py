@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) ->
         try:
             output, errors = child.communicate()
         except BaseException:
-            child.send_signal(signal.SIGINT)
+            child.terminate()  # a program that was started in the background may ignore SIGINT
             try:
                 child.communicate(timeout=PATIENCE)
             except subprocess.TimeoutExpired:

@@ -142,9 +142,10 @@ window.pacelinePage = function (data, content) {
         if (!(row.value > 0) || !(base.value > 0)) {
             return 'n/a';
         }
-        var better = family().unit === 'seconds' ? ['faster', 'slower'] : ['less', 'more'];
-        var factor = base.value / row.value;
-        return factor >= 1 ? paceline.three(factor) + '\u00d7 ' + better[0] : paceline.three(1 / factor) + '\u00d7 ' + better[1];
+        if (family().unit === 'seconds') {
+            return paceline.three(base.value / row.value) + '\u00d7 as fast';
+        }
+        return paceline.three(row.value / base.value) + '\u00d7 as much';
     }
 
     function drawChart() {
