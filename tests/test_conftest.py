@@ -92,11 +92,11 @@ def test_help_names_the_options(run_pytest: Run) -> None:
 
 
 def test_plain_pytest_tests_and_benchmark_only_measures(run_pytest: Run) -> None:
-    assert "benchmarks/test_speed.py" not in run_pytest("--collect-only", "-q").stdout
+    assert "\nbenchmarks/test_speed.py" not in run_pytest("--collect-only", "-q").stdout
     measured = run_pytest("--benchmark-only", "--collect-only", "-q").stdout
     assert "tests/" not in measured
     named = run_pytest("--benchmark-only", "--collect-only", "-q", "tests/test_conftest.py").stdout
-    assert "benchmarks/test_speed.py" not in named
+    assert "\nbenchmarks/test_speed.py" not in named
 
 
 def write_contender(tree: Path, name: str, body: str) -> None:

@@ -2,12 +2,14 @@
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from histories import Maker, step
-from paceline.cli import parser
+from paceline.cli import COMMANDS, parser
 from paceline.history import check, known
 
 PAGE = Path(__file__).parents[3] / "docs" / "history.md"
@@ -40,8 +42,9 @@ def test_the_entry_is_one_that_is_written(tmp_path: Path) -> None:
 def test_options_that_are_named_exist(capsys: pytest.CaptureFixture[str]) -> None:
     options = set(re.findall(r"`(--[a-z]+)", PAGE.read_text(encoding="utf-8")))
     assert len(options) >= 10
-    for command in ("check", "bisect", "fetch"):
+    for command in COMMANDS:
         with pytest.raises(SystemExit):
             parser().parse_args([command, "--help"])
-    helps = capsys.readouterr().out
+    vendor = [sys.executable, "-m", "paceline.pages.vendor", "--help"]
+    helps = capsys.readouterr().out + subprocess.run(vendor, capture_output=True, text=True, check=True).stdout
     assert {option for option in options if option not in helps} == set()

@@ -142,7 +142,7 @@ def visiting(context: BrowserContext, address: str) -> Visit:
     return visit
 
 
-@pytest.fixture(params=["disk", "web"])
+@pytest.fixture(params=["disk", pytest.param("web", marks=pytest.mark.slow)])
 def visit(request: pytest.FixtureRequest, browser: Browser, site: Path, served: str) -> Iterator[Visit]:
     """The site in a window, from disk and from a server; nothing may be wrong when the test is over."""
     address = site.as_uri() if request.param == "disk" else served
@@ -171,6 +171,7 @@ def test_pages_load_without_network_or_complaint(visit: Visit) -> None:
         assert not page.is_visible("#error"), name
 
 
+@pytest.mark.slow
 def test_asv_pages_show_data(visit: Visit) -> None:
     page = visit.open("index.html#/summarylist?machine=lab&os=Linux")
     assert page.locator("#summarylist-body tbody tr").count() >= 5
@@ -210,6 +211,7 @@ def test_hostile_texts_are_shown_as_text(visit: Visit) -> None:
         assert page.locator("main img, main script, header img").count() == 0, name
 
 
+@pytest.mark.slow
 def test_links_run_nothing(visit: Visit) -> None:
     for name in PAGES:
         page = visit.open(name)
@@ -296,6 +298,7 @@ def tab_until(page: Page, condition: str, most: int = 60) -> None:
     raise AssertionError(f"Tab does not come to {condition}")
 
 
+@pytest.mark.slow
 def test_keyboard_reaches_everything(visit: Visit) -> None:
     page = visit.open("compare.html")
     tab_until(page, "e.innerText === 'Skip to content'", 1)
@@ -322,6 +325,7 @@ def test_keyboard_reaches_everything(visit: Visit) -> None:
     page.wait_for_function("location.hash.includes('sort=')")
 
 
+@pytest.mark.slow
 def test_controls_have_names(visit: Visit) -> None:
     for name in ("compare.html", "slowdowns.html"):
         page = visit.open(name)
@@ -332,6 +336,7 @@ def test_controls_have_names(visit: Visit) -> None:
         assert page.locator("h1").count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*PAGES, graph_of(STEPS)])
 def test_phone_needs_no_scrolling_sideways(browser: Browser, site: Path, name: str) -> None:
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]  # a TypedDict
@@ -348,6 +353,7 @@ def brightness(page: Page, selector: str, what: str) -> float:
     return sum(parts) / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_light_and_dark(browser: Browser, site: Path, name: str) -> None:
     for scheme, is_dark in (("light", False), ("dark", True)):
