@@ -24,6 +24,7 @@ PAGES = ("compare.html", "slowdowns.html", "index.html", "index.html#/summarylis
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
 ESCAPE = "</script><script>document.title='owned'</script>"
 HOSTILE = f"suite.test_ü'\"[{EVIL}{ESCAPE}&amp;100%]"
+ESCAPED = r"suite.test_size[gr\xf6\xdfe]"  # as pytest writes what is not ASCII
 STEPS = "suite.time_step"
 CASES = [(who, size) for who in ("pure", "with_numpy", "with_polars") for size in ("small", "article")]
 
@@ -50,7 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for at in range(60):
         level = (1 if at < 45 else 1.3) * (1 + at % 5 / 500)
         rows = {f"t.test_speed[{who}-{size}]": row(seconds(who, size)) for who, size in CASES}
-        rows |= {HOSTILE: row(level), HOSTILE + "2": row(1.0)}
+        rows |= {HOSTILE: row(level), HOSTILE + "2": row(1.0), ESCAPED: row(level)}
         documents[f"{at}.json"] = history.document(at, rows, ours=True, benchmarks=tests)
         some = {STEPS: row(level), "suite.time_param": row(1.0, [["'a'", "'b'"], ["1", "2"]])}
         documents[f"{at}-asv.json"] = history.document(at, some)
@@ -61,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (history.results / "odd" / "machine.json").write_text(json.dumps(machine))
     params = {"suite.time_param": [["'a'", "'b'"], ["1", "2"]]}
     more = {"code": ESCAPE + EVIL, "pretty_name": EVIL}
-    history.describe(*tests, STEPS, "suite.time_param", params=params, **more)
+    history.describe(*tests, STEPS, ESCAPED, "suite.time_param", params=params, **more)
     history.project.git("tag", "v<b>1", history.commits[30])
     (history.results.parent / "aa").mkdir()
     gate = {"schema": 1, "benchmarks": [{"name": EVIL, "verdict": "slower"}]}
@@ -169,6 +170,15 @@ def test_pages_load_without_network_or_complaint(visit: Visit) -> None:
         assert EVIL in page.inner_text("#project-name"), name
         assert len(page.inner_text("main").strip()) > 20, name
         assert not page.is_visible("#error"), name
+
+
+def test_graphs_of_escaped_names_are_drawn(visit: Visit) -> None:
+    page = visit.open(graph_of(ESCAPED))
+    assert page.locator("#main-graph canvas").count() == 2
+    page = visit.open("index.html")
+    link = page.locator(f"a[href='{graph_of(ESCAPED).removeprefix('index.html')}']")
+    link.scroll_into_view_if_needed()
+    link.locator("canvas").first.wait_for()
 
 
 @pytest.mark.slow

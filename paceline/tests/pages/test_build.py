@@ -234,8 +234,20 @@ def test_names_that_asv_cannot_tell_apart(history: History) -> None:
     )  # fmt: skip
     said = history.built()
     assert "another benchmark has the file name" in said
-    assert "cannot tell such names apart" in said
+    assert "'suite.test[a/b]' and 2 more: not on asv's page of regressions" in said
     assert len(history.read("graphs/summary/suite.test[a_b].json")) == 12
+
+
+def test_names_that_pytest_escaped(history: History) -> None:
+    name = r"suite.test[gr\xf6\xdfe^1]"
+    history.describe(name)
+    level = [1.0 if at < 6 else 2.0 for at in range(12)]
+    history.write({f"{at}.json": history.document(at, {name: row(level[at])}) for at in range(12)})
+    said = history.built()
+    assert "writing 1 graph\n" in said
+    assert "note: " not in said
+    assert len(history.read("graphs/summary/suite.test[gr_xf6_xdfe_1].json")) == 12
+    assert [each[0] for each in history.read("regressions.json")["regressions"]] == [name]
 
 
 def test_uncommitted_changes_are_not_shown_as_a_commit(history: History) -> None:

@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import urllib.parse
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -124,6 +125,13 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
         self.values: Floats = np.empty((0, self.n_series))
         self.weights: Floats = np.empty((0, self.n_series))
 
+    @classmethod
+    def get_file_path(cls, params: Mapping[str, Any], benchmark_name: str) -> str:
+        """Return the path at which asv's script will ask for the graph."""
+        plain = {_plain(name): _plain(value) if isinstance(value, str) else value for name, value in params.items()}
+        path: str = super().get_file_path(plain, _plain(benchmark_name))
+        return path
+
     def fill(self, values: Floats, weights: Floats) -> None:
         """Take `(revisions, n_series)` values and weights; what is missing at the ends is dropped."""
         there = np.flatnonzero(~np.isnan(values).all(axis=1))
@@ -220,10 +228,20 @@ class Site:
         return found
 
 
+def _plain(text: str) -> str:
+    """Take out backslashes, as asv.js does and asv.util.sanitize_filename means to; pytest's ids are full of them."""
+    return text.replace("\\", "_")
+
+
+def _file(text: str) -> str:
+    """Return the file or folder that asv.js names by a text."""
+    file: str = util.sanitize_filename(_plain(text))
+    return file
+
+
 def _part(name: str, value: Any) -> bytes:
     """Return the folder that asv names by a parameter."""
-    part: str = util.sanitize_filename(f"{name}-{value}" if value else name)
-    return part.encode()
+    return _file(f"{name}-{value}" if value else name).encode()
 
 
 def _can_be_a_folder(part: bytes) -> bool:
@@ -240,7 +258,7 @@ def publish(site: Site, output: Path, cache: Path, say: Callable[[str], None], *
     site.conf.html_dir = str(output)
     lines = _lines(site)
     _detect(lines, cache, say, refit=refit)
-    say(f"writing {len(lines)} graphs")
+    say(f"writing {len(lines)} graph{'s' * (len(lines) != 1)}")
     lines.save(site.conf.html_dir)
     _save_summaries(lines, output)
     shown = _with_regressions(site)
@@ -315,7 +333,7 @@ def _wanted(site: Site) -> list[str]:
 
 
 def _can_be_a_file(name: str) -> bool:
-    file = util.sanitize_filename(name)
+    file = _file(name)
     return bool(file.strip()) and file != "summary" and len(file.encode()) <= LONGEST_NAME
 
 
@@ -439,13 +457,15 @@ def _mean(row: Sequence[float | None]) -> float | None:
 
 
 def _with_regressions(site: Site) -> dict[str, dict[str, Any]]:
-    """Benchmarks for asv's page of regressions and its feed, which takes what is before a bracket for the name."""
-    shown = {
-        name: entry
-        for name, entry in site.benchmarks.items()
-        if "(" not in name and util.sanitize_filename(name) == name
-    }
-    if left_out := sorted(set(site.benchmarks) - set(shown)):
+    """Benchmarks for asv's page of regressions and its feed, also by their files, by which these look them up.
+
+    They take what is before a bracket for the name.
+    """
+    named = Counter(map(_file, site.benchmarks))
+    shown = {name: entry for name, entry in site.benchmarks.items() if "(" not in name and named[_file(name)] == 1}
+    left_out = sorted(set(site.benchmarks) - set(shown))
+    shown |= {_file(name): entry for name, entry in shown.items()}
+    if left_out:
         site.notices.append(
             f"{_some(left_out)}: not on asv's page of regressions, which cannot tell such names apart"
         )
@@ -484,14 +504,15 @@ class _SafeEntry(feed.FeedEntry):  # type: ignore[misc]  # asv has no types
 
 @contextlib.contextmanager
 def _feeding(site: Site) -> Iterator[None]:
-    """Give asv's page of regressions the results that it would read from files for a third time."""
+    """Give asv's publishers our paths, and the results that they would read from files for a third time."""
     read, entry = regressions.iter_results, feed.FeedEntry
     regressions.iter_results = lambda _: _results(site)
     feed.FeedEntry = _SafeEntry
+    summarylist.Graph = Line
     try:
         yield
     finally:
-        regressions.iter_results, feed.FeedEntry = read, entry
+        regressions.iter_results, feed.FeedEntry, summarylist.Graph = read, entry, Graph
 
 
 def _write_index(site: Site, lines: Lines, output: Path) -> None:
