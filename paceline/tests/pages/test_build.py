@@ -303,18 +303,51 @@ def test_without_asv(history: History) -> None:
     assert "asv is not installed: pip install 'paceline[pages]'" in error(done)
 
 
-@pytest.mark.parametrize(
-    ("repo", "reason"), [("", "No repo specified"), ("nowhere", "is not a git repository"), ("nowhere.git", "asv: ")]
-)
+def configure(history: History, repo: str, **more: Any) -> None:
+    configuration = {"version": 1, "repo": repo, "results_dir": ".asv/results", "project": "p"}
+    history.project.write({"asv.conf.json": json.dumps(configuration | more)})
+
+
+@pytest.mark.parametrize(("repo", "reason"), [("", "No repo specified"), ("nowhere", "is not a git repository")])
 def test_repository_that_is_not_there(history: History, repo: str, reason: str) -> None:
     simple(history)
-    address = f"https://127.0.0.1:9/{repo}" if repo.endswith(".git") else repo
-    configuration = {"version": 1, "repo": address, "results_dir": ".asv/results"}
-    history.project.write({"asv.conf.json": json.dumps(configuration)})
-    done = history.pages()
-    assert done.returncode == 4
-    assert reason in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    configure(history, repo)
+    assert reason in error(history.pages())
+
+
+ADDRESSES = ("https://127.0.0.1:9/p.git", "ssh://git@127.0.0.1:9/p", "git@127.0.0.1:p.git")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_address_of_the_project_is_not_asked(history: History, address: str) -> None:
+    simple(history)
+    configure(history, address, html_dir=".asv/html")
+    before = set(history.project.root.iterdir())
+    history.built()
+    assert len(history.read("graphs/summary/suite.time_it.json")) == 12
+    assert {path.name for path in set(history.project.root.iterdir()) - before} == {".paceline"}
+
+
+def test_address_of_another_project_is_not_cloned(history: History) -> None:
+    simple(history)
+    (history.project.root / ".git").rename(history.project.root.parent / "clone.git")
+    configure(history, ADDRESSES[0], html_dir=".asv/html")
+    said = error(history.pages())
+    assert 'name the clone in asv.conf.json, as in "repo": "../clone"' in said
+    assert not (history.project.root / "p").exists()
+    (history.project.root.parent / "clone.git").rename(history.project.root / "p")  # where asv keeps its own
+    history.built()
+
+
+def test_what_asv_warns_of_is_a_note(history: History) -> None:
+    simple(history)
+    history.grow(1)
+    new = history.commits[-1]
+    configure(history, ".", html_dir=".asv/html", regressions_first_commits={".*": new})
+    said = history.built().splitlines()
+    assert [line for line in said if new in line] == [
+        f"note: Commit {new} specified in `regressions_first_commits` not found in branch"
+    ]
 
 
 def test_results_of_another_project(history: History) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from paceline.history.model import History, Quarantined
 
 HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
+REMOTE = re.compile(r"[\w+.-]+://|[^/]+@[^/]+:")  # an address of git, and no folder
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,41 @@ def build(
             f"{folder} holds no result that can be used ({len(found.quarantined)} quarantined): record some with"
             " pytest --benchmark-only --benchmark-record, or name another folder with --results"
         )
-    with swap.replacing(target.absolute()) as aside, _told_in_a_line():
+    with swap.replacing(target.absolute()) as aside, _told_in_a_line(), _heard() as warnings:
         bad, notices = _write(about, found, aside, refit=refit)
         _for_disk(aside)
-    return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys(notices)))
+    return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys((*warnings, *notices))))
+
+
+class _Ear(logging.Handler):
+    """Keeps what is logged, a line each."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(" ".join(record.getMessage().split()))
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect what asv warns of, which goes to the root logger, and keep its dots off a terminal."""
+    from asv.console import log
+
+    ear = _Ear()
+    root = logging.getLogger()
+    root.addHandler(ear)
+    log._last_dot = math.inf  # noqa: SLF001 - the one way to have none
+    try:
+        yield ear.heard
+    finally:
+        root.removeHandler(ear)
 
 
 @contextlib.contextmanager
 def _told_in_a_line() -> Iterator[None]:
-    """Turn what asv raises for a user's mistake, as a repository that cannot be cloned, into an error of ours."""
+    """Turn what asv raises for a user's mistake into an error of ours."""
     from asv.util import ProcessError, UserError
 
     try:
@@ -117,16 +147,40 @@ def _write(
     # A file of ours may be of a tree with uncommitted changes, which no commit has.
     clean = [path for path, result in found.results if not json.loads(result.about)["dirty"]]
     kept = rows.read(clean, about.cache)
-    if not asv_site.Repository.url_match(conf.repo):
-        raise PacelineError(_no_repository(conf.repo))
     commits = frozenset(head["commit"] for head in kept.heads)
-    repo = asv_site.Repository(conf.repo, str(about.root / conf.project), commits)
-    repo.pull()
+    conf.repo = str(_repository(about, commits))
+    repo = asv_site.Repository(conf.repo, conf.repo, commits)
     site = asv_site.Site(conf, repo, described.benchmarks(found.benchmarks, kept), found.machines, kept)
     asv_site.publish(site, aside, about.cache, about.say, refit=refit)
     history = store.load(about.results, repository=repo.folder, branch=conf.branches[0], cache=about.cache)
     bad, notices = _ours(about, history, found, aside)
     return bad, (*site.notices, *notices)
+
+
+def _repository(about: _Project, commits: frozenset[str]) -> Path:
+    """Return the repository on this disk that has the commits: what asv would clone, the project itself often is.
+
+    Nothing is fetched: a build needs no network. Raises PacelineError if there is none.
+    """
+    from paceline.pages import asv_site
+
+    repo = about.conf.repo
+    if not REMOTE.match(repo):
+        if not asv_site.Repository.is_local_repo(repo):
+            raise PacelineError(_no_repository(repo))
+        return Path(repo)
+    listed = "".join(f"{each}\n" for each in commits)
+    for folder in (about.root, about.root / about.conf.project):  # where asv keeps its clone
+        with contextlib.suppress(GitFailedError):
+            top = folder
+            if not asv_site.Repository.is_local_repo(folder):
+                top = Path(git(about.root, "-C", str(folder), "rev-parse", "--show-toplevel").rstrip("\n"))
+            if "commit" in git(top, "cat-file", "--batch-check=%(objecttype)", given=listed).splitlines():
+                return top
+    raise PacelineError(
+        f"asv.conf.json names {repo}, and no git checkout at {about.root} has the commits of the results: clone it,"
+        ' and name the clone in asv.conf.json, as in "repo": "../clone" (nothing is fetched here)'
+    )
 
 
 def _ours(
