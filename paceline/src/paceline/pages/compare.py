@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,15 @@ class _Place:
     at: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A value that is shown, and the index of the run that it is from."""
+
+    at: tuple[str, ...]
+    run: int
+    shown: dict[str, Any]
+
+
 def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the page draws; `described` is asv's description of its benchmarks."""
     latest: dict[tuple[_Place, str], Series] = {}
@@ -40,15 +50,19 @@ def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[s
         key = (place, _where(series.key))
         if key not in latest or series.runs[-1] > latest[key].runs[-1]:
             latest[key] = series
-    families: dict[tuple[str, tuple[str, ...], str], list[dict[str, Any]]] = {}
+    families: dict[tuple[str, tuple[str, ...], str], list[_Row]] = {}
     for (place, where), series in latest.items():
         rows = families.setdefault((place.family, place.axes, series.unit), [])
-        rows.append({"at": place.at, "where": where, **_value(history, series)})
-    shown = (
-        _family(name, axes, unit, rows)
-        for (name, axes, unit), rows in sorted(families.items(), key=lambda each: each[0])
-    )
-    return {"families": [each for each in shown if any(len(axis["values"]) > 1 for axis in each["axes"])]}
+        shown = {"at": place.at, "where": where, **_value(history, series)}
+        rows.append(_Row(place.at, int(series.runs[-1]), shown))
+    every = (_family(*key, rows) for key, rows in sorted(families.items(), key=lambda each: each[0]))
+    kept = [each for each in every if any(len(axis["values"]) > 1 for axis in each["axes"])]
+    return {"families": kept, "first": next((at for at, each in enumerate(kept) if _tells(each)), 0)}
+
+
+def _tells(family: Mapping[str, Any]) -> bool:
+    """Whether a family compares implementations by the name of its axis."""
+    return family["axes"][family["by"]]["name"] in IMPLEMENTATIONS
 
 
 def _place(key: SeriesKey, benchmark: Benchmark | None, described: Mapping[str, Mapping[str, Any]]) -> _Place | None:
@@ -60,11 +74,18 @@ def _place(key: SeriesKey, benchmark: Benchmark | None, described: Mapping[str, 
     if benchmark is None:
         return None
     if benchmark.axes:
-        values = (value if isinstance(value, str) else json.dumps(value) for value in benchmark.axes.values())
-        return _Place(benchmark.name.partition("[")[0], tuple(benchmark.axes), tuple(values))
+        values = tuple(map(_written, benchmark.axes.values()))
+        return _Place(benchmark.name.partition("[")[0], tuple(benchmark.axes), values)
     if benchmark.group:
         return _Place(benchmark.group, ("test",), (benchmark.name.rpartition(".")[2],))
     return None
+
+
+def _written(value: Any) -> str:
+    """Return a parameter of a test as Python writes it, texts without quotes."""
+    if isinstance(value, str):
+        return value
+    return str(value) if value is None or isinstance(value, bool) else json.dumps(value)
 
 
 def _unquoted(text: str) -> str:
@@ -95,15 +116,25 @@ def _value(history: History, series: Series) -> dict[str, Any]:
     }
 
 
-def _family(name: str, axes: tuple[str, ...], unit: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    values = [_ordered(row["at"][place] for row in rows) for place in range(len(axes))]
+def _family(name: str, axes: tuple[str, ...], unit: str, rows: list[_Row]) -> dict[str, Any]:
+    described = [_axis(axis, place, rows) for place, axis in enumerate(axes)]
     return {
         "name": name,
         "unit": unit,
-        "axes": [{"name": axis, "values": each} for axis, each in zip(axes, values, strict=True)],
-        "by": _by(axes, values),
-        "rows": rows,
+        "axes": described,
+        "by": _by(axes, [axis["values"] for axis in described]),
+        "rows": [row.shown for row in rows],
     }
+
+
+def _axis(name: str, place: int, rows: list[_Row]) -> dict[str, Any]:
+    """Describe an axis: what the newest commit has comes first, the rest with the commit that had it `last`."""
+    newest: dict[str, _Row] = {}
+    for row in sorted(rows, key=lambda each: each.run):
+        newest[row.at[place]] = row
+    commit = max(newest.values(), key=lambda each: each.run).shown["commit"]
+    gone = {value: row.shown["commit"][:10] for value, row in newest.items() if row.shown["commit"] != commit}
+    return {"name": name, "values": [*_ordered(set(newest) - set(gone)), *_ordered(gone)], "last": gone}
 
 
 def _by(axes: tuple[str, ...], values: list[list[str]]) -> int:
@@ -117,9 +148,14 @@ def _by(axes: tuple[str, ...], values: list[list[str]]) -> int:
 
 
 def _ordered(values: Iterable[str]) -> list[str]:
-    """Return each value once: by size if all are numbers, else by name."""
+    """Sort by size if all are numbers, else by name, in which numbers count by size."""
     found = set(values)
     try:
         return sorted(found, key=float)
     except ValueError:
-        return sorted(found)
+        return sorted(found, key=_natural)
+
+
+def _natural(text: str) -> tuple[list[str | float], str]:
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)  # texts at even places, numbers at odd ones
+    return [float(part) if place % 2 else part for place, part in enumerate(parts)], text

@@ -31,8 +31,14 @@ window.pacelinePage = function (data, content) {
         return place < 0 ? fallback : place;
     }
 
+    /* A value of the axis that is compared; one that the newest run lacks, with the commit that had it last. */
+    function labelled(each, place) {
+        var axis = family().axes[place === undefined ? state.by : place];
+        return Object.hasOwn(axis.last, each) ? each + ' (last at ' + axis.last[each] + ')' : each;
+    }
+
     function select(id, label, values, chosen, change) {
-        var node = el('select', {id: id, onchange: function () { change(node.selectedIndex); update(); }});
+        var node = el('select', {id: id, title: values[chosen], onchange: function () { change(node.selectedIndex); update(); }});
         values.forEach(function (value, index) {
             node.append(el('option', {value: index, selected: index === chosen}, value));
         });
@@ -41,7 +47,7 @@ window.pacelinePage = function (data, content) {
 
     function start() {
         var names = data.families.map(function (each) { return each.name; });
-        state.family = choose(names, asked.get('benchmark'), 0);
+        state.family = choose(names, asked.get('benchmark'), data.first);
         setFamily();
     }
 
@@ -102,6 +108,10 @@ window.pacelinePage = function (data, content) {
         return row.at[state.by];
     }
 
+    function label(row) {
+        return labelled(value(row));
+    }
+
     function slowest() {
         var all = contenders();
         return all.reduce(function (best, row, index) { return row.value > all[best].value ? index : best; }, 0);
@@ -118,7 +128,8 @@ window.pacelinePage = function (data, content) {
         );
         family().axes.forEach(function (axis, place) {
             if (place !== state.by) {
-                controls.append(select('at-' + place, axis.name, axis.values, state.at[place], function (index) {
+                var values = axis.values.map(function (each) { return labelled(each, place); });
+                controls.append(select('at-' + place, axis.name, values, state.at[place], function (index) {
                     var before = value(contenders()[state.base]);
                     state.at[place] = index;
                     keepSomething();
@@ -127,7 +138,7 @@ window.pacelinePage = function (data, content) {
                 }));
             }
         });
-        controls.append(select('base', 'Baseline', contenders().map(value), state.base, function (index) { state.base = index; }));
+        controls.append(select('base', 'Baseline', contenders().map(label), state.base, function (index) { state.base = index; }));
         var box = el('input', {type: 'checkbox', id: 'log', checked: state.log, onchange: function () { state.log = box.checked; update(); }});
         controls.append(el('label', {class: 'check', for: 'log'}, box, ' Logarithmic scale'));
         if (focused && document.getElementById(focused)) {
@@ -148,6 +159,30 @@ window.pacelinePage = function (data, content) {
         return paceline.three(row.value / base.value) + '\u00d7 as much';
     }
 
+    /* Neither one, as long as the quartiles of the two overlap. */
+    function verdict(row, base) {
+        if (row.low === null || base.low === null) {
+            return '';
+        }
+        return row.high < base.low ? ' faster' : row.low > base.high ? ' slower' : '';
+    }
+
+    /* Round numbers between two positive ones: powers of ten, or as many of those between as it takes for three. */
+    function roundNumbers(low, high) {
+        var found = [];
+        [[1], [1, 2, 5], [1, 2, 3, 5, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]].some(function (steps) {
+            found = [];
+            for (var power = Math.floor(Math.log10(low)); power <= Math.log10(high); ++power) {
+                steps.forEach(function (step) {
+                    var number = Number(step + 'e' + power);
+                    if (number >= low && number <= high) { found.push(number); }
+                });
+            }
+            return found.length > 2;
+        });
+        return found;
+    }
+
     function drawChart() {
         var all = contenders();
         var unit = family().unit;
@@ -166,25 +201,25 @@ window.pacelinePage = function (data, content) {
             ticks: {
                 maxRotation: 0,
                 autoSkipPadding: 16,
-                callback: function (tick, index, ticks) {
-                    var power = Math.log10(tick);
-                    return logarithmic && Math.abs(power - Math.round(power)) > 1e-9 && ticks.length > 6 ? '' : paceline.withUnit(tick, unit);
-                }
+                callback: function (tick) { return paceline.withUnit(tick, unit); }
             }
         };
         if (logarithmic) {
             scale.min = Math.min.apply(null, lows) / 1.5;
             scale.max = Math.max.apply(null, highs) * 1.5;
+            scale.afterBuildTicks = function (axis) {
+                axis.ticks = roundNumbers(axis.min, axis.max).map(function (number) { return {value: number}; });
+            };
         } else {
             scale.min = 0;
         }
         chart = new Chart(canvas, {
             data: {
-                labels: all.map(value),
+                labels: all.map(label),
                 datasets: [
                     {
                         type: 'scatter', label: 'median', pointRadius: 6, pointHoverRadius: 8,
-                        data: all.map(function (row) { return {x: row.value, y: value(row)}; }),
+                        data: all.map(function (row) { return {x: row.value, y: label(row)}; }),
                         backgroundColor: paceline.colour('series')
                     },
                     {
@@ -196,11 +231,11 @@ window.pacelinePage = function (data, content) {
             },
             options: {
                 indexAxis: 'y',
-                scales: {x: scale, y: {type: 'category', labels: all.map(value), offset: true, grid: {display: false}}},
+                scales: {x: scale, y: {type: 'category', labels: all.map(label), offset: true, grid: {display: false}}},
                 plugins: {
                     legend: {display: false},
                     tooltip: {callbacks: {
-                        title: function (items) { return value(all[items[0].dataIndex]); },
+                        title: function (items) { return label(all[items[0].dataIndex]); },
                         label: function (item) {
                             var row = all[item.dataIndex];
                             return item.dataset.label === 'median'
@@ -217,7 +252,7 @@ window.pacelinePage = function (data, content) {
         var all = contenders();
         var base = all[state.base];
         var unit = family().unit;
-        var head = [family().axes[state.by].name, 'Median', 'Lower quartile', 'Upper quartile', 'Against the baseline', 'Measured at'];
+        var head = [family().axes[state.by].name, 'Median', 'Against the baseline', 'Lower quartile', 'Upper quartile', 'Measured at'];
         var table = el('table', {id: 'figures'},
             el('caption', {}, family().name + ' on ' + wheres()[state.where]),
             el('thead', {}, el('tr', {}, ...head.map(function (text, index) {
@@ -225,18 +260,18 @@ window.pacelinePage = function (data, content) {
             }))));
         var body = el('tbody');
         all.forEach(function (row) {
-            var said = ratio(row, base);
             body.append(el('tr', {class: row === base ? 'baseline' : null},
-                el('th', {scope: 'row'}, value(row)),
+                el('th', {scope: 'row'}, label(row)),
                 el('td', {class: 'number', 'data-value': row.value}, paceline.withUnit(row.value, unit)),
+                el('td', {class: 'number' + verdict(row, base), 'data-value': base.value / row.value}, ratio(row, base)),
                 el('td', {class: 'number', 'data-value': row.low}, paceline.withUnit(row.low, unit)),
                 el('td', {class: 'number', 'data-value': row.high}, paceline.withUnit(row.high, unit)),
-                el('td', {class: 'number ' + (row === base ? '' : row.value <= base.value ? 'faster' : 'slower'),
-                    'data-value': base.value / row.value}, said),
                 el('td', {}, el('code', {}, row.commit.slice(0, 10)), ' ' + paceline.day(row.date))));
         });
         table.append(body);
-        results.replaceChildren(paceline.region('Figures', table));
+        results.replaceChildren(paceline.region('Figures', table), el('p', {class: 'note'}, 'Values are those of the last' +
+            ' run of each; List shows the level of asv\u2019s last step instead. Coloured is what differs by more than' +
+            ' the quartiles.'));
         drawCases(value(base));
     }
 
@@ -263,10 +298,10 @@ window.pacelinePage = function (data, content) {
             el('caption', {}, 'How many times as fast as ' + base + '; its own time where it is the one'),
             el('thead', {}, el('tr', {},
                 ...others.map(function (place) { return el('th', {scope: 'col'}, family().axes[place].name); }),
-                ...columns.map(function (each) { return el('th', {scope: 'col', class: 'number'}, each); }))));
+                ...columns.map(function (each) { return el('th', {scope: 'col', class: 'number'}, labelled(each)); }))));
         var body = el('tbody');
         cases.forEach(function (found, key) {
-            var labels = JSON.parse(key);
+            var labels = JSON.parse(key).map(function (each, index) { return labelled(each, others[index]); });
             var zero = found.get(base);
             body.append(el('tr', {},
                 ...labels.map(function (text, index) {
@@ -276,7 +311,7 @@ window.pacelinePage = function (data, content) {
                     var row = found.get(each);
                     var text = !row ? '' : row === zero || !zero ? paceline.withUnit(row.value, family().unit)
                         : paceline.three(zero.value / row.value) + '\u00d7';
-                    return el('td', {class: 'number' + (row && zero && row !== zero ? row.value <= zero.value ? ' faster' : ' slower' : '')}, text);
+                    return el('td', {class: 'number' + (row && zero ? verdict(row, zero) : '')}, text);
                 })));
         });
         table.append(body);

@@ -55,8 +55,12 @@ window.paceline = (function () {
         return getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
     }
 
+    /* A box in which a wide table scrolls, and says so. */
     function region(label, node) {
-        return el('div', {class: 'scroll', role: 'region', 'aria-label': label, tabindex: '0'}, node);
+        var hint = el('p', {class: 'note', hidden: true}, 'Scroll the table sideways for more \u2192');
+        var box = el('div', {class: 'scroll', role: 'region', 'aria-label': label, tabindex: '0'}, node);
+        new ResizeObserver(function () { hint.hidden = box.scrollWidth <= box.clientWidth; }).observe(box);
+        return el('div', {}, hint, box);
     }
 
     function setColours() {

@@ -140,15 +140,23 @@ window.pacelinePage = function (data, content) {
         });
     }
 
-    /* Charts are drawn when they come into view: there may be hundreds. */
+    /* Many charts are drawn when they come into view: there may be hundreds. On paper all are in view. */
+    var AT_ONCE = 20;
+    var waiting = new Set();
     var seen = new IntersectionObserver(function (entries) {
         entries.forEach(function (entry) {
-            if (entry.isIntersecting) {
-                seen.unobserve(entry.target);
-                paceline.inColours(function () { draw(entry.target, entry.target.series, entry.target.finding); });
-            }
+            if (entry.isIntersecting) { drawNow(entry.target); }
         });
     }, {rootMargin: '200px'});
+
+    function drawNow(canvas) {
+        if (waiting.delete(canvas)) {
+            seen.unobserve(canvas);
+            paceline.inColours(function () { draw(canvas, canvas.series, canvas.finding); });
+        }
+    }
+
+    window.addEventListener('beforeprint', function () { waiting.forEach(drawNow); });
 
     function table(series) {
         var first = Math.max(0, series.change - 15);
@@ -167,7 +175,7 @@ window.pacelinePage = function (data, content) {
     }
 
     function show(finding) {
-        var article = el('article', {class: 'finding ' + (isSlower(finding) ? 'is-slower' : 'is-faster'), id: finding.id},
+        var article = el('article', {class: 'finding ' + (isSlower(finding) ? 'is-slower' : 'is-faster') + (finding.state === 'known' ? ' is-known' : ''), id: finding.id},
             el('h3', {}, title(finding)),
             el('p', {}, el('strong', {class: isSlower(finding) ? 'slower' : 'faster'},
                 percent(finding.ratio) + (isSlower(finding) ? ', slower' : ', faster')),
@@ -179,8 +187,9 @@ window.pacelinePage = function (data, content) {
             box.style.height = '260px';
             canvas.series = series;
             canvas.finding = finding;
-            article.append(el('p', {class: 'note'}, series.where), box, table(series));
-            seen.observe(canvas);
+            var named = finding.series.length === 1 && (finding.machines || []).join(', ') === series.where;
+            article.append(named ? '' : el('p', {class: 'note'}, series.where), box, table(series));
+            waiting.add(canvas);
         });
         return article;
     }
@@ -204,6 +213,8 @@ window.pacelinePage = function (data, content) {
     section('Improvements', pick(false, ['new', 'known']), 'None was found.');
     section('Over', data.findings.filter(function (finding) { return ['recovered', 'gone'].indexOf(finding.state) >= 0; }),
         'No change was made up for later.');
+
+    waiting.forEach(waiting.size <= AT_ONCE ? drawNow : function (canvas) { seen.observe(canvas); });
 
     content.append(el('h2', {}, 'The gate against itself'));
     if (!data.gates.of) {
