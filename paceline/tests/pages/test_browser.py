@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -227,6 +228,8 @@ def test_links_run_nothing(visit: Visit) -> None:
         page = visit.open(name)
         links = page.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
         assert [each for each in links if each.startswith("javascript:")] == []
+        commits = page.get_by_role("link", name=re.compile("^[0-9a-f]{8}"))
+        assert commits.count() == 0  # of which this project gives no address
 
 
 def figures(page: Page) -> dict[str, list[float]]:
@@ -247,7 +250,7 @@ def test_compare_shows_the_data(visit: Visit) -> None:
         page.get_by_label("Baseline").select_option(label="with_numpy")
         shown = figures(page)
         assert list(shown) == ["pure", "with_numpy", "with_polars"]
-        for who, (value, low, high, ratio) in shown.items():
+        for who, (value, ratio, low, high) in shown.items():
             assert [value, low, high] == pytest.approx([seconds(who, size) * by for by in (1, 0.9, 1.1)])
             assert ratio == pytest.approx(seconds("with_numpy", size) / seconds(who, size))
     text = page.inner_text("#figures")
@@ -263,6 +266,15 @@ def test_compare_shows_the_data(visit: Visit) -> None:
         ["article", "0.01\u00d7", "210\u202fms", "2.44\u00d7"],
         ["small", "0.01\u00d7", "30\u202fms", "2.44\u00d7"],
     ]
+
+
+def test_logarithmic_axis_is_labelled(visit: Visit) -> None:
+    page = visit.open("compare.html")
+    page.select_option("#benchmark", label="t.test_speed")
+    ticks = "Chart.getChart(document.querySelector('canvas')).scales.x.ticks.map(tick => tick.label)"
+    assert page.evaluate(ticks) == ["100\u202fms", "1\u202fs", "10\u202fs"]
+    page.select_option("#benchmark", label="suite.time_param")  # all of which take a second
+    assert page.evaluate(ticks)[-4:] == ["700\u202fms", "800\u202fms", "900\u202fms", "1\u202fs"]
 
 
 def test_compare_by_what_the_reader_chooses_and_can_be_sent_on(visit: Visit) -> None:
@@ -285,15 +297,16 @@ def test_compare_tells_parameters_of_asv_apart(visit: Visit) -> None:
     page = visit.open("compare.html")
     page.select_option("#benchmark", label="suite.time_param")
     assert page.get_by_label("Compare by").locator("option:checked").inner_text() == "n1"
-    assert figures(page) == {"1": [1.0, 0.9, 1.1, 1.0], "2": [1.0, 0.9, 1.1, 1.0]}
+    assert figures(page) == {"1": [1.0, 1.0, 0.9, 1.1], "2": [1.0, 1.0, 0.9, 1.1]}
+    assert page.locator("#figures .slower, #figures .faster, #cases .slower, #cases .faster").count() == 0
 
 
 def test_slowdowns_shows_findings_and_gates(visit: Visit) -> None:
     page = visit.open("slowdowns.html")
     finding = page.locator(".finding", has_text=STEPS)
     assert "slower" in finding.inner_text()
-    finding.locator("canvas").first.scroll_into_view_if_needed()
-    page.wait_for_function("canvas => Chart.getChart(canvas)", arg=finding.locator("canvas").first.element_handle())
+    drawn = "[...document.querySelectorAll('canvas')].map(canvas => Boolean(Chart.getChart(canvas)))"
+    assert set(page.evaluate(drawn)) == {True}
     finding.locator("summary").first.click()
     assert "first with the change" in finding.inner_text()
     assert page.inner_text("#gates") == "1 of 1 gates that compared the code with itself went red."

@@ -374,6 +374,27 @@ def test_output_that_is_no_site_is_not_replaced(history: History, tmp_path: Path
     assert (tmp_path / "home" / "letter").exists()
 
 
+def test_output_that_is_a_link_is_followed(history: History, tmp_path: Path) -> None:
+    simple(history)
+    (tmp_path / "link").symlink_to(tmp_path / "site")
+    for _ in range(2):
+        history.built("--output", str(tmp_path / "link"))
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "site" / "compare.html").is_file()
+
+
+def test_feed_links_no_commit_where_no_address_is_known(history: History) -> None:
+    history.describe("suite.time_it")
+    history.write(
+        {f"{at}.json": history.document(at, {"suite.time_it": row(1.0 if at < 6 else 2.0)}) for at in range(12)}
+    )  # fmt: skip
+    configure(history, ".", html_dir=".asv/html", show_commit_url="javascript:alert(1)//")
+    history.built()
+    content = html.unescape((history.site / "regressions.xml").read_text(encoding="utf-8"))
+    assert f"in commit {history.commits[6][:8]}." in content
+    assert "javascript" not in content
+
+
 def test_kill_leaves_the_old_site(history: History) -> None:
     full(history)
     history.built()

@@ -28,8 +28,8 @@ def test_tests_with_parameters(history: History) -> None:
     (family,) = data(history)
     assert family["name"] == "t.test_run"
     assert family["axes"] == [
-        {"name": "contender", "values": ["np", "py"]},
-        {"name": "size", "values": ["20", "100"]},
+        {"name": "contender", "values": ["np", "py"], "last": {}},
+        {"name": "size", "values": ["20", "100"], "last": {}},
     ]
     assert family["by"] == 0
     shown = {tuple(each["at"]): (each["value"], each["low"], each["high"]) for each in family["rows"]}
@@ -46,7 +46,8 @@ def test_benchmarks_of_asv_with_parameters(history: History) -> None:
     params = [["'a'", '"it\'s"'], ["10", "9"]]
     history.write({"0.json": history.document(0, {"s.time_it": row(1.0, params)})})
     (family,) = data(history, {"s.time_it": {"param_names": ["backend", "n"]}})
-    assert family["axes"] == [{"name": "backend", "values": ["a", "it's"]}, {"name": "n", "values": ["9", "10"]}]
+    shown = {axis["name"]: axis["values"] for axis in family["axes"]}
+    assert shown == {"backend": ["a", "it's"], "n": ["9", "10"]}
     assert family["by"] == 0
     (unnamed,) = data(history)
     assert [axis["name"] for axis in unnamed["axes"]] == ["parameter 1", "parameter 2"]
@@ -58,7 +59,42 @@ def test_tests_of_one_group(history: History) -> None:
     rows = {name: row(1.0) for name in described}
     history.write({"0.json": history.document(0, rows, ours=True, benchmarks=described)})
     (family,) = data(history)
-    assert (family["name"], family["axes"]) == ("sum", [{"name": "test", "values": ["test_np", "test_py"]}])
+    assert family["name"] == "sum"
+    assert family["axes"] == [{"name": "test", "values": ["test_np", "test_py"], "last": {}}]
+
+
+def test_values_are_written_and_ordered_as_people_do(history: History) -> None:
+    sizes = ["1000 rows", "40 rows", None, True, "a"]
+    described = {f"t.test_it[{place}]": axes(size=size) for place, size in enumerate(sizes)}
+    rows = dict.fromkeys(described, row(1.0))
+    history.write({"0.json": history.document(0, rows, ours=True, benchmarks=described)})
+    (family,) = data(history)
+    assert family["axes"][0]["values"] == ["40 rows", "1000 rows", "None", "True", "a"]
+
+
+def test_what_the_newest_commit_lacks_comes_last(history: History) -> None:
+    described = {f"t.test_it[{who}]": axes(impl=who) for who in ("b", "a", "c")}
+    for number in (0, 1):
+        rows = {name: row(1.0) for name in list(described)[: 3 - number]}
+        history.write({f"{number}.json": history.document(number, rows, ours=True, benchmarks=described)})
+    (family,) = data(history)
+    assert family["axes"][0]["values"] == ["a", "b", "c"]
+    assert family["axes"][0]["last"] == {"c": history.commits[0][:10]}
+    without_a = {name: row(1.0) for name in described if "[a]" not in name}
+    history.write({"2.json": history.document(2, without_a, ours=True, benchmarks=described)})
+    (family,) = data(history)
+    assert family["axes"][0]["values"] == ["b", "c", "a"]
+
+
+def test_implementations_are_what_is_shown_first(history: History) -> None:
+    described = {f"a.test_it[{size}]": axes(size=size) for size in (1, 2)}
+    described |= {f"b.test_it[{who}]": axes(backend=who) for who in ("x", "y")}
+    rows = dict.fromkeys(described, row(1.0))
+    history.write({"0.json": history.document(0, rows, ours=True, benchmarks=described)})
+    read = store.load(history.results, repository=history.project.root)
+    shown = compare.data(read, {})
+    assert [each["name"] for each in shown["families"]] == ["a.test_it", "b.test_it"]
+    assert shown["first"] == 1
 
 
 def test_engines_and_machines_are_told_apart(history: History) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
+import pytest
 from sites import History, error, simple
 
 
@@ -47,6 +48,13 @@ def test_serves_this_machine_alone_until_it_is_interrupted(history: History) -> 
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 0
         assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_port_that_is_none_is_refused_before_the_build(history: History, port: str) -> None:
+    simple(history)
+    assert f"--serve {port} is no port: name one from 1 to 65535" in error(history.pages(f"--serve={port}"))
+    assert not history.site.exists()
 
 
 def test_port_that_is_taken(history: History) -> None:

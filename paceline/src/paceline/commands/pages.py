@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise PacelineError("the pages contain asv's, and asv is not installed: pip install 'paceline[pages]'")
     from paceline.pages import build, server
 
+    if arguments.serve is not None:
+        server.check(arguments.serve)
     built = build.build(Path.cwd(), arguments.results, arguments.output, _say, refit=arguments.refit)
     for each in built.quarantined:
         print(f"quarantined: {_shown(each.path)}: {each.reason}", file=sys.stderr)

@@ -12,6 +12,7 @@ import html
 import itertools
 import json
 import math
+import re
 import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 LONGEST_PATH = 2000  # bytes of the folders of a graph; systems take some 4000, with what is above them
 LONGEST_FOLDER = 255 - len("-null")
 LONGEST_NAME = 255 - len(".json.js")  # bytes that a file system takes
+NO_LINK = re.compile(r'<a href="#[^"]*">([^<]*)</a>')  # a commit, where no address of commits is known
 PUBLISHERS = (summarygrid.SummaryGrid, summarylist.SummaryList, regressions.Regressions)
 
 
@@ -256,6 +258,7 @@ def publish(site: Site, output: Path, cache: Path, say: Callable[[str], None], *
             " was measured (a shallow clone has no past: git fetch --unshallow)"
         )
     site.conf.html_dir = str(output)
+    site.conf.show_commit_url = web(site.conf.show_commit_url)
     lines = _lines(site)
     _detect(lines, cache, say, refit=refit)
     say(f"writing {len(lines)} graph{'s' * (len(lines) != 1)}")
@@ -499,7 +502,8 @@ class _SafeEntry(feed.FeedEntry):  # type: ignore[misc]  # asv has no types
 
     def __init__(self, title: str, updated: Any, link: str, content: str, *rest: Any) -> None:
         safe = urllib.parse.quote(link, safe="/#?=&%+")
-        super().__init__(title, updated, safe, content.replace(link, html.escape(safe)), *rest)
+        shown = NO_LINK.sub(r"\1", content.replace(link, html.escape(safe)))
+        super().__init__(title, updated, safe, shown, *rest)
 
 
 @contextlib.contextmanager
@@ -524,7 +528,7 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
     index = {
         "project": conf.project,
         "project_url": web(conf.project_url),
-        "show_commit_url": web(conf.show_commit_url),
+        "show_commit_url": conf.show_commit_url,
         "hash_length": conf.hash_length,
         "revision_to_hash": {number: commit for commit, number in site.revisions.items()},
         "revision_to_date": {number: dates[commit] for commit, number in site.revisions.items()},

@@ -76,6 +76,10 @@ def _escaped(text: str) -> str:
 
 _DETAIL = f"""details.push({_escaped("key + ': ' + val")});"""
 
+#: A commit is no link where no address of commits is known, which is '#' to asv.
+_LINKED = "$.asv.main_json.show_commit_url !== '#'"
+_COMMIT = f"$({_LINKED} ? '<a/>' : '<span/>')"
+
 _ENCODED = "item[1].split('/').map(encodeURIComponent).join('/')"
 
 #: By file: how often a text occurs, the text, and what takes its place.
@@ -113,8 +117,18 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
         (1, "'graphs/summary/' + bm.name + '.json'", _graph_of("bm.name")),
         (1, "$('<h1>' + group + '</h1>')", "$('<h2/>').text(group)"),
     ),
-    "summarylist.js": ((1, "details.push(key + ': ' + val);", _DETAIL),),
-    "regressions.js": ((2, "var graph_url = item[1];", f"var graph_url = {_ENCODED};"),),
+    "summarylist.js": (
+        (1, "details.push(key + ': ' + val);", _DETAIL),
+        (1, "var commit_a = $('<a/>');", f"var commit_a = {_COMMIT};"),
+    ),
+    "regressions.js": (
+        (2, "var graph_url = item[1];", f"var graph_url = {_ENCODED};"),
+        (
+            2,
+            "$('<a/>').attr('href', commit_url).text(commit_b)",
+            f"{_COMMIT}.attr('href', commit_url).text(commit_b)",
+        ),
+    ),
     "graphdisplay.js": (
         (1, "details.push(key + ': ' + val);", _DETAIL),
         # jQuery 3.5 and later do not close a tag for us.
@@ -134,6 +148,7 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
         (1, "            name = param_names[param_idx];", "            var name = param_names[param_idx];"),
         (1, "= param_names[x_coordinate_axis-1];", f"= {_escaped('param_names[x_coordinate_axis-1]')};"),
         (1, "'_blank');", "'_blank', 'noopener');"),
+        (1, "if (previous_hash !== commit_hash) {", f"if (previous_hash !== commit_hash && {_LINKED}) {{"),
     ),
 }
 

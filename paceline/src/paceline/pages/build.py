@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import math
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def build(
             f"{folder} holds no result that can be used ({len(found.quarantined)} quarantined): record some with"
             " pytest --benchmark-only --benchmark-record, or name another folder with --results"
         )
-    with swap.replacing(target.absolute()) as aside, _told_in_a_line(), _heard() as warnings:
+    with swap.replacing(Path(os.path.realpath(target))) as aside, _told_in_a_line(), _heard() as warnings:
         bad, notices = _write(about, found, aside, refit=refit)
         _for_disk(aside)
     return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys((*warnings, *notices))))

@@ -11,6 +11,7 @@ $(document).ready(function () {
         $('a.btn[data-toggle=tooltip], .btn-group a.btn').each(function () {
             this.setAttribute('aria-pressed', this.classList.contains('active'));
         });
+        $('.asv-navigation a.btn').not('[data-original-title], [title]').attr('title', function () { return $(this).text(); });
         $('#range').attr('aria-label', 'Range of commits shown');
         $('#main-graph, #overview').attr('role', 'img').attr('aria-label', function () {
             return this.id === 'overview' ? 'Overview of the graph' : 'Values by commit: the list view has them as a table';
