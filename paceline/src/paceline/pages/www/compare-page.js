@@ -159,6 +159,15 @@ window.pacelinePage = function (data, content) {
         return paceline.three(row.value / base.value) + '\u00d7 as much';
     }
 
+    /* What is written beside a chart: on a narrow screen the beginning of a long name. */
+    function lines(row) {
+        var most = Math.max(12, Math.floor(box.clientWidth / 20));
+        var name = value(row);
+        var last = family().axes[state.by].last[name];
+        var short = name.length > most ? name.slice(0, most - 1) + '\u2026' : name;
+        return last === undefined ? short : [short, 'last at ' + last];
+    }
+
     /* Neither one, as long as the quartiles of the two overlap. */
     function verdict(row, base) {
         if (row.low === null || base.low === null) {
@@ -231,7 +240,10 @@ window.pacelinePage = function (data, content) {
             },
             options: {
                 indexAxis: 'y',
-                scales: {x: scale, y: {type: 'category', labels: all.map(label), offset: true, grid: {display: false}}},
+                scales: {x: scale, y: {
+                    type: 'category', labels: all.map(label), offset: true, grid: {display: false},
+                    ticks: {autoSkip: false, callback: function (place) { return lines(all[place]); }}
+                }},
                 plugins: {
                     legend: {display: false},
                     tooltip: {callbacks: {
@@ -261,7 +273,7 @@ window.pacelinePage = function (data, content) {
         var body = el('tbody');
         all.forEach(function (row) {
             body.append(el('tr', {class: row === base ? 'baseline' : null},
-                el('th', {scope: 'row'}, label(row)),
+                el('th', {scope: 'row'}, value(row)),
                 el('td', {class: 'number', 'data-value': row.value}, paceline.withUnit(row.value, unit)),
                 el('td', {class: 'number' + verdict(row, base), 'data-value': base.value / row.value}, ratio(row, base)),
                 el('td', {class: 'number', 'data-value': row.low}, paceline.withUnit(row.low, unit)),
@@ -300,7 +312,8 @@ window.pacelinePage = function (data, content) {
                 ...others.map(function (place) { return el('th', {scope: 'col'}, family().axes[place].name); }),
                 ...columns.map(function (each) { return el('th', {scope: 'col', class: 'number'}, labelled(each)); }))));
         var body = el('tbody');
-        cases.forEach(function (found, key) {
+        inOrder(Array.from(cases.keys()), others).forEach(function (key) {
+            var found = cases.get(key);
             var labels = JSON.parse(key).map(function (each, index) { return labelled(each, others[index]); });
             var zero = found.get(base);
             body.append(el('tr', {},
@@ -316,6 +329,17 @@ window.pacelinePage = function (data, content) {
         });
         table.append(body);
         results.append(el('h2', {}, 'Every case'), paceline.region('Every case', table));
+    }
+
+    /* Cases in the order of the values on each of their axes. */
+    function inOrder(keys, axes) {
+        function places(key) {
+            return JSON.parse(key).map(function (each, index) { return family().axes[axes[index]].values.indexOf(each); });
+        }
+        return keys.sort(function (a, b) {
+            var other = places(b);
+            return places(a).reduce(function (found, place, index) { return found || place - other[index]; }, 0);
+        });
     }
 
     function remember() {

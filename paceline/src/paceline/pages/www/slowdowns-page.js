@@ -174,6 +174,13 @@ window.pacelinePage = function (data, content) {
                     el('th', {scope: 'col', class: 'number'}, 'Median'))), body)));
     }
 
+    /* Hardware that the facts above name as the only one is not named again. */
+    function where(finding, series) {
+        var only = (finding.machines || []).join(', ');
+        return finding.series.length > 1 || series.where.indexOf(only) !== 0 ? series.where
+            : series.where.slice(only.length).replace(/^, /, '');
+    }
+
     function show(finding) {
         var article = el('article', {class: 'finding ' + (isSlower(finding) ? 'is-slower' : 'is-faster') + (finding.state === 'known' ? ' is-known' : ''), id: finding.id},
             el('h3', {}, title(finding)),
@@ -187,8 +194,7 @@ window.pacelinePage = function (data, content) {
             box.style.height = '260px';
             canvas.series = series;
             canvas.finding = finding;
-            var named = finding.series.length === 1 && (finding.machines || []).join(', ') === series.where;
-            article.append(named ? '' : el('p', {class: 'note'}, series.where), box, table(series));
+            article.append(el('p', {class: 'note'}, where(finding, series)), box, table(series));
             waiting.add(canvas);
         });
         return article;
