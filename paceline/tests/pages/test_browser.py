@@ -176,6 +176,10 @@ def test_pages_load_without_network_or_complaint(visit: Visit) -> None:
 def test_graphs_of_escaped_names_are_drawn(visit: Visit) -> None:
     page = visit.open(graph_of(ESCAPED))
     assert page.locator("#main-graph canvas").count() == 2
+
+
+@pytest.mark.slow
+def test_grid_draws_escaped_names(visit: Visit) -> None:
     page = visit.open("index.html")
     link = page.locator(f"a[href='{graph_of(ESCAPED).removeprefix('index.html')}']")
     link.scroll_into_view_if_needed()
@@ -310,6 +314,19 @@ def test_slowdowns_shows_findings_and_gates(visit: Visit) -> None:
     finding.locator("summary").first.click()
     assert "first with the change" in finding.inner_text()
     assert page.inner_text("#gates") == "1 of 1 gates that compared the code with itself went red."
+
+
+def test_many_charts_are_drawn_when_they_are_seen_or_printed(visit: Visit, site: Path) -> None:
+    text = (site / "slowdowns-data.js").read_text(encoding="utf-8")
+    data = json.loads(text.removeprefix("pacelineData(").removesuffix(");\n"))
+    finding = next(each for each in data["findings"] if each["series"])
+    page = visit.open("slowdowns.html")
+    page.evaluate("data => pacelineData(data)", data | {"findings": [finding] * 25})
+    count = "[...document.querySelectorAll('canvas')].filter(canvas => Chart.getChart(canvas)).length"
+    page.wait_for_function(f"{count} > 0")
+    assert page.evaluate(count) < 25
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(count) == 25 * len(finding["series"])
 
 
 def tab_until(page: Page, condition: str, most: int = 60) -> None:
