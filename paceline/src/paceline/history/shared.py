@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallow
+from paceline.history import project
 from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
 from paceline.history.strict import MalformedError
 from paceline.history.writer import BENCHMARKS_FILE, MACHINE_FILE, merge_benchmarks
@@ -146,7 +147,7 @@ def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
 
 def _target(path: PurePosixPath, results: Path) -> Path:
     first, *rest = path.parts
-    return (results if first == "results" else results.parent / "aa").joinpath(*rest)
+    return (results if first == "results" else project.aa_folder(results)).joinpath(*rest)
 
 
 def _is_same(entry: Entry, target: Path) -> bool:
