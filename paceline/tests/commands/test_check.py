@@ -110,6 +110,27 @@ def test_accepting(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "it is known already" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount")
+def test_accepting_where_nothing_can_be_written_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    disk = folder / ".paceline"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        assert main(["check", "--accept", "all", "--reason", "x"]) == 4
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    error = capsys.readouterr().err
+    assert "known.toml cannot be written (Read-only file system)" in error
+    assert error.count("\n") == 1
+
+
+def test_accepting_into_a_folder_that_is_a_file_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = folder / "pyproject.toml" / "known.toml"
+    assert main(["check", "--accept", "all", "--reason", "x", "--known", str(known)]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_accepting_all(folder: Path) -> None:
     assert main(["check", "--accept", "all", "--reason", "from before we looked"]) == 0
     assert main(["check"]) == 0
@@ -124,6 +145,7 @@ def test_accepting_all(folder: Path) -> None:
         (["--since", "tomorrow"], "--since"),
         (["--accept", "abc", "--reason", "x"], "finds no such change"),
         (["--reason", "x"], "--accept ID, which is missing"),
+        (["--known", "TYPO.toml"], "TYPO.toml: there is no such file"),
     ],
 )
 def test_wrong_use_is_one_line(

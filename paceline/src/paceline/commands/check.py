@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise PacelineError("--reason is for --accept ID, which is missing")
     results = project.results_folder(Path(), arguments.results)
     file = arguments.known or project.root_of(results) / known.PATH
+    if arguments.known and not arguments.accept and not file.exists():
+        raise PacelineError(f"--known {file}: there is no such file: correct the name, or --accept changes into it")
     accepted = known.read(file)
     _progress("reading")
     history = store.load(results, repository=_repository(results), branch=arguments.branch)
