@@ -184,6 +184,28 @@ def test_in_a_repository_the_branch_makes_the_order(
     assert main(["check", "--branch", "nothing"]) == 4
 
 
+def test_runs_of_other_commits_are_told(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(files={"code.py": ""})
+    write(project.root / ".asv" / "results", {f"{number}.json": ours(number) for number in range(3)})
+    monkeypatch.chdir(project.root)
+    assert main(["check"]) == 4
+    error = capsys.readouterr().err
+    assert "3 runs are of commits that main does not have" in error
+    assert "--branch" in error
+    assert error.count("\n") == 1
+
+
+def test_a_short_history_is_no_clean_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / ".asv" / "results", {f"{number}.json": ours(number) for number in range(5)})
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--json"]) == 0
+    assert document(capsys)["notices"] == ["no series has 14 values yet: nothing can be found before"]
+
+
 def test_scipy_is_not_imported(folder: Path) -> None:
     """It costs most of the second that a warm check may take."""
     code = "import sys; from paceline.cli import main; main(['check']); assert 'scipy' not in sys.modules"
