@@ -131,6 +131,13 @@ def test_accepting_into_a_folder_that_is_a_file_is_one_line(folder: Path, capsys
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_accepting_writes_json_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--accept", "all", "--reason", "seen", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert [each["known"]["reason"] for each in json.loads(printed.out)["findings"]] == ["seen"]
+    assert printed.err.startswith("accepted in ")
+
+
 def test_accepting_all(folder: Path) -> None:
     assert main(["check", "--accept", "all", "--reason", "from before we looked"]) == 0
     assert main(["check"]) == 0

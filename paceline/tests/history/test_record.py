@@ -314,6 +314,15 @@ def test_failed_benchmarks_are_told_and_left_out(measured: Project) -> None:
     assert not any("wrong" in name or "late" in name for name in results)
 
 
+def test_where_all_benchmarks_fail_the_status_is_that_of_pytest(measured: Project) -> None:
+    measured.commit({"benchmarks/test_speed.py": "def test_sum(benchmark):\n    benchmark(lambda: 1 / 0)\n"})
+    run = record(measured)
+    assert run.status == 1
+    assert "paceline: 1 failed benchmark was not recorded" in run.output
+    assert "loosen -k" not in run.output
+    assert files(measured) == []
+
+
 def test_run_that_stops_at_a_failure_is_not_recorded(measured: Project) -> None:
     measured.commit({"benchmarks/test_a.py": "def test_wrong(benchmark):\n    assert benchmark(sum, [1]) == 2\n"})
     run = record(measured, "-x")

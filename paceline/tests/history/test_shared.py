@@ -188,6 +188,18 @@ def test_wrong_use_is_one_line(
     assert said in error
 
 
+def test_a_branch_without_results_is_one_line(
+    reader: Project, writer: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer.git("rm", "-r", "--quiet", "results", "aa")
+    writer.commit(message="keep nothing")
+    writer.git("push", "--quiet", "origin", "HEAD:empty")
+    assert main(["fetch", "--branch", "empty"]) == 4
+    error = capsys.readouterr().err
+    assert "'empty' of origin has no folder results/" in error
+    assert error.count("\n") == 1
+
+
 def test_no_network_is_one_line(reader: Project, capsys: pytest.CaptureFixture[str]) -> None:
     reader.git("remote", "set-url", "origin", str(reader.root / "gone"))
     assert main(["fetch"]) == 4

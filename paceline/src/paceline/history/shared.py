@@ -69,6 +69,10 @@ def fetch(
     progress(f"fetching {branch} from {remote}")
     commit = _fetch_branch(repository, remote, branch)
     entries, refused = _entries(repository, commit)
+    if not entries and not refused:
+        raise PacelineError(
+            f"{branch!r} of {remote} has no folder results/, so it is no history: name another (--branch)"
+        )
     targets = {entry: _target(entry.path, results) for entry in entries}
     missing = [entry for entry in entries if not os.path.lexists(targets[entry])]
     differing = [entry for entry in entries if entry not in set(missing) and not _is_same(entry, targets[entry])]
