@@ -90,7 +90,9 @@ def test_calibrate_judges_changes_that_it_knows() -> None:
     assert "of 1 gates red" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["check", "--accept"], ["pages", "--serve", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["check", "--nope"], ["check", "--accept"], ["pages", "--serve", "x"]]
+)
 def test_wrong_use_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -123,6 +125,13 @@ def test_output_that_cannot_be_written_is_one_line(history: History, command: li
         )
     assert done.returncode == 4
     assert done.stderr == "ERROR: standard output cannot be written: No space left on device\n"
+
+
+def test_a_closed_output_is_no_error(history: History) -> None:
+    history.write({"1.json": history.document(1, {"test_speed.test_it": row()}, ours=True)})
+    command = ["sh", "-c", '"$0" -m paceline.cli check >&-', sys.executable]
+    done = subprocess.run(command, cwd=history.project.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_site_that_cannot_be_written_is_one_line(history: History) -> None:

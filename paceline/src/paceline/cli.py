@@ -49,7 +49,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(prog="paceline", description="Benchmarks that people can trust.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
@@ -61,12 +61,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status, which is 4 with one line of why if it could not be run."""
-    given = parser().parse_args(arguments)
+    line = parser()
+    given, unknown = line.parse_known_args(arguments)
+    if unknown:
+        line.prog = f"paceline {given.command}"  # whose help tells what it knows
+        line.error(f"unrecognized arguments: {' '.join(unknown)}")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
         status = COMMANDS[given.command].run(given)
-        sys.stdout.flush()
+        print(end="", flush=True)  # here, where a full disk can still be told; stdout may be closed
     except PacelineError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
@@ -82,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(why: str) -> int:
-    print(f"ERROR: {' '.join(why.split())}", file=sys.stderr)
+    print(f"ERROR: {' '.join(why.splitlines())}", file=sys.stderr)
     return WRONG_USE
 
 

@@ -356,7 +356,10 @@ def _per_machine(
 
 
 def _where(per_machine: Mapping[str, tuple[str, Effect | None]], kind: str, alone: str | None) -> list[str]:
-    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it."""
+    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it.
+
+    `alone` is the class whose own scan saw it: it counts as well where values are too few to bound the size.
+    """
     moved = [
         machine
         for machine, (verdict, size) in per_machine.items()
