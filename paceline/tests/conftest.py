@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from projects import TEST, WORK, Project
+from sites import History
 
 
 @pytest.fixture
@@ -27,3 +28,16 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
 def project(make_project: Callable[..., Project]) -> Project:
     """Return a committed project with one benchmark."""
     return make_project()
+
+
+@pytest.fixture
+def history(make_project: Callable[..., Project]) -> History:
+    """Return a project without results, whose branch has twelve commits."""
+    project = make_project(files={"README": ""})
+    project.git("checkout", "--quiet", "--detach")
+    project.git("branch", "-D", "main")
+    found = History(project, [])
+    found.grow(12)
+    project.git("checkout", "--quiet", "main")
+    found.results.mkdir(parents=True)
+    return found

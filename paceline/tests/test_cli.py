@@ -1,12 +1,16 @@
 """The commands, as a user runs them."""
 
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from paceline.cli import main
 from projects import Project
+from sites import History
+from trees import row
 
 from paceline import doctor
 
@@ -84,6 +88,78 @@ def test_calibrate_judges_changes_that_it_knows() -> None:
     assert rows[0][:3] == ["planted", "gates", "red"]
     assert rows[1][:2] == ["0%", "1"]
     assert "of 1 gates red" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["check", "--nope"], ["check", "--accept"], ["pages", "--serve", "x"]]
+)
+def test_wrong_use_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    error = capsys.readouterr().err
+    assert ended.value.code == 4
+    assert error.startswith("ERROR: ")
+    assert error.endswith(f"see paceline{' ' + arguments[0] if len(arguments) > 1 else ''} --help\n")
+    assert error.count("\n") == 1
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"paceline {version('paceline')}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", [["check"], ["pages"], ["machine"], ["doctor"]])
+def test_output_that_cannot_be_written_is_one_line(history: History, command: list[str]) -> None:
+    history.write({"1.json": history.document(1, {"test_speed.test_it": row()}, ours=True)})
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "paceline.cli", *command],
+            cwd=history.project.root,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert done.stderr == "ERROR: standard output cannot be written: No space left on device\n"
+
+
+def test_a_closed_output_is_no_error(history: History) -> None:
+    history.write({"1.json": history.document(1, {"test_speed.test_it": row()}, ours=True)})
+    command = ["sh", "-c", '"$0" -m paceline.cli check >&-', sys.executable]
+    done = subprocess.run(command, cwd=history.project.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_site_that_cannot_be_written_is_one_line(history: History) -> None:
+    history.write({"1.json": history.document(1, {"test_speed.test_it": row()}, ours=True)})
+    done = history.pages("--output", str(history.project.root / ".git" / "HEAD" / "site"))
+    assert done.returncode == 4
+    assert done.stderr.startswith("ERROR: ")
+    assert done.stderr.count("\n") == 1
+    assert "HEAD" in done.stderr
+
+
+def test_output_that_cannot_be_encoded_is_one_line(history: History) -> None:
+    rows = {"test_speed.test_it[\u00fc]": row()}
+    history.write({f"{each}.json": history.document(each, rows, ours=True) for each in range(12)})
+    document = history.document(11, {"test_speed.test_it": row(-1.0)}, ours=True)
+    history.write({"\u00fc.json": document, "bad-\u00fc.json": {}})
+    done = subprocess.run(
+        [sys.executable, "-m", "paceline.cli", "check"],
+        cwd=history.project.root,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("ERROR: ")
+    assert done.stderr.count("\n") == 1
+    assert "PYTHONIOENCODING=utf-8" in done.stderr
 
 
 def test_help_is_enough(project: Project) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages
 from paceline.errors import PacelineError
@@ -15,7 +15,7 @@ from paceline.errors import PacelineError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paceline.commands import Command
+    from paceline.commands import Command, Commands
 
 #: In the order of `paceline --help`.
 COMMANDS: dict[str, Command] = {
@@ -33,10 +33,27 @@ WRONG_USE = 4
 INTERRUPTED = 130
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, with the status of everything that could not be run."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit."""
+        self.exit(WRONG_USE, f"ERROR: {' '.join(message.split())}: see {self.prog} --help\n")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"paceline {version('paceline')}")
+        parser.exit()
+
+
+def parser() -> Parser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="paceline", description="Benchmarks that people can trust.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = Parser(prog="paceline", description="Benchmarks that people can trust.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands: Commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     for command in COMMANDS.values():
         command.add(commands)
     return parser
@@ -44,21 +61,49 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status, which is 4 with one line of why if it could not be run."""
-    given = parser().parse_args(arguments)
+    line = parser()
+    given, unknown = line.parse_known_args(arguments)
+    if unknown:
+        line.prog = f"paceline {given.command}"  # whose help tells what it knows
+        line.error(f"unrecognized arguments: {' '.join(unknown)}")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
         status = COMMANDS[given.command].run(given)
-        sys.stdout.flush()
+        print(end="", flush=True)  # here, where a full disk can still be told; stdout may be closed
     except PacelineError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return WRONG_USE
+        return _failed(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough: `paceline ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
+    except OSError as error:
+        return _failed(f"{_where(error)}{error.strerror or error}")
+    except UnicodeError as error:
+        return _failed(f"{error}: set PYTHONIOENCODING=utf-8, or rename what has such a name")
     return status
+
+
+def _failed(why: str) -> int:
+    print(f"ERROR: {' '.join(why.splitlines())}", file=sys.stderr)
+    return WRONG_USE
+
+
+def _where(error: OSError) -> str:
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
+    try:
+        print(flush=True)  # nothing else tells whether it was this that failed
+    except OSError:
+        _print_no_more()
+        return "standard output cannot be written: "
+    return ""
+
+
+def _print_no_more() -> None:
+    """Let what is left to print go nowhere, or the interpreter would fail on it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

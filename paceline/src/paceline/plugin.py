@@ -106,7 +106,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--benchmark-record-results",
         metavar="DIR",
         help="The history's folder; in [tool.paceline]: results. Default: results_dir of asv.conf.json, or"
-        " .asv/results.",
+        " .asv/results, of the project around.",
     )
 
 

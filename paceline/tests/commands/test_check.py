@@ -110,6 +110,34 @@ def test_accepting(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "it is known already" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount")
+def test_accepting_where_nothing_can_be_written_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    disk = folder / ".paceline"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        assert main(["check", "--accept", "all", "--reason", "x"]) == 4
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    error = capsys.readouterr().err
+    assert "known.toml cannot be written (Read-only file system)" in error
+    assert error.count("\n") == 1
+
+
+def test_accepting_into_a_folder_that_is_a_file_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = folder / "pyproject.toml" / "known.toml"
+    assert main(["check", "--accept", "all", "--reason", "x", "--known", str(known)]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_accepting_writes_json_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--accept", "all", "--reason", "seen", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert [each["known"]["reason"] for each in json.loads(printed.out)["findings"]] == ["seen"]
+    assert printed.err.startswith("accepted in ")
+
+
 def test_accepting_all(folder: Path) -> None:
     assert main(["check", "--accept", "all", "--reason", "from before we looked"]) == 0
     assert main(["check"]) == 0
@@ -124,6 +152,7 @@ def test_accepting_all(folder: Path) -> None:
         (["--since", "tomorrow"], "--since"),
         (["--accept", "abc", "--reason", "x"], "finds no such change"),
         (["--reason", "x"], "--accept ID, which is missing"),
+        (["--known", "TYPO.toml"], "TYPO.toml: there is no such file"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -160,6 +189,28 @@ def test_in_a_repository_the_branch_makes_the_order(
     found = document(capsys)["findings"][0]
     assert (found["kind"], found["before"], found["after"]) == ("slower", commits[9], commits[10])
     assert main(["check", "--branch", "nothing"]) == 4
+
+
+def test_runs_of_other_commits_are_told(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(files={"code.py": ""})
+    write(project.root / ".asv" / "results", {f"{number}.json": ours(number) for number in range(3)})
+    monkeypatch.chdir(project.root)
+    assert main(["check"]) == 4
+    error = capsys.readouterr().err
+    assert "3 runs are of commits that main does not have" in error
+    assert "--branch" in error
+    assert error.count("\n") == 1
+
+
+def test_a_short_history_is_no_clean_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / ".asv" / "results", {f"{number}.json": ours(number) for number in range(5)})
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--json"]) == 0
+    assert document(capsys)["notices"] == ["no series has 14 values yet: nothing can be found before"]
 
 
 def test_scipy_is_not_imported(folder: Path) -> None:

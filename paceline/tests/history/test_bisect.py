@@ -144,6 +144,7 @@ def test_interrupted(history: tuple[Project, list[str]]) -> None:
         (["bench/test_speed.py::test_total", "HEAD", "HEAD"], "the same commit"),
         (["bench/test_speed.py::test_total", "v9", "HEAD"], "unknown revision 'v9'"),
         (["suite.TimeIt.time_it", "HEAD~2", "HEAD"], "is no pytest test of this checkout"),
+        (["bench/test_speed.py::test_total", "work.py", "HEAD"], "GOOD is the path 'work.py'"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -161,6 +162,43 @@ def test_wrong_use_is_one_line(
     assert error.startswith("ERROR: ")
     assert error.count("\n") == 1
     assert said in error
+
+
+@pytest.mark.parametrize(
+    "option", [["--tolerance", "200"], ["--tolerance=x"], ["--alpha", "0"], ["--budget=-1"], ["--budget", "nan"]]
+)
+def test_impossible_options_are_one_line(
+    history: tuple[Project, list[str]],
+    option: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(history[0].root)
+    with pytest.raises(SystemExit) as ended:
+        main(["bisect", "bench/test_speed.py::test_total", "HEAD~1", "HEAD", *option])
+    error = capsys.readouterr().err
+    assert ended.value.code == 4
+    assert error.count("\n") == 1
+    assert repr(option[-1].split("=")[-1]) in error
+
+
+def test_no_repository_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["bisect", "test_speed.py::test_it", "HEAD~1", "HEAD"]) == 4
+    signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == (
+        f"ERROR: {tmp_path} is in no git repository, so there are no commits to judge: use a clone\n"
+    )
+
+
+def test_an_unknown_test_is_named_as_in_the_checkout(history: tuple[Project, list[str]]) -> None:
+    done = run(history[0], ["bench/test_speed.py::test_nope", "HEAD~1", "HEAD"])
+    assert done.returncode == 4
+    assert "(not found: bench/test_speed.py::test_nope)" in done.stderr
+    assert "paceline-" not in done.stdout + done.stderr
 
 
 def test_names_of_asv_become_node_ids(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 from histories import Maker, one_series, step
 from paceline.errors import PacelineError
-from paceline.history import check, suite
+from paceline.history import check, detect, suite
 from paceline.history.check import Finding, Report
 from paceline.history.model import History
 from paceline.history.tracks import Selection
@@ -190,6 +192,50 @@ def test_another_version_is_another_series() -> None:
 def test_selection(selected: dict[str, str], expected: list[str]) -> None:
     maker = Maker(machines=("zen4", "arm"), factor=step(3, 40, 1.2, "zen4"))
     assert [each.benchmark for each in look(maker, **selected).findings] == expected
+
+
+def test_since_a_day_asks_for_the_date_of_the_change() -> None:
+    """The branch was rebased: its first commit is dated after all others."""
+    history = Maker(factor=step(3, 40, 1.2)).history()
+    last = history.runs[-1].date
+    runs = (replace(history.runs[0], date=last + 30 * 86_400_000), *history.runs[1:])
+    day = datetime.fromtimestamp(last / 1000 + 86_400, UTC).date().isoformat()
+    report = check.check(replace(history, runs=runs), selection=Selection(since=day))
+    assert report.findings == ()
+    assert len(check.check(replace(history, runs=runs), selection=Selection(since="2023-11-15")).findings) == 1
+
+
+@pytest.mark.parametrize("commits", [3, 13])
+def test_too_short_a_history_is_told_and_blames_no_machine(commits: int) -> None:
+    cpus = np.random.default_rng(3).choice([0.6, 0.8, 1.0, 1.3], commits)
+    told = ("no series has 14 values yet: nothing can be found before",)
+    assert look(Maker(commits=commits, factor=lambda _, place, __: float(cpus[place]))).notices == told
+    assert look(Maker(commits=commits)).notices == told
+    assert look(Maker(commits=check.SHORTEST)).notices == ()
+
+
+def test_from_the_fewest_values_on_something_can_be_found() -> None:
+    def found(count: int) -> bool:
+        noise = np.random.default_rng(0).normal(0, 0.001, (50, count))
+        steps = np.arange(count) >= np.arange(4, count - 3)[:, None]
+        panels = [detect.one_class(each + step) for each in noise for step in steps]
+        return any(detect.changes([panel])[0] for panel in panels)
+
+    assert (found(check.SHORTEST - 1), found(check.SHORTEST)) == (False, True)
+
+
+@pytest.mark.parametrize("machines", [("zen4",), ("zen4", "arm")])
+@pytest.mark.parametrize("seed", [8, 43, 51])
+def test_what_its_own_interval_does_not_bear_out_is_no_finding(seed: int, machines: Sequence[str]) -> None:
+    """Noise with long memory, in which the ranks see changes."""
+    rng = np.random.default_rng(seed)
+    walks = {(number, where): np.zeros(40) for number in range(4) for where in machines}
+    for walk in walks.values():
+        for place in range(1, 40):
+            walk[place] = 0.6 * walk[place - 1] + rng.normal(0, 0.03)
+    maker = Maker(commits=40, benchmarks=4, machines=machines, noise=1e-4)
+    maker.factor = lambda number, place, where: float(np.exp(walks[number, where][place]))
+    assert [(each.low, each.high) for each in look(maker).findings if each.low < 1 < each.high] == []
 
 
 @pytest.mark.parametrize(

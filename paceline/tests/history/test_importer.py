@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paceline.history.asv_files import LONGEST
 from paceline.history.store import load
 from projects import Project
 
@@ -177,6 +179,24 @@ def test_date_of_the_commit_is_looked_up(
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == "1 imported, 0 known before, 1 not imported"
     assert "commit_info has no date of commit bbbbbbbbbbbb, and the repository here has no such commit" in said.err
+
+
+def test_only_regular_files_of_some_size_are_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reading the first two would never end."""
+    monkeypatch.chdir(project.root)
+    Path("zero.json").symlink_to("/dev/zero")
+    os.mkfifo("pipe.json")
+    with Path("huge.json").open("wb") as file:
+        file.truncate(LONGEST + 1)
+    assert cli.main(["import", "."]) == 4
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2] for line in said[:3]] == [
+        "is larger than 64 MiB: not imported",
+        "is not a regular file: not imported",
+        "is not a regular file: not imported",
+    ]
 
 
 def test_empty_folder(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,6 +177,49 @@ def test_results_themselves_are_no_uncommitted_changes(measured: Project) -> Non
     assert record(measured, "--benchmark-record-results=.asv/results").status == 0
 
 
+def test_what_is_made_of_the_results_is_no_uncommitted_change(measured: Project) -> None:
+    """Neither is ignored: the project's .gitignore names no .asv."""
+    assert record(measured).status == 0
+    built = subprocess.run(
+        [sys.executable, "-m", "paceline.cli", "pages"],
+        cwd=measured.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    measured.write({".paceline/known.toml": "# none yet\n", ".asv/aa/run-1.json": "{}"})
+    assert (measured.root / ".asv/html/index.html").exists()
+    run = record(measured)
+    assert run.status == 0, run.output
+    measured.write({".asv/other.json": "{}"})
+    assert ".asv/other.json differs" in record(measured).error
+
+
+def test_every_command_finds_the_same_project(measured: Project) -> None:
+    """From a folder below, without an ini file."""
+    below = Project(measured.root / "benchmarks", measured.temporary)
+    run = record(below)
+    assert run.status == 0, run.output
+    (path,) = files(measured)
+    assert str(path) in run.output
+    for command, said in (
+        (["check"], "no new slowdowns"),
+        (["pages"], str(measured.root / ".asv/html/index.html")),
+        (["import", "nothing"], "none of 1 file(s)"),
+        (["fetch"], "has no remote 'origin'"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "paceline.cli", *command],
+            cwd=below.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said in done.stdout + done.stderr, done
+    assert not (below.root / ".asv").exists()
+
+
 def test_folder_of_results(measured: Project) -> None:
     record(measured, "--benchmark-record-results=elsewhere")
     assert len(files(measured, "elsewhere")) == 1
@@ -269,6 +312,15 @@ def test_failed_benchmarks_are_told_and_left_out(measured: Project) -> None:
     results = json.loads(files(measured)[0].read_text(encoding="utf-8"))["results"]
     assert len(results) == 3
     assert not any("wrong" in name or "late" in name for name in results)
+
+
+def test_where_all_benchmarks_fail_the_status_is_that_of_pytest(measured: Project) -> None:
+    measured.commit({"benchmarks/test_speed.py": "def test_sum(benchmark):\n    benchmark(lambda: 1 / 0)\n"})
+    run = record(measured)
+    assert run.status == 1
+    assert "paceline: 1 failed benchmark was not recorded" in run.output
+    assert "loosen -k" not in run.output
+    assert files(measured) == []
 
 
 def test_run_that_stops_at_a_failure_is_not_recorded(measured: Project) -> None:

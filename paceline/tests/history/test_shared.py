@@ -66,6 +66,15 @@ def test_everything_comes_and_nothing_comes_twice(reader: Project, capsys: pytes
     assert reader.git("rev-parse", "--is-shallow-repository") == "false\n"
 
 
+def test_from_a_folder_below_it_comes_to_the_same_place(reader: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = reader.root / "docs" / "more"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert main(["fetch"]) == 0
+    assert local(reader) == {name: text for name, text in FILES.items() if name != "README.md"}
+    assert list(below.iterdir()) == []
+
+
 def test_what_is_here_stays_and_what_is_new_comes(writer: Project, reader: Project) -> None:
     mine = {"results/lab/11111111-a.json": "mine", "results/lab/99999999-z.json": "mine too"}
     mine |= {"results/benchmarks.json": benchmarks("one", "three", unit="bytes")}
@@ -177,6 +186,18 @@ def test_wrong_use_is_one_line(
     assert error.startswith("ERROR: ")
     assert error.count("\n") == 1
     assert said in error
+
+
+def test_a_branch_without_results_is_one_line(
+    reader: Project, writer: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer.git("rm", "-r", "--quiet", "results", "aa")
+    writer.commit(message="keep nothing")
+    writer.git("push", "--quiet", "origin", "HEAD:empty")
+    assert main(["fetch", "--branch", "empty"]) == 4
+    error = capsys.readouterr().err
+    assert "'empty' of origin has no folder results/" in error
+    assert error.count("\n") == 1
 
 
 def test_no_network_is_one_line(reader: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+from paceline.gate.settings import fraction, seconds
 
 if TYPE_CHECKING:
     import argparse
@@ -29,27 +33,52 @@ def add(commands: Commands) -> None:
     parser.add_argument("good", metavar="GOOD", help="a revision at which it was fast")
     parser.add_argument("bad", metavar="BAD", help="a later one at which it is slow")
     parser.add_argument(
-        "--tolerance", type=float, default=3.0, metavar="PERCENT", help="smallest slowdown (default: 3)"
+        "--tolerance", type=_percent, default=0.03, metavar="PERCENT", help="smallest slowdown (default: 3)"
     )
-    parser.add_argument("--alpha", type=float, default=1.0, metavar="PERCENT", help="wrong trials (default: 1)")
-    parser.add_argument("--budget", type=float, default=300.0, metavar="SECONDS", help="for one trial (default: 300)")
+    parser.add_argument("--alpha", type=_percent, default=0.01, metavar="PERCENT", help="wrong trials (default: 1)")
+    parser.add_argument(
+        "--budget", type=_seconds, default=300.0, metavar="SECONDS", help="for one trial (default: 300)"
+    )
+
+
+def _percent(text: str) -> float:
+    """Read 3 or 3% as 0.03."""
+    try:
+        return fraction(f"{text.strip().removesuffix('%')}%")
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not between 0 and 100 %") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a positive number of seconds") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Find the commit, telling of each trial."""
-    from paceline.gate.checkout import git, resolve, toplevel
+    from paceline.gate.checkout import GitFailedError, git, resolve
     from paceline.history import bisect
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     here = Path.cwd()
-    repository = toplevel(here)
+    try:
+        repository = Path(git(here, "rev-parse", "--show-toplevel").rstrip("\n")).resolve()
+    except GitFailedError:
+        raise PacelineError(
+            f"{here} is in no git repository, so there are no commits to judge: use a clone"
+        ) from None
+    for name, revision in (("GOOD", arguments.good), ("BAD", arguments.bad)):
+        if Path(revision).exists() and not _is_revision(repository, revision):
+            raise PacelineError(f"{name} is the path {revision!r}, not a revision: see paceline bisect --help")
     good, bad = (resolve(repository, revision) for revision in (arguments.good, arguments.bad))
     commits = bisect.commits_between(repository, good, bad)
     settings = bisect.Settings(
         bisect.node_id(arguments.benchmark, here),
         str(here.resolve().relative_to(repository)),
-        arguments.tolerance / 100,
-        arguments.alpha / 100,
+        arguments.tolerance,
+        arguments.alpha,
         arguments.budget,
     )
 
@@ -64,6 +93,15 @@ def run(arguments: argparse.Namespace) -> int:
     for line in _lines(culprit, [git(repository, "log", "-1", FORMAT, each) for each in culprit.suspects]):
         print(line)
     return 0 if len(culprit.suspects) == 1 else ONLY_A_RANGE
+
+
+def _is_revision(repository: Path, text: str) -> bool:
+    from paceline.gate.checkout import GitFailedError, git
+
+    try:
+        return bool(git(repository, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}"))
+    except GitFailedError:
+        return False
 
 
 FORMAT = "--format=%H%n  %s%n  %an, %ad"

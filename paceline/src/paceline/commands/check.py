@@ -59,12 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Check, print, and return 1 if something new became slower."""
     from paceline.history import check, known, project, store
     from paceline.history.tracks import Selection
-    from paceline.report import findings
 
     if arguments.reason and not arguments.accept:
         raise PacelineError("--reason is for --accept ID, which is missing")
     results = project.results_folder(Path(), arguments.results)
     file = arguments.known or project.root_of(results) / known.PATH
+    if arguments.known and not arguments.accept and not file.exists():
+        raise PacelineError(f"--known {file}: there is no such file: correct the name, or --accept changes into it")
     accepted = known.read(file)
     _progress("reading")
     history = store.load(results, repository=_repository(results), branch=arguments.branch)
@@ -72,31 +73,48 @@ def run(arguments: argparse.Namespace) -> int:
     report = check.check(history, accepted, selection, _progress)
     _progress("")
     if arguments.accept:
-        chosen = _chosen(report, arguments.accept)
-        known.accept(file, chosen, arguments.reason)
-        if not chosen:
-            print("nothing new became slower, so there is nothing to accept")
-        for each in chosen:
-            print(f"accepted in {file}: {each.kind} {findings.printable(findings.name_of(each))}")
+        _accept(arguments, report, file)
+        if arguments.json:
+            _write_json(arguments.json, check.check(history, known.read(file), selection), history)
         return 0
     _print(arguments, report, history)
     return 1 if any(each.is_alarm for each in report.findings) else 0
 
 
+def _accept(arguments: argparse.Namespace, report: Report, file: Path) -> None:
+    from paceline.history import known
+    from paceline.report import findings
+
+    output = sys.stderr if arguments.json == "-" else sys.stdout
+    chosen = _chosen(report, arguments.accept)
+    known.accept(file, chosen, arguments.reason)
+    if not chosen:
+        print("nothing new became slower, so there is nothing to accept", file=output)
+    for each in chosen:
+        print(f"accepted in {file}: {each.kind} {findings.printable(findings.name_of(each))}", file=output)
+
+
+def _write_json(target: str, report: Report, history: History) -> None:
+    from paceline.report import findings
+
+    document = json.dumps(findings.document(report, history.quarantined), indent=1)
+    if target == "-":
+        print(document)
+        return
+    try:
+        Path(target).write_text(document + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PacelineError(f"--json {target} cannot be written: {error.strerror}") from None
+
+
 def _print(arguments: argparse.Namespace, report: Report, history: History) -> None:
     from paceline.report import findings
 
-    document = json.dumps(findings.document(report, history.quarantined), indent=1) if arguments.json else ""
-    if arguments.json == "-":
-        print(document)
-    else:
+    if arguments.json != "-":
         for line in findings.lines(report, history.quarantined):
             print(line)
-    if arguments.json not in {None, "-"}:
-        try:
-            Path(arguments.json).write_text(document + "\n", encoding="utf-8")
-        except OSError as error:
-            raise PacelineError(f"--json {arguments.json} cannot be written: {error.strerror}") from None
+    if arguments.json:
+        _write_json(arguments.json, report, history)
     if arguments.annotations and arguments.json != "-":
         for line in findings.github(report):
             print(line)

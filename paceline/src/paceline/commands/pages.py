@@ -57,11 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, name what was left out, and serve if asked to."""
     if find_spec("asv") is None:
         raise PacelineError("the pages contain asv's, and asv is not installed: pip install 'paceline[pages]'")
+    from paceline.history import project
     from paceline.pages import build, server
 
     if arguments.serve is not None:
         server.check(arguments.serve)
-    built = build.build(Path.cwd(), arguments.results, arguments.output, _say, refit=arguments.refit)
+    root = project.find_root(Path.cwd())
+    results = arguments.results or project.results_folder(root)
+    output = arguments.output or project.html_folder(root)
+    built = build.build(root, results, output, _say, refit=arguments.refit)
     for each in built.quarantined:
         print(f"quarantined: {_shown(each.path)}: {each.reason}", file=sys.stderr)
     for notice in built.notices:

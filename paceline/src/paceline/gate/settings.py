@@ -28,6 +28,7 @@ KEYS = (
     "tolerance",
     "unsure",
 )
+TEXTS = ("against", "json", "python", "results")
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,24 @@ def seconds(text: str | float) -> float:
 
 
 def read_table(root: Path) -> dict[str, Any]:
-    """[tool.paceline] of a project's pyproject.toml. Raises PacelineError for unknown keys."""
+    """[tool.paceline] of a project's pyproject.toml. Raises PacelineError if it cannot be used."""
+    path = root / "pyproject.toml"
     try:
-        content = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
-    table: dict[str, Any] = content.get("tool", {}).get("paceline", {})
+    except (OSError, ValueError, RecursionError) as error:
+        raise PacelineError(f"{path} cannot be read ({' '.join(str(error).split())}): mend it") from None
+    tools = content.get("tool", {})
+    table: dict[str, Any] = tools.get("paceline", {}) if isinstance(tools, dict) else {}
+    if not isinstance(table, dict):
+        raise PacelineError(f"{path}: tool.paceline is {table!r}, not a table: write [tool.paceline]")
     unknown = sorted(set(table) - set(KEYS))
     if unknown:
         raise PacelineError(f"[tool.paceline] has no {unknown[0]!r}: it knows {', '.join(KEYS)}")
+    for name in TEXTS:
+        if not isinstance(table.get(name, ""), str):
+            raise PacelineError(f"[tool.paceline]: {name} is {table[name]!r}, not a text: correct it in {path}")
     return table
 
 

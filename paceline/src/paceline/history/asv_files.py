@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +19,7 @@ import numpy as np
 from paceline.history.strict import MalformedError, commit_hash, json_object, need, shown, text
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -51,6 +53,13 @@ class Result:
     described: str  #: object: group and axes by benchmark
     rows: str  #: list of `Row`
     columns: NDArray[np.float64]
+
+
+def why_unfit(about: os.stat_result) -> str | None:
+    """Return why a file's content should not even be read; None if it may be."""
+    if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device could take for ever
+        return "is not a regular file"
+    return f"is larger than {LONGEST // 2**20} MiB" if about.st_size > LONGEST else None
 
 
 def combinations(row: Row) -> Iterator[tuple[str, ...]]:

@@ -171,7 +171,7 @@ def _trial(repository: Path, commit: str, against: str, settings: Settings, budg
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
         done = child.run([*command, f"--benchmark-budget={budget}"], folder, environment)
         if not document.exists():
-            return Judged(commit, against, "failed", reason=_reason(done.stdout + done.stderr))
+            return Judged(commit, against, "failed", reason=_reason(done.stdout + done.stderr, folder))
         findings = json.loads(document.read_text(encoding="utf-8"))["benchmarks"]
     return _read(commit, against, findings)
 
@@ -185,7 +185,8 @@ def _read(commit: str, against: str, findings: Sequence[dict[str, Any]]) -> Judg
     return Judged(commit, against, one["verdict"], one["ratio"], one["low"], one["high"], one["reason"] or "")
 
 
-def _reason(output: str) -> str:
+def _reason(output: str, folder: Path) -> str:
+    """Return why pytest failed; a test is named as in the user's checkout, not as in our copy of it."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR", "E "))]
-    return (errors or lines or ["pytest said nothing"])[-1].removeprefix("ERROR: ")
+    return (errors or lines or ["pytest said nothing"])[-1].removeprefix("ERROR: ").replace(f"{folder}{os.sep}", "")

@@ -12,14 +12,13 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-import stat
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from paceline.history.asv_files import LONGEST, Result, result_file
+from paceline.history.asv_files import Result, result_file, why_unfit
 from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
@@ -81,10 +80,9 @@ class Cache:
         """Read a result file, from the cache if it has it. Raises OSError."""
         key = os.fsencode(os.path.abspath(path))  # noqa: PTH100  # resolve() asks the system for each folder
         about = path.stat()
-        if not stat.S_ISREG(about.st_mode):  # reading a pipe could take for ever
-            return "is not a regular file"
-        if about.st_size > LONGEST:
-            return f"is larger than {LONGEST // 2**20} MiB"
+        unfit = why_unfit(about)
+        if unfit:
+            return unfit
         state = f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
         known, digest = self._states.get(key, ("", b""))
         if known == state and digest in self._contents:

@@ -19,10 +19,10 @@ from paceline.history.tracks import (
     UNITS,
     Selection,
     Track,
-    first_of_interest,
     groups_of,
     judged,
     of_benchmark,
+    of_interest,
     of_machine,
     ordinals_of,
     tracks_of,
@@ -44,6 +44,7 @@ MARGIN = 3  # values by which the estimated place of a known change may move
 AROUND = 30  # values on either side that tell where a known change lies now
 NEARBY = 4  # runs on either side whose packages and facts are compared
 GONE = 10  # runs of the suite without a benchmark, after which it counts as removed
+SHORTEST = 14  # values: the ranks of fewer cannot reach detect.ALPHA, whatever they are
 ANCHOR = 64  # values after a change, of which the first that show it give it its name
 
 
@@ -110,8 +111,8 @@ def check(
     """Find what changed. Raises PacelineError if the selection is empty or cannot be understood."""
     wanted = selection or Selection()
     ordinals = ordinals_of(history.runs)
-    first = first_of_interest(history.runs, ordinals, wanted.since)
-    series = of_machine(judged(history.series), wanted.machine)
+    is_wanted = of_interest(history.runs, ordinals, wanted.since)
+    series = of_machine(judged(history), wanted.machine)
     progress(f"looking for odd runs in {len(history.runs)} runs")
     suites = {group: suite.examine(members) for group, members in groups_of(series).items()}
     selected = of_benchmark(series, wanted.benchmark)
@@ -120,8 +121,18 @@ def check(
     findings = _benchmarks(history.runs, tracks, suites, known, ordinals)
     if wanted.benchmark is None:
         findings += _suites(history.runs, suites, known, ordinals)
-    chosen = (each for each in findings if ordinals[each.at] >= first)
-    return Report(tuple(sorted(chosen, key=_worst_first)), _notices(history, suites, known, ordinals))
+    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.known or _is_borne_out(each))]
+    notices = _notices(history, suites, known, ordinals)
+    if all(track.runs.size < SHORTEST for track in tracks):
+        notices = (*notices, f"no series has {SHORTEST} values yet: nothing can be found before")
+    return Report(tuple(sorted(chosen, key=_worst_first)), notices)
+
+
+def _is_borne_out(finding: Finding) -> bool:
+    """Whether the interval of the size lies on the finding's side; one without bounds contradicts nothing."""
+    if finding.low == 0 or finding.high == _ratio(math.inf):
+        return True
+    return finding.low > 1 if finding.kind.endswith("slower") else finding.high < 1
 
 
 def _worst_first(finding: Finding) -> tuple[bool, bool, bool, float, str]:
@@ -345,8 +356,15 @@ def _per_machine(
 
 
 def _where(per_machine: Mapping[str, tuple[str, Effect | None]], kind: str, alone: str | None) -> list[str]:
-    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it."""
-    moved = [machine for machine, (verdict, _) in per_machine.items() if verdict == kind or machine == alone]
+    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it.
+
+    `alone` is the class whose own scan saw it: it counts as well where values are too few to bound the size.
+    """
+    moved = [
+        machine
+        for machine, (verdict, size) in per_machine.items()
+        if verdict == kind or (machine == alone and (size is None or math.isinf(size.low) or math.isinf(size.high)))
+    ]
     unclear = [machine for machine, (verdict, _) in per_machine.items() if verdict == "unclear"]
     return moved or unclear or list(per_machine)
 
@@ -482,6 +500,8 @@ def _notices(history: History, suites: Suites, known: Iterable[Known], ordinals:
         )
     for (machine, _, environment), one in sorted(suites.items()):
         where = f"{machine} ({environment})" if environment else machine
+        if one.runs.size < SHORTEST:  # too few to tell what is usual, and to find anything
+            continue
         off = int((one.odd & ~one.unsettled).sum())
         if off:
             notices.append(

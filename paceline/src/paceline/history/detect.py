@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 MIN_SEGMENT = 4  # values on either side of a split
 MIN_SIZE = math.log(1.02)  # changes of less are nobody's concern
 ALPHA = 0.001  # level of one scan
+ROUNDING = 1e-12  # exp(log(0.001)) is a little more than 0.001, which no series of 14 values would reach
 FDR = 0.01  # of the changes that one check finds, at most this share is false; if nothing changed, of the checks
 #: Inflation at an autocorrelation of 0.45. Below it, level and power are as measured; docs/history.md has figures.
 STRONG_MEMORY = (1 + 0.45) / (1 - 0.45)
@@ -183,7 +184,7 @@ def p_value(statistic: float, n: int) -> float:
     log_p = float(np.interp(statistic**2, squares, logs)) - max(0.0, (statistic**2 - squares[-1]) / 2)
     if not reached.all():
         log_p = max(log_p, float(logs[-1]))  # so short a series has no smaller level
-    return min(1.0, longer * math.exp(log_p))
+    return min(1.0, longer * math.exp(log_p) * (1 - ROUNDING))
 
 
 def false_discovery_limit(p_values: Iterable[float], rate: float) -> float:

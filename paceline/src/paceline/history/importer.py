@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GitFailedError
 from paceline.history import provenance, writer
-from paceline.history.asv_files import result_file
+from paceline.history.asv_files import result_file, why_unfit
 from paceline.history.document import UNVERSIONED, Environment, Measured, benchmark_entries, result_document
 from paceline.history.hardware import Raw, safe
 from paceline.history.machine import Machine, classify
@@ -61,6 +61,9 @@ def import_all(
 
 def _import(path: Path, results: Path, repository: Path, machine: str | None) -> Outcome:
     try:
+        unfit = why_unfit(path.stat())
+        if unfit:
+            return Outcome(path, reason=unfit)
         raw = path.read_bytes()
         document = json_object(raw)
         head = _provenance(document, repository)

@@ -102,6 +102,13 @@ def accept(path: Path, findings: Iterable[Finding], reason: str) -> None:
     before = path.read_bytes().decode() if path.exists() else HEADER
     entries = (_text(finding, reason.strip()) for finding in findings)
     after = before + ("" if before.endswith("\n") else "\n") + "".join(entries)
+    try:
+        _replace(path, after)
+    except OSError as error:
+        raise PacelineError(f"{path} cannot be written ({error.strerror}): nothing was accepted") from None
+
+
+def _replace(path: Path, after: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".known-")
     try:

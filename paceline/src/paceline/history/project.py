@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from paceline.errors import PacelineError
 from paceline.gate.settings import read_table
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 CONFIGURATIONS = ("asv.conf.json", "asv.conf.jsonc")
 RESULTS = ".asv/results"
 ASV_RESULTS = "results"  # asv's own default, where it has a configuration
-CACHE = ".paceline/cache"
+HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
+OURS = ".paceline"
+CACHE = f"{OURS}/cache"
+TEXTS = ("repo", "project", "results_dir", "html_dir")  # of asv's configuration, as far as they are used here
 MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
 #: A text, which is kept, or a comment, or a comma before a closing bracket: asv's files are written for people.
 COMMENTS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
@@ -22,36 +26,79 @@ COMMAS = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[\]}])', re.DOTALL)
 
 
 def configuration(root: Path) -> dict[str, Any]:
-    """Return asv's configuration of a project; empty if there is none that can be read."""
+    """Return asv's configuration of a project; empty if there is none. Raises PacelineError if it cannot be used."""
     for name in CONFIGURATIONS:
+        path = root / name
         try:
-            text = (root / name).read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
             for pattern in (COMMENTS, COMMAS):
                 text = pattern.sub(lambda found: found[1] or "", text)
             found = json.loads(text)
-        except (OSError, ValueError, RecursionError):
+        except FileNotFoundError:
             continue
-        if isinstance(found, dict):
-            return found
+        except (OSError, ValueError, RecursionError) as error:
+            why = " ".join(str(error).split())
+            raise PacelineError(f"{path} cannot be read ({why}): mend it") from None
+        return _checked(path, found)
     return {}
 
 
-def results_folder(root: Path, given: str | Path | None = None) -> Path:
-    """Return where the results are: `given`, or by [tool.paceline], or by asv's configuration; below `root`.
+def _checked(path: Path, found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise PacelineError(f"{path} holds {type(found).__name__}, not an object: mend it")
+    for name in TEXTS:
+        if not isinstance(found.get(name, ""), str):
+            raise PacelineError(f"{path}: {name} is {found[name]!r}, not a text: correct it")
+    branches = found.get("branches", [])
+    if not isinstance(branches, list) or not all(isinstance(each, str | None) for each in branches):
+        raise PacelineError(f"{path}: branches is {branches!r}, not a list of names: correct it")
+    return found
 
-    Raises PacelineError for unknown keys in [tool.paceline].
+
+def find_root(here: Path) -> Path:
+    """Return the project around a folder: the nearest, upwards to the top of the repository, that has a history.
+
+    That is one with asv's configuration, [tool.paceline], or results; else the top of the repository, else `here`.
     """
-    chosen = given or read_table(root).get("results")
-    if not chosen:
-        asv = configuration(root)
-        chosen = asv.get("results_dir") or (ASV_RESULTS if asv else RESULTS)
+    start = here.absolute()
+    for folder in (start, *start.parents):
+        if _has_history(folder) or (folder / ".git").exists():
+            return here if folder == start else folder
+    return here
+
+
+def _has_history(folder: Path) -> bool:
+    named = any((folder / name).exists() for name in CONFIGURATIONS)
+    return named or (folder / RESULTS).is_dir() or bool(read_table(folder))
+
+
+def results_folder(here: Path, given: str | Path | None = None) -> Path:
+    """Return where the results are: `given`, below `here`, or what the project around `here` says.
+
+    That is [tool.paceline], or asv's configuration. Raises PacelineError if they cannot be used.
+    """
+    if given:
+        return here / given
+    root = find_root(here)
+    asv = configuration(root)
+    chosen = read_table(root).get("results") or asv.get("results_dir") or (ASV_RESULTS if asv else RESULTS)
     return root / str(chosen)
+
+
+def html_folder(here: Path) -> Path:
+    """Return where the site of the project around `here` goes."""
+    root = find_root(here)
+    return root / (configuration(root).get("html_dir") or HTML)
+
+
+def aa_folder(results: Path) -> Path:
+    """Return where the gates of the code against itself are."""
+    return results.parent / "aa"
 
 
 def branches(root: Path) -> tuple[str, ...]:
     """Return the branches that asv's configuration names."""
-    named = configuration(root).get("branches") or ()
-    return tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
+    return tuple(filter(None, configuration(root).get("branches", [])))
 
 
 def root_of(results: Path) -> Path:

@@ -51,7 +51,8 @@ def changed_files(root: Path, besides: Sequence[Path] = ()) -> list[str]:
     """Return files that differ from the commit, new ones included, `besides` what is in these folders."""
     top = Path(git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
     inside = [os.path.relpath(folder.resolve(), top.resolve()) for folder in besides]
-    left_out = [f":(top,exclude){Path(path).as_posix()}" for path in inside if not path.startswith("..")]
+    below = [Path(path).as_posix() for path in inside if path != "." and not path.startswith("..")]
+    left_out = [f":(top,exclude,literal){path}" for path in below]
     paths = ["--", ":(top)", *left_out]
     changed = git(top, "diff", "--name-only", "-z", "HEAD", *paths) + git(top, *OTHERS, *paths)
     return [name for name in changed.split("\0") if name]

@@ -34,9 +34,10 @@ def recorder(config: pytest.Config) -> Recorder:
             " changes, or put paths first"
         )
     _refuse_contradictions(option)
-    results = project.results_folder(config.rootpath, option.benchmark_record_results)
+    given = option.benchmark_record_results
+    results = project.results_folder(config.invocation_params.dir if given else config.rootpath, given)
     head = provenance.head(config.rootpath)
-    changed = provenance.changed_files(config.rootpath, [results])
+    changed = provenance.changed_files(config.rootpath, _ours(config.rootpath, results))
     if changed and asked != DIRTY:
         more = f" and {len(changed) - 1} more differ" if len(changed) > 1 else " differs"
         raise PacelineError(
@@ -44,6 +45,16 @@ def recorder(config: pytest.Config) -> Recorder:
             " first, or mark the run by --benchmark-record=dirty"
         )
     return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)))
+
+
+def _ours(here: Path, results: Path) -> list[Path]:
+    """Return the folders of the history and of what is made of it, which change no measurement."""
+    return [
+        results,
+        project.aa_folder(results),
+        project.html_folder(here),
+        project.root_of(results) / project.OURS,
+    ]
 
 
 def _refuse_contradictions(option: Any) -> None:
@@ -107,6 +118,8 @@ class Recorder:
                 f"{len(self._failed)} failed benchmark{'' if one else 's'} {'was' if one else 'were'} not recorded"
             )
         measured = list(self._measured.values())
+        if not measured and self._failed:
+            return  # pytest's own status says what happened
         if not measured:
             raise PacelineError(
                 "no benchmark has run and passed, so nothing was recorded: name tests that use the `benchmark`"

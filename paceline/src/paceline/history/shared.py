@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallow
+from paceline.history import project
 from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
 from paceline.history.strict import MalformedError
 from paceline.history.writer import BENCHMARKS_FILE, MACHINE_FILE, merge_benchmarks
@@ -68,6 +69,10 @@ def fetch(
     progress(f"fetching {branch} from {remote}")
     commit = _fetch_branch(repository, remote, branch)
     entries, refused = _entries(repository, commit)
+    if not entries and not refused:
+        raise PacelineError(
+            f"{branch!r} of {remote} has no folder results/, so it is no history: name another (--branch)"
+        )
     targets = {entry: _target(entry.path, results) for entry in entries}
     missing = [entry for entry in entries if not os.path.lexists(targets[entry])]
     differing = [entry for entry in entries if entry not in set(missing) and not _is_same(entry, targets[entry])]
@@ -146,7 +151,7 @@ def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
 
 def _target(path: PurePosixPath, results: Path) -> Path:
     first, *rest = path.parts
-    return (results if first == "results" else results.parent / "aa").joinpath(*rest)
+    return (results if first == "results" else project.aa_folder(results)).joinpath(*rest)
 
 
 def _is_same(entry: Entry, target: Path) -> bool:

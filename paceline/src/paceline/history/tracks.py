@@ -14,11 +14,11 @@ from paceline.errors import PacelineError
 from paceline.history import detect, suite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from paceline.history.model import Run, Series
+    from paceline.history.model import History, Run, Series
 
     Integers = NDArray[np.int64]
 
@@ -70,15 +70,20 @@ def ordinals_of(runs: Sequence[Run]) -> Ordinals:
     return result
 
 
-def judged(series: Iterable[Series]) -> list[Series]:
+def judged(history: History) -> list[Series]:
     """Return the series of which less is better, without values that are no numbers. Raises PacelineError if none."""
-    good = [each for each in series if each.unit in UNITS and each.values.size]
-    if not good:
+    good = [each for each in history.series if each.unit in UNITS and each.values.size]
+    if good:
+        return [_finite(each) for each in good]
+    if history.notices:
         raise PacelineError(
-            "there are no results to check: record some with pytest --benchmark-only --benchmark-record,"
-            " or bring the shared ones here with paceline fetch"
+            f"there is nothing to check: {'; '.join(history.notices)}: fetch those commits, name their branch with"
+            " --branch, or record runs of this one"
         )
-    return [_finite(each) for each in good]
+    raise PacelineError(
+        "there are no results to check: record some with pytest --benchmark-only --benchmark-record,"
+        " or bring the shared ones here with paceline fetch"
+    )
 
 
 def _finite(series: Series) -> Series:
@@ -113,20 +118,24 @@ def of_benchmark(series: list[Series], pattern: str | None) -> list[Series]:
     return chosen
 
 
-def first_of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> int:
-    """Place of the first commit that `--since` lets through."""
+def of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> Callable[[str, int], bool]:
+    """Return what tells whether `--since` lets a change through, by its commit and that one's date.
+
+    Dates need not rise along a branch, so a day and a place are different questions.
+    """
     if since is None:
-        return 0
+        return lambda _commit, _date: True
     matching = {run.commit for run in runs if run.commit.startswith(since.lower())} if len(since) >= 4 else set()  # noqa: PLR2004
     if len(matching) == 1:
-        return ordinals[matching.pop()]
+        first = ordinals[matching.pop()]
+        return lambda commit, _date: ordinals[commit] >= first
     try:
         day = datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp() * 1000
     except ValueError:
         raise PacelineError(
             f"--since {since!r} is neither a date like 2026-11-22 nor the start of a commit that was measured"
         ) from None
-    return min((ordinals[run.commit] for run in runs if run.date >= day), default=len(ordinals))
+    return lambda _commit, date: date >= day
 
 
 def full_name(benchmark: str, parameters: Sequence[str]) -> str:
