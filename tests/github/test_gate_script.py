@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,22 @@ from tests.github.workflows import ROOT, outside
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
+
+
+def script(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", str(ROOT / ".github" / "scripts"), *arguments],
+        cwd=folder,
+        env=outside() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def labeled(**more: Any) -> dict[str, Any]:
@@ -65,30 +82,14 @@ def test_what_a_change_touches_is_judged(paths: list[str], expression: str) -> N
 
 
 def test_what_is_judged_is_handed_to_the_next_step(tmp_path: Path) -> None:
-    def run(*command: str) -> str:
-        environment = outside() | {"GITHUB_OUTPUT": str(tmp_path / "output")}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    commit = (
-        "git",
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@example.org",
-        "commit",
-        "--quiet",
-        "--allow-empty",
-        "-mx",
-    )
-    run("git", "init", "--quiet")
-    run(*commit)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-mx")
     (tmp_path / "impl" / "text_training").mkdir(parents=True)
     (tmp_path / "impl" / "text_training" / "descent_torch.py").write_text("", encoding="utf-8")
-    run("git", "add", "impl")
-    run(*commit)
-    run(sys.executable, "-I", str(ROOT / ".github" / "scripts"), "affected", "HEAD^1")
+    git(tmp_path, "add", "impl")
+    git(tmp_path, "commit", "--quiet", "-mx")
+    done = script(tmp_path, "affected", "HEAD^1", GITHUB_OUTPUT=str(tmp_path / "output"))
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "output").read_text(encoding="utf-8") == "arguments=-k 'python or numpy or text_training'\n"
 
 
@@ -102,15 +103,24 @@ def test_expressions_choose_benchmarks_of_this_suite() -> None:
         assert sum(word in name for name in names) >= 10
 
 
+@pytest.mark.parametrize("given", [{}, {"PACELINE_AGAINST": ""}])
+def test_without_a_revision_it_judges_against_the_merge_base(given: dict[str, str], tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    (tmp_path / "test_a.py").write_text("def test_a(benchmark):\n    benchmark(len, ())\n", encoding="utf-8")
+    git(tmp_path, "add", "test_a.py")
+    git(tmp_path, "commit", "--quiet", "-mx")
+    done = script(tmp_path, "gate", PACELINE_BUDGET="2", PACELINE_JSON="gate.json", **given)
+    assert "--benchmark-against= " in done.stdout
+    found = json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))
+    assert found["base"]["revision"] == "merge base"
+    assert [each["name"] for each in found["benchmarks"]] == ["test_a.py::test_a"]
+
+
 @pytest.mark.parametrize("broken", ["-k 'open", '"'])
-def test_arguments_that_cannot_be_split_are_one_line(broken: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-I", str(ROOT / ".github" / "scripts"), "gate"],
-        cwd=tmp_path,
-        env=outside() | {"PACELINE_ARGUMENTS": broken},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize("command", ["gate", "install"])
+def test_arguments_that_cannot_be_split_are_one_line(command: str, broken: str, tmp_path: Path) -> None:
+    done = script(tmp_path, command, PACELINE_ARGUMENTS=broken, PACELINE_INSTALL=broken)
     assert done.returncode == 4
-    assert done.stderr.startswith("ERROR: the input `arguments` is ")
+    name = "arguments" if command == "gate" else "install"
+    assert done.stderr.startswith(f"ERROR: the input `{name}` is ")
+    assert done.stderr.count("\n") == 1

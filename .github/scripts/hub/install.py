@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 
+from hub import job
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
@@ -24,7 +26,7 @@ def add(commands: Any) -> None:
 
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Run pip; paceline comes last, so that it is the action's own, which knows the options that it passes."""
-    wanted = shlex.split(environment.get("PACELINE_INSTALL", ""))
+    wanted = job.words(environment, "PACELINE_INSTALL", "install")
     for arguments in filter(None, (wanted, [str(PACELINE)])):
         command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", *arguments]
         print(shlex.join(command), flush=True)
