@@ -57,6 +57,8 @@ STRANGERS = re.compile(
     r"|workflow_run\.(head_branch|head_commit|display_title|head_repository)|inputs))|\binputs\."
 )
 
+COMPARISON = re.compile(r"[\w.]+ [!=]= '[^']*'")  # says yes or no, and passes nothing on
+
 
 def permissions_are_those_of_the_list(flow: Workflow) -> Iterator[str]:
     if flow.document.get("permissions") != {}:
@@ -125,7 +127,7 @@ def words_of_strangers_are_only_compared(flow: Workflow) -> Iterator[str]:
                     yield f"{name}: {value}"
     for name, job in flow.jobs.items():
         for value in job.get("env", {}).values():
-            yield from [f"{name}: {value}"] * bool(STRANGERS.search(str(value)))
+            yield from [f"{name}: {value}"] * bool(STRANGERS.search(COMPARISON.sub("", str(value))))
 
 
 def jobs_that_write_install_nothing(flow: Workflow) -> Iterator[str]:
@@ -263,6 +265,7 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
         "HEAD^1\n          budget",
         "${{ github.head_ref }}\n          budget",
     ),
+    (words_of_strangers_are_only_compared, "bench-pr.yml", "&& 'yes'", "&& github.event.label.name"),
     (
         jobs_that_write_install_nothing,
         "bench-comment.yml",
@@ -332,11 +335,23 @@ def test_chained_workflows_exist() -> None:
         assert set((flow.triggers.get("workflow_run") or {}).get("workflows", [])) <= names
 
 
-def test_one_condition_says_which_labels_start_a_gate() -> None:
-    (flow,) = (flow for flow in workflows() if flow.name == "bench-pr.yml")
-    condition = flow.jobs["judge"]["if"]
-    assert flow.jobs["judge"]["name"] == f"${{{{ {condition} && 'gate' || 'another label' }}}}"
-    assert f"-${{{{ {condition} && 'gate' || github.run_id }}}}" in flow.document["concurrency"]["group"]
+@pytest.mark.parametrize(
+    ("name", "job", "variable", "check", "group"),
+    [
+        ("bench-pr.yml", "judge", "JUDGES", "gate", "'gate'"),
+        ("ci.yml", "test", "TESTS", "lint, test and run every benchmark once", "(github.event.pull_request.number || github.sha)"),
+    ],
+)  # fmt: skip
+def test_one_condition_says_which_events_make_a_required_check(
+    name: str, job: str, variable: str, check: str, group: str
+) -> None:
+    (flow,) = (flow for flow in workflows() if flow.name == name)
+    told = flow.jobs[job]
+    condition = told["env"][variable].removeprefix("${{ ").removesuffix(" && 'yes' || 'no' }}")
+    assert f"${{{{ {condition} && '{check}' || 'nothing to " in told["name"]
+    assert f"-${{{{ {condition} && {group} || github.run_id }}}}" in flow.document["concurrency"]["group"]
+    assert "if" not in told, "of a job that is skipped, GitHub does not evaluate the name"
+    assert all(f"env.{variable} == 'yes'" in step["if"] for step in told["steps"])
 
 
 def test_the_matrix_and_what_is_stored_of_it_agree() -> None:
