@@ -386,3 +386,23 @@ def test_dependabot_looks_at_every_folder_with_pins() -> None:
     folders = {update["package-ecosystem"]: update["directories"] for update in document["updates"]}
     assert folders == {"github-actions": ["/", "/.github/actions/*"], "pip": ["/", "/paceline", "/.github"]}
     assert all(update["cooldown"]["default-days"] >= 7 and update["groups"] for update in document["updates"])
+
+
+#: What may change without its owners: what is judged, what is told, and what others look at.
+FREE = re.compile(r"(impl|docs|tests)/.*|[A-Z]+\.md|LICENSE|\.gitignore|\.pre-commit-config\.yaml")
+
+
+def test_what_judges_a_pull_request_has_owners() -> None:
+    text = (ROOT / ".github" / "CODEOWNERS").read_text(encoding="utf-8")
+    lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(
+        re.fullmatch(r"/[\w.-]+/?", path) and re.fullmatch(r"@[\w-]+(/[\w-]+)?", owner) for path, owner in lines
+    )
+    owned = [path for path, _ in lines]
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    roots = {
+        f"/{path.partition('/')[0]}{'/' * ('/' in path)}" for path in listed.splitlines() if not FREE.match(path)
+    }
+    assert sorted(roots) == sorted(owned)
+    documented = " ".join((ROOT / "docs" / "github.md").read_text(encoding="utf-8").split())
+    assert all(f"`{path[1:]}`" in documented for path in owned)
