@@ -220,7 +220,9 @@ TITLE_CHANGED = {"changes": {"title": {"from": "old"}}}
         ("synchronize", {}, True),
     ],
 )
-def test_only_what_changes_the_verdict_is_a_gate(tiny: Tiny, action: str, more: dict[str, Any], judges: bool) -> None:
+def test_only_what_changes_the_verdict_is_a_gate(
+    tiny: Tiny, action: str, more: dict[str, Any], *, judges: bool
+) -> None:
     (flow,) = (flow for flow in workflows() if flow.name == "bench-pr.yml")
     assert action in flow.triggers["pull_request"]["types"]
     runner = tiny.runner(pull_request(tiny.git("rev-parse", "main"), action, **more))
@@ -242,7 +244,7 @@ def test_only_what_changes_the_verdict_is_a_gate(tiny: Tiny, action: str, more: 
     ],
 )
 def test_only_what_changes_the_code_is_tested(
-    tiny: Tiny, event_name: str, event: dict[str, Any], tests: bool
+    tiny: Tiny, event_name: str, event: dict[str, Any], *, tests: bool
 ) -> None:
     (flow,) = (flow for flow in workflows() if flow.name == "ci.yml")
     runner = tiny.runner(event | {"pull_request": {"number": 7}} if event else {}, event_name)

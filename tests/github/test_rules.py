@@ -339,9 +339,15 @@ def test_chained_workflows_exist() -> None:
     ("name", "job", "variable", "check", "group"),
     [
         ("bench-pr.yml", "judge", "JUDGES", "gate", "'gate'"),
-        ("ci.yml", "test", "TESTS", "lint, test and run every benchmark once", "(github.event.pull_request.number || github.sha)"),
+        (
+            "ci.yml",
+            "test",
+            "TESTS",
+            "lint, test and run every benchmark once",
+            "(github.event.pull_request.number || github.sha)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_one_condition_says_which_events_make_a_required_check(
     name: str, job: str, variable: str, check: str, group: str
 ) -> None:
