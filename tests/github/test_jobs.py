@@ -257,6 +257,16 @@ def test_only_what_changes_the_code_is_tested(
         assert runner.log == ""
 
 
+@pytest.mark.parametrize("flow", ["bench-main.yml", "bench-hardware.yml", "bench-aa.yml"])
+def test_what_another_branch_measured_is_not_stored(tiny: Tiny, hub: Hub, flow: str) -> None:
+    runner = tiny.runner({}, "workflow_dispatch", **hub.environment(GITHUB_RUN_ID="5"))
+    runner.ref = "refs/heads/topic"
+    assert runner.run(tiny.job(flow, "store")) == "skipped"
+    runner = tiny.runner({}, "workflow_dispatch", **hub.environment(GITHUB_RUN_ID="5"))
+    assert runner.run(tiny.job(flow, "store")) == "failure", "there is nothing to store, but it was started"
+    assert "nothing to store" in runner.log
+
+
 def test_the_name_of_a_job_that_is_skipped_is_not_evaluated(tiny: Tiny) -> None:
     job = {"name": "${{ 'gate' }}", "if": "github.event_name == 'push'"}
     assert tiny.runner({}, "push").name(job) == "gate"

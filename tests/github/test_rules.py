@@ -32,6 +32,17 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "release.yml": {"build": READ, "publish": {"id-token": "write"}},
     "workflow-lint.yml": {"lint": READ},
 }
+#: When each job that writes runs; None is always. The store and the issues: also if a part of what they need failed.
+ON_MAIN = "!cancelled() && github.ref == 'refs/heads/main'"
+CONDITIONS = {
+    "bench-aa.yml": {"store": ON_MAIN},
+    "bench-check.yml": {"issues": ON_MAIN},
+    "bench-comment.yml": {"comment": "github.event.workflow_run.event == 'pull_request'"},
+    "bench-hardware.yml": {"store": ON_MAIN},
+    "bench-main.yml": {"store": ON_MAIN},
+    "bench-pages.yml": {"deploy": None},
+    "release.yml": {"publish": "github.event_name == 'push'"},
+}
 RUNNERS = {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "windows-2025"}
 TRUSTED = "python3 -I .github/scripts "
 OF_JOBS_THAT_WRITE = (
@@ -143,7 +154,6 @@ def jobs_that_write_install_nothing(flow: Workflow) -> Iterator[str]:
 
 def jobs_that_write_run_the_default_branch(flow: Workflow) -> Iterator[str]:
     default = "${{ github.event.repository.default_branch }}"
-    at_hand = "github.ref == 'refs/heads/main'"
     for name, job in flow.jobs.items():
         writes = "write" in (job.get("permissions") or {}).values()
         for step in job.get("steps", []):
@@ -151,10 +161,25 @@ def jobs_that_write_run_the_default_branch(flow: Workflow) -> Iterator[str]:
             is_checkout = step.get("uses", "").startswith("actions/checkout@")
             if is_checkout and "workflow_run" in flow.triggers and ref != default:
                 yield f"{name}: checks {ref} out"
-            if is_checkout and writes and ref != default and at_hand not in job.get("if", ""):
+            if is_checkout and writes and ref != default and job.get("if") != ON_MAIN:
                 yield f"{name}: may run on another branch"
             if is_checkout and ref not in {None, default}:
                 yield f"{name}: checks {ref} out"
+
+
+def jobs_that_write_run_when_the_list_says(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        if "write" in (job.get("permissions") or {}).values():
+            wanted = CONDITIONS.get(flow.name, {}).get(name, "a condition in the list")
+            if job.get("if") != wanted:
+                yield f"{name}: if {job.get('if')}, not {wanted}"
+
+
+def failures_are_failures(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        for each in (job, *job.get("steps", [])):
+            if "continue-on-error" in each:
+                yield f"{name}: continue-on-error"
 
 
 def nothing_is_cached(flow: Workflow) -> Iterator[str]:
@@ -205,6 +230,8 @@ OF_WORKFLOWS: list[Rule] = [
     words_of_strangers_are_only_compared,
     jobs_that_write_install_nothing,
     jobs_that_write_run_the_default_branch,
+    jobs_that_write_run_when_the_list_says,
+    failures_are_failures,
     nothing_is_cached,
     history_is_there_where_it_is_read,
     runners_are_hosted,
@@ -213,6 +240,7 @@ OF_WORKFLOWS: list[Rule] = [
 ]
 OF_ACTIONS: list[Rule] = [
     no_secret_is_used,
+    failures_are_failures,
     actions_are_pinned,
     runs_are_one_line_of_ours,
     runs_have_no_expressions,
@@ -291,6 +319,12 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
         "event.workflow_run.head_sha",
     ),
     (jobs_that_write_run_the_default_branch, "bench-main.yml", " && github.ref ==", " && github.ref !="),
+    (jobs_that_write_run_the_default_branch, "bench-main.yml", "'refs/heads/main'", "'refs/heads/main' || true"),
+    (jobs_that_write_run_when_the_list_says, "bench-check.yml", "'refs/heads/main'", "'refs/heads/main' || true"),
+    (jobs_that_write_run_when_the_list_says, "bench-comment.yml", "== 'pull_request'", "!= 'pull_request'"),
+    (jobs_that_write_run_when_the_list_says, "bench-pages.yml", "needs: build\n", "needs: build\n    if: always()\n"),
+    (failures_are_failures, "bench-pr.yml", "    timeout-", "    continue-on-error: true\n    timeout-"),
+    (failures_are_failures, "bench-pr.yml", "        id: aff", "        continue-on-error: true\n        id: aff"),
     (nothing_is_cached, "ci.yml", 'python-version: "3.13"', 'python-version: "3.13"\n          cache: pip'),
     (history_is_there_where_it_is_read, "bench-main.yml", "fetch-depth: 0", "fetch-depth: 1"),
     (history_is_there_where_it_is_read, "bench-pr.yml", "fetch-depth: 0", "fetch-depth: 2"),

@@ -147,6 +147,7 @@ class Runner:
     event: dict[str, Any]
     variables: dict[str, str]
     folder: Path
+    ref: str = "refs/heads/main"
     uploads: dict[str, dict[str, Path]] = field(default_factory=dict)
     log: str = ""
     status: str = "success"
@@ -166,7 +167,7 @@ class Runner:
             "event_name": self.event_name,
             "token": "t0ken",
             "run_id": 1,
-            "ref": "refs/heads/main",
+            "ref": self.ref,
         }
         return told | {"sha": self.variables.get("GITHUB_SHA", "")}
 
