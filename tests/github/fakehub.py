@@ -199,16 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _resource(self, path: str, query: dict[str, str], body: Any) -> tuple[int, Any, dict[str, str]]:
         hub = self.hub
-        if found := re.fullmatch(r"actions/runs/(\d+)/artifacts", path):
-            listed = [
-                each for each in hub.artifacts.get(int(found[1]), []) if query.get("name") in {None, each["name"]}
-            ]
-            page, headers = self._page(path, query, listed)
-            return 200, {"total_count": len(listed), "artifacts": page}, headers
-        if found := re.fullmatch(r"actions/artifacts/(\d+)/zip", path):
-            if int(found[1]) not in hub.blobs:
-                return 410, {"message": "Artifact has expired"}, {}
-            return 302, {}, {"Location": f"{hub.url}/blob/{found[1]}"}
+        if path.startswith("actions/"):
+            return self._actions(path, query)
         if path == "pulls":
             owner, _, branch = query.get("head", ":").partition(":")
             listed = [
@@ -225,6 +217,22 @@ class _Handler(BaseHTTPRequestHandler):
             page, headers = self._page(path, query, shown)
             return 200, page, headers
         return self._write(path, query, body)
+
+    def _actions(self, path: str, query: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
+        hub = self.hub
+        if found := re.fullmatch(r"actions/runs/(\d+)/artifacts", path):
+            listed = [
+                each for each in hub.artifacts.get(int(found[1]), []) if query.get("name") in {None, each["name"]}
+            ]
+            page, headers = self._page(path, query, listed)
+            return 200, {"total_count": len(listed), "artifacts": page}, headers
+        if found := re.fullmatch(r"actions/runs/(\d+)", path):
+            return 200, {"id": int(found[1]), "created_at": "2026-11-20T23:59:59Z"}, {}
+        if found := re.fullmatch(r"actions/artifacts/(\d+)/zip", path):
+            if int(found[1]) not in hub.blobs:
+                return 410, {"message": "Artifact has expired"}, {}
+            return 302, {}, {"Location": f"{hub.url}/blob/{found[1]}"}
+        return 404, {"message": "Not Found"}, {}
 
     def _issues(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         state, order = query.get("state", "open"), query.get("sort", "created")
