@@ -29,12 +29,12 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "bench-pages.yml": {"build": READ, "deploy": {"pages": "write", "id-token": "write"}},
     "bench-pr.yml": {"judge": READ},
     "ci.yml": {"test": READ},
-    "release.yml": {"build": READ, "publish": {"id-token": "write"}},
+    "release.yml": {"build": READ, "install": READ, "publish": {"id-token": "write"}},
     "workflow-lint.yml": {"lint": READ},
 }
 #: When each job that writes runs; None is always. The store and the issues: also if a part of what they need failed.
 ON_MAIN = "!cancelled() && github.ref == 'refs/heads/main'"
-CONDITIONS = {
+CONDITIONS: dict[str, dict[str, str | None]] = {
     "bench-aa.yml": {"store": ON_MAIN},
     "bench-check.yml": {"issues": ON_MAIN},
     "bench-comment.yml": {"comment": "github.event.workflow_run.event == 'pull_request'"},
@@ -177,6 +177,7 @@ def jobs_that_write_run_when_the_list_says(flow: Workflow) -> Iterator[str]:
 
 def failures_are_failures(flow: Workflow) -> Iterator[str]:
     for name, job in flow.jobs.items():
+        each: dict[str, Any]
         for each in (job, *job.get("steps", [])):
             if "continue-on-error" in each:
                 yield f"{name}: continue-on-error"
