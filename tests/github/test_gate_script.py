@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import sysconfig
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,3 +156,26 @@ def test_arguments_that_cannot_be_split_are_one_line(command: str, broken: str, 
     name = "arguments" if command == "gate" else "install"
     assert done.stderr.startswith(f"ERROR: the input `{name}` is ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_paceline_of_this_checkout_is_not_installed_again(tmp_path: Path, *, own: bool) -> None:
+    # There is no pip, so that any call of it fails.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    site = tmp_path / "venv" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
+    (tmp_path / "paceline").mkdir()
+    (tmp_path / "paceline" / "__init__.py").touch()
+    (site / "paceline.pth").write_text(str(ROOT / "paceline" / "src" if own else tmp_path), encoding="utf-8")
+    (site / "paceline-1.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: paceline\nVersion: 1\n"
+    (site / "paceline-1.dist-info" / "METADATA").write_text(metadata, encoding="utf-8")
+    done = subprocess.run(
+        [str(tmp_path / "venv" / "bin" / "python"), "-I", str(ROOT / ".github" / "scripts"), "install"],
+        env=outside(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (0 if own else 4), done.stderr
+    assert ("is installed from" in done.stdout) == own
+    assert ("pip could not install" in done.stderr) != own

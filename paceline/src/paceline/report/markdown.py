@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def escape(text: str) -> str:
     """Text that shows as itself in a cell: no markup, no link, no mention, no new row, nothing invisible."""
     shown = html.escape("".join(character if character.isprintable() else " " for character in text), quote=False)
-    for mark in "\\`*_[]|~":
+    for mark in "\\`*_[]|~$":
         shown = shown.replace(mark, f"\\{mark}")
     # GitHub looks for people, issues and addresses in the text as it will show, where an entity is its character
     # again; a comment splits that text.
