@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paceline.gate.finding import RED, Verdict
-from paceline.report.markdown import escape
+from paceline.report.markdown import escape, row
 from paceline.report.terminal import HEADINGS, cells, short_names, summary
 
 from hub import api as github
@@ -144,13 +144,9 @@ def _within(head: Sequence[str], parts: Sequence[str], tail: Sequence[str]) -> s
 def _table(pairs: Sequence[tuple[Finding, str]]) -> list[str]:
     if not pairs:
         return []
-    rows = [_row([escape(cell) for cell in cells(finding, name)]) for finding, name in pairs]
+    rows = [row([escape(cell) for cell in cells(finding, name)]) for finding, name in pairs]
     reasons = [f"- {escape(name)}: {escape(each.reason[:SHOWN])}" for each, name in pairs if each.reason]
-    return [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *rows, "", *reasons, *([""] if reasons else [])]
-
-
-def _row(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
+    return [row(HEADINGS), row(["---"] * len(HEADINGS)), *rows, "", *reasons, *([""] if reasons else [])]
 
 
 def _post(api: Api, environment: Mapping[str, str], number: int, judged: Judged, text: str) -> None:
