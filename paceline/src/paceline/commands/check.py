@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline.commands import progress
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     results = project.results_folder(Path(), arguments.results)
     file = arguments.known or project.root_of(results) / known.PATH
     accepted = known.read(file)
-    _progress("reading")
+    progress("reading")
     history = store.load(results, repository=_repository(results), branch=arguments.branch)
     selection = Selection(arguments.benchmark, arguments.machine, arguments.since)
-    report = check.check(history, accepted, selection, _progress)
-    _progress("")
+    report = check.check(history, accepted, selection, progress)
+    progress("")
     if arguments.accept:
         chosen = _chosen(report, arguments.accept)
         known.accept(file, chosen, arguments.reason)
@@ -123,9 +123,3 @@ def _repository(results: Path) -> Path | None:
 
     root = project.root_of(results)
     return root if any((folder / ".git").exists() for folder in (root, *root.parents)) else None
-
-
-def _progress(text: str) -> None:
-    """Say on a terminal what is being done; nothing wipes it."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
