@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -137,15 +137,12 @@ def test_expressions_choose_benchmarks_of_this_suite() -> None:
 
 @pytest.mark.parametrize("given", [{}, {"PACELINE_AGAINST": ""}])
 def test_without_a_revision_it_judges_against_the_merge_base(given: dict[str, str], tmp_path: Path) -> None:
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
     (tmp_path / "test_a.py").write_text("def test_a(benchmark):\n    benchmark(len, ())\n", encoding="utf-8")
-    git(tmp_path, "add", "test_a.py")
-    git(tmp_path, "commit", "--quiet", "-mx")
-    done = script(tmp_path, "gate", PACELINE_BUDGET="2", PACELINE_JSON="gate.json", **given)
-    assert "--benchmark-against= " in done.stdout
-    found = json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))
-    assert found["base"]["revision"] == "merge base"
-    assert [each["name"] for each in found["benchmarks"]] == ["test_a.py::test_a"]
+    done = script(tmp_path, "gate", **given)
+    assert re.search(r"--benchmark-against=\s", done.stdout)
+    # There is no history here to judge against; pytest alone would time the test and pass.
+    assert done.returncode == 4, done.stdout
+    assert "git" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("broken", ["-k 'open", '"'])
