@@ -61,17 +61,20 @@ HOSTILE = [
     "**b**",
     "https://x.example",
     "www.x.example",
+    "$x$",
+    "$$x$$",
 ]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_names_from_a_pull_request_show_as_themselves(hostile: str) -> None:
     shown = escape(hostile)
-    bare = shown.replace("<!-- -->", "")
+    bare = shown.replace("<!-- -->", "").replace("<span>$</span>", "$")
     assert "<" not in bare
     assert "\n" not in shown
     for mark in "|[]`*":
         assert shown.count(mark) == shown.count(f"\\{mark}")
+    assert shown.count("$") == shown.count("<span>$</span>"), "GitHub would make a formula of it"
     for start in ("@team", "#1", "gh-1", "://", "www."):
         assert start not in shown, "GitHub would make a link of it, or call someone"
     assert html.unescape(bare.replace("\\", "")) == hostile.replace("\n", " ")

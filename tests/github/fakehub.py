@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 REPOSITORY = "owner/project"
 TOKEN = "t0ken"  # noqa: S105  # of the fake
@@ -49,6 +49,7 @@ class Hub:
     log: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     both_are_here: threading.Barrier | None = None  #: makes writers of an issue or a comment race
+    meanwhile: Callable[[str, str], None] | None = None  #: called with method and path, once the answer is settled
     url: str = ""
     _last: int = 1_000
 
@@ -158,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
         status, answer, headers = self._answer(split.path, query, body)
+        if self.hub.meanwhile is not None:
+            self.hub.meanwhile(self.command, split.path)
         if fault is not None:
             status, answer, headers = fault.status, {"message": "Bad Gateway"}, {}
         self._reply(status, answer, headers)
@@ -196,16 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _resource(self, path: str, query: dict[str, str], body: Any) -> tuple[int, Any, dict[str, str]]:
         hub = self.hub
-        if found := re.fullmatch(r"actions/runs/(\d+)/artifacts", path):
-            listed = [
-                each for each in hub.artifacts.get(int(found[1]), []) if query.get("name") in {None, each["name"]}
-            ]
-            page, headers = self._page(path, query, listed)
-            return 200, {"total_count": len(listed), "artifacts": page}, headers
-        if found := re.fullmatch(r"actions/artifacts/(\d+)/zip", path):
-            if int(found[1]) not in hub.blobs:
-                return 410, {"message": "Artifact has expired"}, {}
-            return 302, {}, {"Location": f"{hub.url}/blob/{found[1]}"}
+        if path.startswith("actions/"):
+            return self._actions(path, query)
         if path == "pulls":
             owner, _, branch = query.get("head", ":").partition(":")
             listed = [
@@ -218,10 +213,39 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, page, headers
         if path == "issues" and self.command == "GET":
             assert re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?", query.get("since", "")), query
-            shown = [each for each in hub.issues if each["updated_at"] >= query.get("since", "")]
+            shown = self._issues(query)
             page, headers = self._page(path, query, shown)
             return 200, page, headers
         return self._write(path, query, body)
+
+    def _actions(self, path: str, query: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
+        hub = self.hub
+        if found := re.fullmatch(r"actions/runs/(\d+)/artifacts", path):
+            listed = [
+                each for each in hub.artifacts.get(int(found[1]), []) if query.get("name") in {None, each["name"]}
+            ]
+            page, headers = self._page(path, query, listed)
+            return 200, {"total_count": len(listed), "artifacts": page}, headers
+        if found := re.fullmatch(r"actions/runs/(\d+)", path):
+            return 200, {"id": int(found[1]), "created_at": "2026-11-20T23:59:59Z"}, {}
+        if found := re.fullmatch(r"actions/artifacts/(\d+)/zip", path):
+            if int(found[1]) not in hub.blobs:
+                return 410, {"message": "Artifact has expired"}, {}
+            return 302, {}, {"Location": f"{hub.url}/blob/{found[1]}"}
+        return 404, {"message": "Not Found"}, {}
+
+    def _issues(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        state, order = query.get("state", "open"), query.get("sort", "created")
+        direction = query.get("direction", "desc")
+        keys = {"created": "number", "updated": "updated_at"}  # numbers grow as issues are made
+        assert state in {"open", "closed", "all"}
+        assert direction in {"asc", "desc"}
+        found = [
+            each
+            for each in self.hub.issues
+            if each["updated_at"] >= query.get("since", "") and state in {"all", each["state"]}
+        ]
+        return sorted(found, key=lambda each: each[keys[order]], reverse=direction == "desc")
 
     def _write(self, path: str, query: dict[str, str], body: Any) -> tuple[int, Any, dict[str, str]]:
         hub = self.hub
@@ -262,8 +286,8 @@ class _Handler(BaseHTTPRequestHandler):
                         comments.remove(comment)
                         return 204, {}, {}
                     if comment["id"] == number:
-                        comment.update(body)
-                        return 200, comment, {}
+                        comment.update(body or {})
+                        return 200, dict(comment), {}
         return 404, {"message": "Not Found"}, {}
 
     def _race(self) -> None:

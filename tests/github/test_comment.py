@@ -120,6 +120,49 @@ def test_an_older_run_never_overwrites_a_newer_one(hub: Hub, script: Script) -> 
     assert "test\\_new" in comment["body"]
 
 
+def test_a_newer_run_that_wrote_meanwhile_is_not_overwritten(hub: Hub, script: Script) -> None:
+    number = hub.add_pull(HEAD)
+    comment = hub.add_comment(number, "<!-- paceline:gate run=1 -->\nold")
+    give(hub, finding("t.py::test_old"), run=80)
+    newer = "<!-- paceline:gate run=90 -->\nnewer"
+
+    def write(method: str, path: str) -> None:
+        if (method, path.rpartition("/")[2]) == ("GET", "comments"):
+            comment["body"] = newer
+
+    hub.meanwhile = write
+    assert script("comment", event=event(run=80)).returncode == 0
+    assert comment["body"] == newer
+    assert hub.of("PATCH") == []
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["same"], "Nothing is slower. "),
+        (["same", "faster", "new"], "Nothing is slower. "),
+        (["unsure", "unsure"], "Nothing was shown to be slower; 2 unsure. "),
+        (["same", "unsure"], "Nothing was shown to be slower; 1 unsure. "),
+        (["new", "unavailable"], "Nothing was judged. "),
+        ([], "Nothing was judged. "),
+        (["slower", "unsure"], ""),
+    ],
+)
+def test_that_nothing_is_slower_is_said_only_where_it_is_known(
+    verdicts: list[str], said: str, hub: Hub, script: Script
+) -> None:
+    number = hub.add_pull(HEAD)
+    findings = [finding(f"t.py::test_{place}", verdict) for place, verdict in enumerate(verdicts)]
+    content = gate(*findings) | {"benchmarks": findings}
+    hub.add_artifact(RUN, "gate", packed({"gate.json": json.dumps(content)}))
+    assert script("comment", event=event()).returncode == 0
+    body = hub.comments[number][0]["body"]
+    assert f"\n{said}Commit {HEAD[:12]}" in body
+    before, _, folded = body.partition("<details>")
+    assert before.count("| unsure |") == verdicts.count("unsure") * ("slower" not in verdicts)
+    assert folded.count("| unsure |") == verdicts.count("unsure") * ("slower" in verdicts)
+
+
 def test_a_copied_marker_is_not_ours(hub: Hub, script: Script) -> None:
     number = hub.add_pull(HEAD)
     copied = hub.add_comment(number, "<!-- paceline:gate run=1 -->\nmine", login="stranger")

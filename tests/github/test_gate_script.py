@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import sysconfig
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,22 @@ from tests.github.workflows import ROOT, outside
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
+
+
+def script(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", str(ROOT / ".github" / "scripts"), *arguments],
+        cwd=folder,
+        env=outside() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def labeled(**more: Any) -> dict[str, Any]:
@@ -55,40 +73,46 @@ def test_the_label_counts_for_the_commit_that_it_was_given_for(event: Any, teste
         (["impl/least_squares/sums_python.py"], "python or numpy or least_squares"),
         (["impl/least_squares/a.py", "impl/least_squares/b.py"], "python or numpy or least_squares"),
         (["impl/lines/a.py", "impl/text_training/b.py"], "python or numpy or lines or text_training"),
-        (["impl/_dense_jax.py"], "python or numpy or jax"),
+        (
+            ["impl/_image_keras.py"],
+            "python or numpy or (image_prediction and predict_tensorflow) or (image_training and fit_tensorflow)",
+        ),
+        (["impl/_gone_jax.py"], "python or numpy"),  # whoever imported it is changed as well
         (["impl/_shared/problem.py"], "python or numpy"),
         (["impl/x' --collect-only '/a.py", "impl/a b/c.py", "impl/-k/c.py"], "python or numpy"),
     ],
 )  # fmt: skip
 def test_what_a_change_touches_is_judged(paths: list[str], expression: str) -> None:
-    assert affected.expression(paths) == expression
+    assert affected.expression(paths, ROOT) == expression
+
+
+def test_shared_code_leads_to_its_users_through_other_shared_code(tmp_path: Path) -> None:
+    files = {
+        "_low.py": "",
+        "_high.py": "from impl._low import a\nfrom impl import _high\n",
+        "lines/problem.py": "from impl import _other, _high\n",
+        "words/_parts.py": "import impl._high\n",
+        "sums/fast_numpy.py": "    from impl._high import (\n        a,\n    )\n",
+        "sums/slow_numpy.py": "from impl._higher import a\n",
+        "odd name/a.py": "import impl._high\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "impl" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    expected = "python or numpy or lines or (sums and fast_numpy) or words"
+    assert affected.expression(["impl/_low.py"], tmp_path) == expected
 
 
 def test_what_is_judged_is_handed_to_the_next_step(tmp_path: Path) -> None:
-    def run(*command: str) -> str:
-        environment = outside() | {"GITHUB_OUTPUT": str(tmp_path / "output")}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    commit = (
-        "git",
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@example.org",
-        "commit",
-        "--quiet",
-        "--allow-empty",
-        "-mx",
-    )
-    run("git", "init", "--quiet")
-    run(*commit)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-mx")
     (tmp_path / "impl" / "text_training").mkdir(parents=True)
     (tmp_path / "impl" / "text_training" / "descent_torch.py").write_text("", encoding="utf-8")
-    run("git", "add", "impl")
-    run(*commit)
-    run(sys.executable, "-I", str(ROOT / ".github" / "scripts"), "affected", "HEAD^1")
+    git(tmp_path, "add", "impl")
+    git(tmp_path, "commit", "--quiet", "-mx")
+    done = script(tmp_path, "affected", "HEAD^1", GITHUB_OUTPUT=str(tmp_path / "output"))
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "output").read_text(encoding="utf-8") == "arguments=-k 'python or numpy or text_training'\n"
 
 
@@ -100,17 +124,55 @@ def test_expressions_choose_benchmarks_of_this_suite() -> None:
     ]
     for word in affected.ALWAYS:
         assert sum(word in name for name in names) >= 10
+    always = " or ".join(affected.ALWAYS)
+    shared = [f"impl/{path.name}" for path in (ROOT / "impl").glob("_[a-z]*.py")]
+    assert shared
+    for path in (*shared, *(f"impl/{workload}/problem.py" for workload in catalog.workloads())):
+        more = affected.expression([path], ROOT).removeprefix(always)
+        assert more, f"{path} chooses nothing"
+        for choice in more.removeprefix(" or ").split(" or "):
+            words = choice.strip("()").split(" and ")
+            assert any(all(word in name for word in words) for name in names), choice
+
+
+@pytest.mark.parametrize("given", [{}, {"PACELINE_AGAINST": ""}])
+def test_without_a_revision_it_judges_against_the_merge_base(given: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_a(benchmark):\n    benchmark(len, ())\n", encoding="utf-8")
+    done = script(tmp_path, "gate", **given)
+    assert re.search(r"--benchmark-against=\s", done.stdout)
+    # There is no history here to judge against; pytest alone would time the test and pass.
+    assert done.returncode == 4, done.stdout
+    assert "git" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("broken", ["-k 'open", '"'])
-def test_arguments_that_cannot_be_split_are_one_line(broken: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["gate", "install"])
+def test_arguments_that_cannot_be_split_are_one_line(command: str, broken: str, tmp_path: Path) -> None:
+    done = script(tmp_path, command, PACELINE_ARGUMENTS=broken, PACELINE_INSTALL=broken)
+    assert done.returncode == 4
+    name = "arguments" if command == "gate" else "install"
+    assert done.stderr.startswith(f"ERROR: the input `{name}` is ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_paceline_of_this_checkout_is_not_installed_again(tmp_path: Path, *, own: bool) -> None:
+    # There is no pip, so that any call of it fails.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    site = tmp_path / "venv" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
+    (tmp_path / "paceline").mkdir()
+    (tmp_path / "paceline" / "__init__.py").touch()
+    (site / "paceline.pth").write_text(str(ROOT / "paceline" / "src" if own else tmp_path), encoding="utf-8")
+    (site / "paceline-1.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: paceline\nVersion: 1\n"
+    (site / "paceline-1.dist-info" / "METADATA").write_text(metadata, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-I", str(ROOT / ".github" / "scripts"), "gate"],
-        cwd=tmp_path,
-        env=outside() | {"PACELINE_ARGUMENTS": broken},
+        [str(tmp_path / "venv" / "bin" / "python"), "-I", str(ROOT / ".github" / "scripts"), "install"],
+        env=outside(),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 4
-    assert done.stderr.startswith("ERROR: the input `arguments` is ")
+    assert done.returncode == (0 if own else 4), done.stderr
+    assert ("is installed from" in done.stdout) == own
+    assert ("pip could not install" in done.stderr) != own

@@ -150,6 +150,10 @@ def test_documents_are_refused_in_one_line(name: str) -> None:
     assert said.isprintable(), "a refusal repeats nothing that could act on a log"
 
 
+def test_what_is_quoted_gives_the_runner_no_command() -> None:
+    assert "##[" not in quoted("x ##[error]no ##[[group]")
+
+
 def test_what_is_too_deep_to_print_is_still_quoted() -> None:
     deep: list[Any] = []
     for _ in range(100_000):

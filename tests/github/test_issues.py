@@ -158,12 +158,13 @@ def test_a_crowd_of_findings_is_opened_in_parts(hub: Hub, script: Script) -> Non
 
 
 def test_names_show_as_text(hub: Hub, script: Script) -> None:
-    hostile = "t.<img src=x>@team [a](b) `c` https://evil.example #1"
+    hostile = "\u202et.\u200b<img src=x>@team [a](b) `c` https://evil.example #1"
     bring_up_to_date(hub, script, change_point(benchmark=hostile, machines=["<b>m</b>"], elsewhere="@all"))
     body = hub.issues[0]["body"].partition("\n")[2].replace("<!-- -->", "\0")
     for raw in ("<img", "@team", "[a]", " `c`", "://evil", "#1", "<b>", "@all"):
         assert raw not in body
     assert "@" not in hub.issues[0]["title"]
+    assert hub.issues[0]["title"].isprintable()
 
 
 def test_a_repository_without_issues_is_one_line(hub: Hub, script: Script) -> None:

@@ -203,20 +203,74 @@ def test_the_label_lets_a_slowdown_through_for_one_commit_and_it_stays_visible(t
     assert "::warning title=paceline::" in runner.log
 
 
-def test_another_label_judges_nothing_and_is_no_gate(tiny: Tiny) -> None:
-    job = tiny.job("bench-pr.yml", "judge")
-    head = tiny.git("rev-parse", "main")
-    for action, label, name in (
-        ("labeled", "documentation", "another label"),
-        ("unlabeled", "documentation", "another label"),
-        ("unlabeled", LABEL, "gate"),
-        ("labeled", LABEL, "gate"),
-    ):
-        runner = tiny.runner(pull_request(head, action, label={"name": label}))
-        assert runner.name(job) == name
-        if name != "gate":
-            assert runner.run(job) == "skipped"
-    assert tiny.runner(pull_request(head)).name(job) == "gate"
+BASE_CHANGED = {"changes": {"base": {"ref": {"from": "old"}, "sha": {"from": "2e" * 20}}}}
+TITLE_CHANGED = {"changes": {"title": {"from": "old"}}}
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "judges"),
+    [
+        ("labeled", {"label": {"name": "documentation"}}, False),
+        ("unlabeled", {"label": {"name": "documentation"}}, False),
+        ("labeled", {"label": {"name": LABEL}}, True),
+        ("unlabeled", {"label": {"name": LABEL}}, True),
+        ("edited", TITLE_CHANGED, False),
+        ("edited", BASE_CHANGED, True),
+        ("opened", {}, True),
+        ("synchronize", {}, True),
+    ],
+)
+def test_only_what_changes_the_verdict_is_a_gate(
+    tiny: Tiny, action: str, more: dict[str, Any], *, judges: bool
+) -> None:
+    (flow,) = (flow for flow in workflows() if flow.name == "bench-pr.yml")
+    assert action in flow.triggers["pull_request"]["types"]
+    runner = tiny.runner(pull_request(tiny.git("rev-parse", "main"), action, **more))
+    assert runner.name(flow.jobs["judge"]) == ("gate" if judges else "nothing to judge")
+    group = runner.text(flow.document["concurrency"]["group"])
+    assert group == ("bench-pr-7-gate" if judges else "bench-pr-7-1")
+    if not judges:
+        assert runner.run(flow.jobs["judge"]) == "success"
+        assert (runner.log, runner.uploads) == ("", {})
+
+
+@pytest.mark.parametrize(
+    ("event_name", "event", "tests"),
+    [
+        ("pull_request", {"action": "edited", **TITLE_CHANGED}, False),
+        ("pull_request", {"action": "edited", **BASE_CHANGED}, True),
+        ("pull_request", {"action": "synchronize"}, True),
+        ("push", {}, True),
+    ],
+)
+def test_only_what_changes_the_code_is_tested(
+    tiny: Tiny, event_name: str, event: dict[str, Any], *, tests: bool
+) -> None:
+    (flow,) = (flow for flow in workflows() if flow.name == "ci.yml")
+    runner = tiny.runner(event | {"pull_request": {"number": 7}} if event else {}, event_name)
+    name = "lint, test and run every benchmark once" if tests else "nothing to test"
+    assert runner.name(flow.jobs["test"]) == name
+    wanted = "1" if not tests else "7" if event else tiny.git("rev-parse", "HEAD")
+    assert runner.text(flow.document["concurrency"]["group"]) == f"ci-{wanted}"
+    if not tests:
+        assert runner.run(flow.jobs["test"]) == "success"
+        assert runner.log == ""
+
+
+@pytest.mark.parametrize("flow", ["bench-main.yml", "bench-hardware.yml", "bench-aa.yml"])
+def test_what_another_branch_measured_is_not_stored(tiny: Tiny, hub: Hub, flow: str) -> None:
+    runner = tiny.runner({}, "workflow_dispatch", **hub.environment(GITHUB_RUN_ID="5"))
+    runner.ref = "refs/heads/topic"
+    assert runner.run(tiny.job(flow, "store")) == "skipped"
+    runner = tiny.runner({}, "workflow_dispatch", **hub.environment(GITHUB_RUN_ID="5"))
+    assert runner.run(tiny.job(flow, "store")) == "failure", "there is nothing to store, but it was started"
+    assert "nothing to store" in runner.log
+
+
+def test_the_name_of_a_job_that_is_skipped_is_not_evaluated(tiny: Tiny) -> None:
+    job = {"name": "${{ 'gate' }}", "if": "github.event_name == 'push'"}
+    assert tiny.runner({}, "push").name(job) == "gate"
+    assert tiny.runner({}).name(job) == "${{ 'gate' }}"
 
 
 @pytest.mark.slow

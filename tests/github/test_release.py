@@ -13,7 +13,7 @@ import pytest
 from hub import release
 from paceline.errors import PacelineError
 
-from tests.github.workflows import ROOT, outside
+from tests.github.workflows import ROOT, outside, workflows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,26 @@ def test_nothing_old_is_published(tmp_path: Path) -> None:
     assert "is not empty" in done.stderr
 
 
+def test_what_is_installed_is_one_wheel(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", str(ROOT / ".github" / "scripts"), "release", "--install", str(tmp_path)]
+    done = subprocess.run(command, env=outside(), capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "holds 0 wheels" in done.stderr
+
+
+def test_nothing_that_is_not_locked_is_installed_where_files_are_built() -> None:
+    (flow,) = (flow for flow in workflows() if flow.name == "release.yml")
+    lines = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in flow.jobs.items()}
+    locked = "python -m pip install --disable-pip-version-check --require-hashes --requirement "
+    assert lines["build"][0].startswith(locked)
+    assert lines["build"][1:] == ["python -I .github/scripts release --out dist"]
+    assert lines["install"] == ["python -I .github/scripts release --install dist"]
+    assert not any(
+        step["uses"].startswith("actions/upload") for step in flow.jobs["install"]["steps"] if "uses" in step
+    )
+    assert flow.jobs["publish"]["needs"] == ["build", "install"]
+
+
 @pytest.mark.slow
 def test_paceline_is_built_checked_and_installed(tmp_path: Path) -> None:
     environment = tmp_path / "environment"
@@ -88,8 +108,9 @@ def test_paceline_is_built_checked_and_installed(tmp_path: Path) -> None:
         str(locked),
     ]
     subprocess.run(pip, check=True, env=outside())
-    command = [python, "-I", str(ROOT / ".github" / "scripts"), "release", "--out", str(tmp_path / "dist")]
-    done = subprocess.run(command, env=outside(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "built, checked and installed" in done.stdout
+    for option, said in (("--out", "built and checked"), ("--install", "installed, and answers")):
+        command = [python, "-I", str(ROOT / ".github" / "scripts"), "release", option, str(tmp_path / "dist")]
+        done = subprocess.run(command, env=outside(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert said in done.stdout
     assert sorted(path.suffix for path in (tmp_path / "dist").iterdir()) == [".gz", ".whl"]

@@ -29,8 +29,19 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "bench-pages.yml": {"build": READ, "deploy": {"pages": "write", "id-token": "write"}},
     "bench-pr.yml": {"judge": READ},
     "ci.yml": {"test": READ},
-    "release.yml": {"build": READ, "publish": {"id-token": "write"}},
+    "release.yml": {"build": READ, "install": READ, "publish": {"id-token": "write"}},
     "workflow-lint.yml": {"lint": READ},
+}
+#: When each job that writes runs; None is always. The store and the issues: also if a part of what they need failed.
+ON_MAIN = "!cancelled() && github.ref == 'refs/heads/main'"
+CONDITIONS: dict[str, dict[str, str | None]] = {
+    "bench-aa.yml": {"store": ON_MAIN},
+    "bench-check.yml": {"issues": ON_MAIN},
+    "bench-comment.yml": {"comment": "github.event.workflow_run.event == 'pull_request'"},
+    "bench-hardware.yml": {"store": ON_MAIN},
+    "bench-main.yml": {"store": ON_MAIN},
+    "bench-pages.yml": {"deploy": None},
+    "release.yml": {"publish": "github.event_name == 'push'"},
 }
 RUNNERS = {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "windows-2025"}
 TRUSTED = "python3 -I .github/scripts "
@@ -56,6 +67,8 @@ STRANGERS = re.compile(
     r"github\.(head_ref|event\.(pull_request\.(title|body|head\.(ref|label))|label|comment|issue|review|commits"
     r"|workflow_run\.(head_branch|head_commit|display_title|head_repository)|inputs))|\binputs\."
 )
+
+COMPARISON = re.compile(r"[\w.]+ [!=]= '[^']*'")  # says yes or no, and passes nothing on
 
 
 def permissions_are_those_of_the_list(flow: Workflow) -> Iterator[str]:
@@ -125,7 +138,7 @@ def words_of_strangers_are_only_compared(flow: Workflow) -> Iterator[str]:
                     yield f"{name}: {value}"
     for name, job in flow.jobs.items():
         for value in job.get("env", {}).values():
-            yield from [f"{name}: {value}"] * bool(STRANGERS.search(str(value)))
+            yield from [f"{name}: {value}"] * bool(STRANGERS.search(COMPARISON.sub("", str(value))))
 
 
 def jobs_that_write_install_nothing(flow: Workflow) -> Iterator[str]:
@@ -141,7 +154,6 @@ def jobs_that_write_install_nothing(flow: Workflow) -> Iterator[str]:
 
 def jobs_that_write_run_the_default_branch(flow: Workflow) -> Iterator[str]:
     default = "${{ github.event.repository.default_branch }}"
-    at_hand = "github.ref == 'refs/heads/main'"
     for name, job in flow.jobs.items():
         writes = "write" in (job.get("permissions") or {}).values()
         for step in job.get("steps", []):
@@ -149,10 +161,26 @@ def jobs_that_write_run_the_default_branch(flow: Workflow) -> Iterator[str]:
             is_checkout = step.get("uses", "").startswith("actions/checkout@")
             if is_checkout and "workflow_run" in flow.triggers and ref != default:
                 yield f"{name}: checks {ref} out"
-            if is_checkout and writes and ref != default and at_hand not in job.get("if", ""):
+            if is_checkout and writes and ref != default and job.get("if") != ON_MAIN:
                 yield f"{name}: may run on another branch"
             if is_checkout and ref not in {None, default}:
                 yield f"{name}: checks {ref} out"
+
+
+def jobs_that_write_run_when_the_list_says(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        if "write" in (job.get("permissions") or {}).values():
+            wanted = CONDITIONS.get(flow.name, {}).get(name, "a condition in the list")
+            if job.get("if") != wanted:
+                yield f"{name}: if {job.get('if')}, not {wanted}"
+
+
+def failures_are_failures(flow: Workflow) -> Iterator[str]:
+    for name, job in flow.jobs.items():
+        each: dict[str, Any]
+        for each in (job, *job.get("steps", [])):
+            if "continue-on-error" in each:
+                yield f"{name}: continue-on-error"
 
 
 def nothing_is_cached(flow: Workflow) -> Iterator[str]:
@@ -203,6 +231,8 @@ OF_WORKFLOWS: list[Rule] = [
     words_of_strangers_are_only_compared,
     jobs_that_write_install_nothing,
     jobs_that_write_run_the_default_branch,
+    jobs_that_write_run_when_the_list_says,
+    failures_are_failures,
     nothing_is_cached,
     history_is_there_where_it_is_read,
     runners_are_hosted,
@@ -211,6 +241,7 @@ OF_WORKFLOWS: list[Rule] = [
 ]
 OF_ACTIONS: list[Rule] = [
     no_secret_is_used,
+    failures_are_failures,
     actions_are_pinned,
     runs_are_one_line_of_ours,
     runs_have_no_expressions,
@@ -263,6 +294,7 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
         "HEAD^1\n          budget",
         "${{ github.head_ref }}\n          budget",
     ),
+    (words_of_strangers_are_only_compared, "bench-pr.yml", "&& 'yes'", "&& github.event.label.name"),
     (
         jobs_that_write_install_nothing,
         "bench-comment.yml",
@@ -288,6 +320,12 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
         "event.workflow_run.head_sha",
     ),
     (jobs_that_write_run_the_default_branch, "bench-main.yml", " && github.ref ==", " && github.ref !="),
+    (jobs_that_write_run_the_default_branch, "bench-main.yml", "'refs/heads/main'", "'refs/heads/main' || true"),
+    (jobs_that_write_run_when_the_list_says, "bench-check.yml", "'refs/heads/main'", "'refs/heads/main' || true"),
+    (jobs_that_write_run_when_the_list_says, "bench-comment.yml", "== 'pull_request'", "!= 'pull_request'"),
+    (jobs_that_write_run_when_the_list_says, "bench-pages.yml", "needs: build\n", "needs: build\n    if: always()\n"),
+    (failures_are_failures, "bench-pr.yml", "    timeout-", "    continue-on-error: true\n    timeout-"),
+    (failures_are_failures, "bench-pr.yml", "        id: aff", "        continue-on-error: true\n        id: aff"),
     (nothing_is_cached, "ci.yml", 'python-version: "3.13"', 'python-version: "3.13"\n          cache: pip'),
     (history_is_there_where_it_is_read, "bench-main.yml", "fetch-depth: 0", "fetch-depth: 1"),
     (history_is_there_where_it_is_read, "bench-pr.yml", "fetch-depth: 0", "fetch-depth: 2"),
@@ -332,11 +370,29 @@ def test_chained_workflows_exist() -> None:
         assert set((flow.triggers.get("workflow_run") or {}).get("workflows", [])) <= names
 
 
-def test_one_condition_says_which_labels_start_a_gate() -> None:
-    (flow,) = (flow for flow in workflows() if flow.name == "bench-pr.yml")
-    condition = flow.jobs["judge"]["if"]
-    assert flow.jobs["judge"]["name"] == f"${{{{ {condition} && 'gate' || 'another label' }}}}"
-    assert f"-${{{{ {condition} && 'gate' || github.run_id }}}}" in flow.document["concurrency"]["group"]
+@pytest.mark.parametrize(
+    ("name", "job", "variable", "check", "group"),
+    [
+        ("bench-pr.yml", "judge", "JUDGES", "gate", "'gate'"),
+        (
+            "ci.yml",
+            "test",
+            "TESTS",
+            "lint, test and run every benchmark once",
+            "(github.event.pull_request.number || github.sha)",
+        ),
+    ],
+)
+def test_one_condition_says_which_events_make_a_required_check(
+    name: str, job: str, variable: str, check: str, group: str
+) -> None:
+    (flow,) = (flow for flow in workflows() if flow.name == name)
+    told = flow.jobs[job]
+    condition = told["env"][variable].removeprefix("${{ ").removesuffix(" && 'yes' || 'no' }}")
+    assert f"${{{{ {condition} && '{check}' || 'nothing to " in told["name"]
+    assert f"-${{{{ {condition} && {group} || github.run_id }}}}" in flow.document["concurrency"]["group"]
+    assert "if" not in told, "of a job that is skipped, GitHub does not evaluate the name"
+    assert all(f"env.{variable} == 'yes'" in step["if"] for step in told["steps"])
 
 
 def test_the_matrix_and_what_is_stored_of_it_agree() -> None:
@@ -371,3 +427,23 @@ def test_dependabot_looks_at_every_folder_with_pins() -> None:
     folders = {update["package-ecosystem"]: update["directories"] for update in document["updates"]}
     assert folders == {"github-actions": ["/", "/.github/actions/*"], "pip": ["/", "/paceline", "/.github"]}
     assert all(update["cooldown"]["default-days"] >= 7 and update["groups"] for update in document["updates"])
+
+
+#: What may change without its owners: what is judged, what is told, and what others look at.
+FREE = re.compile(r"(impl|docs|tests)/.*|[A-Z]+\.md|LICENSE|\.gitignore|\.pre-commit-config\.yaml")
+
+
+def test_what_judges_a_pull_request_has_owners() -> None:
+    text = (ROOT / ".github" / "CODEOWNERS").read_text(encoding="utf-8")
+    lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(
+        re.fullmatch(r"/[\w.-]+/?", path) and re.fullmatch(r"@[\w-]+(/[\w-]+)?", owner) for path, owner in lines
+    )
+    owned = [path for path, _ in lines]
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    roots = {
+        f"/{path.partition('/')[0]}{'/' * ('/' in path)}" for path in listed.splitlines() if not FREE.match(path)
+    }
+    assert sorted(roots) == sorted(owned)
+    documented = " ".join((ROOT / "docs" / "github.md").read_text(encoding="utf-8").split())
+    assert all(f"`{path[1:]}`" in documented for path in owned)

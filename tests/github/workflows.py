@@ -147,10 +147,12 @@ class Runner:
     event: dict[str, Any]
     variables: dict[str, str]
     folder: Path
+    ref: str = "refs/heads/main"
     uploads: dict[str, dict[str, Path]] = field(default_factory=dict)
     log: str = ""
     status: str = "success"
     _steps: dict[str, Any] = field(default_factory=dict)
+    _environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -165,7 +167,7 @@ class Runner:
             "event_name": self.event_name,
             "token": "t0ken",
             "run_id": 1,
-            "ref": "refs/heads/main",
+            "ref": self.ref,
         }
         return told | {"sha": self.variables.get("GITHUB_SHA", "")}
 
@@ -175,12 +177,17 @@ class Runner:
         if not self._holds(job.get("if")):
             self.status = "skipped"
             return self.status
+        self._environment = {name: self.text(value) for name, value in job.get("env", {}).items()}
         self._run_steps(job["steps"], {})
         return self.status
 
     def name(self, job: Mapping[str, Any]) -> str:
-        """The name under which the job's check is shown."""
-        return str(self._fill(job["name"], {}))
+        """The name under which the job's check is shown: of one that is skipped, GitHub does not evaluate it."""
+        return self.text(job["name"]) if self._holds(job.get("if")) else str(job["name"])
+
+    def text(self, written: str) -> str:
+        """What a text of the workflow becomes, with its expressions evaluated."""
+        return self._fill(written, {})
 
     def _holds(self, condition: str | None, inputs: Mapping[str, Any] | None = None) -> bool:
         if condition is None:
@@ -195,6 +202,7 @@ class Runner:
             "cancelled": lambda: False,
         }
         names = {"github": self.github(), "inputs": inputs, "steps": self._steps, "matrix": {}}
+        names["env"] = self._environment
         return Expression(text, names, functions).value()
 
     def _fill(self, text: Any, inputs: Mapping[str, Any]) -> str:
@@ -242,7 +250,7 @@ class Runner:
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
             cwd=self.checkout,
-            env=outside() | given | self.variables | own,
+            env=outside() | given | self.variables | self._environment | own,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

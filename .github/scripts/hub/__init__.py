@@ -1,4 +1,4 @@
 """What jobs on GitHub run; the standard library and `paceline`'s plain modules are all it imports.
 
-Whatever another job or a pull request hands over is hostile until `documents` has read it.
+Whatever another job or a pull request hands over is hostile until `strict` has read it.
 """

@@ -1,22 +1,22 @@
 """`affected`: the benchmarks of this suite that the gate of a pull request judges.
 
 All of them take a minute and a half a round on two cores, and a verdict takes five rounds or more: too long to wait
-for. So it is every contender of the workloads that the change touches, those of the frameworks whose shared code it
-touches, and those in pure Python and NumPy always, which are cheap. The history sees the rest.
+for. So it is every contender of the workloads that the change touches, those that import the shared code it touches,
+and those in pure Python and NumPy always, which are cheap. The history sees the rest.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ALWAYS = ("python", "numpy")
 WORD = r"[a-z][a-z0-9_]*"
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     done = subprocess.run(git, capture_output=True, check=False)
     if done.returncode:
         raise PacelineError(f"{' '.join(git)}: {done.stderr.decode(errors='replace').strip()}")
-    chosen = f"-k '{expression(done.stdout.decode(errors='replace').split(chr(0)))}'"
+    chosen = f"-k '{expression(done.stdout.decode(errors='replace').split(chr(0)), Path())}'"
     print(chosen)
     if environment.get("GITHUB_OUTPUT"):
         with open(environment["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123
@@ -42,14 +42,32 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return 0
 
 
-def expression(paths: Iterable[str]) -> str:
-    """Return the expression for pytest's -k; what a path adds to it is a plain word."""
-    words = dict.fromkeys(ALWAYS)
+def expression(paths: Iterable[str], root: Path) -> str:
+    """Return the expression for pytest's -k; `root` is the checkout, and paths add plain words to it."""
+    chosen = dict.fromkeys(ALWAYS)
     for path in map(PurePosixPath, paths):
         parts = path.parts
-        if len(parts) < 2 or parts[0] != "impl" or path.suffix != ".py":
+        if parts[:1] != ("impl",) or path.suffix != ".py":
             continue
-        word = parts[1] if len(parts) > 2 else path.stem.rpartition("_")[2]
-        if re.fullmatch(WORD, word):
-            words[word] = None
-    return " or ".join(words)
+        if len(parts) == 2:  # a file that workloads share
+            chosen |= dict.fromkeys(_users(path.stem, root / "impl", set()))
+        elif re.fullmatch(WORD, parts[1]):
+            chosen[parts[1]] = None
+    return " or ".join(chosen)
+
+
+def _users(name: str, folder: Path, seen: set[str]) -> Iterator[str]:
+    """Yield what chooses the contenders that import a shared file, and the workloads whose problem does."""
+    if name in seen or not re.fullmatch(f"_{WORD}", name):
+        return
+    seen.add(name)
+    imported = re.compile(rf"\bimpl\.{name}\b|from impl import[^\n]*\b{name}\b")
+    for file in sorted(folder.rglob("*.py")):
+        if not imported.search(file.read_text(encoding="utf-8", errors="replace")):
+            continue
+        workload, contender = file.parent.name, file.stem
+        if file.parent == folder:
+            yield from _users(contender, folder, seen)
+        elif re.fullmatch(WORD, workload):
+            is_contender = contender != "problem" and re.fullmatch(WORD, contender)
+            yield f"({workload} and {contender})" if is_contender else workload

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from paceline.errors import PacelineError
 
@@ -236,8 +236,3 @@ def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
     if not isinstance(size, int) or size > largest:
         raise RefusedError(f"artifact {name!r} of run {run} has {quoted(size)} bytes, more than {largest}")
     return api.download(f"actions/artifacts/{newest['id']}/zip", largest)
-
-
-def segment(text: str) -> str:
-    """Quote a part of a path or query that others chose."""
-    return quote(text, safe="")

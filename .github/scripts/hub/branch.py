@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
@@ -33,8 +34,21 @@ TIP = "refs/paceline/tip"
 AUTHOR = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
 
 
+#: What git says (in the language C) where another was first, or the line was lost; a right that lacks stays lacking.
+AGAIN = re.compile(
+    r"fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value|already exists"
+    r"|returned error: (?:429|5\d\d)|RPC failed|hung up|early EOF|unexpected disconnect|connection|timed out"
+    r"|could not resolve host",
+    re.IGNORECASE,
+)
+
+
 class GitError(PacelineError):
-    """Git refused."""
+    """Git refused; `said` is all of its message."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -64,26 +78,26 @@ class Branch:
         )  # fmt: skip
         if done.returncode and not quiet:
             said = " ".join(done.stderr.decode(errors="replace").split())
-            raise GitError(f"git {arguments[0]} for {self.remote} ended with {done.returncode}: {said[-400:]}")
+            raise GitError(f"git {arguments[0]} for {self.remote} ended with {done.returncode}: {said[-400:]}", said)
         return b"" if done.returncode else done.stdout
 
     def append(self, files: Mapping[str, bytes], message: str, settle: Settle) -> str | None:
         """Add files by their paths; returns the new commit, None if all was there. Raises GitError, RefusedError."""
         why = ""
         for attempt in range(TRIES):
-            tip = self._fetch()
-            commit = self._commit(tip, files, message, settle)
-            if commit is None:
-                return None
             try:
-                self.git("push", "--quiet", "origin", f"{commit}:refs/heads/{self.name}")
+                commit = self._commit(self._fetch(), files, message, settle)
+                if commit is not None:
+                    self.git("push", "--quiet", "origin", f"{commit}:refs/heads/{self.name}")
             except GitError as error:
-                why = str(error)
+                if not AGAIN.search(error.said):
+                    raise
+                why = error.said
             else:
                 return commit
             # Drawn, so that writers who met once do not meet again for ever.
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2**attempt)))  # noqa: S311
-        raise GitError(f"others were first, or the push is refused, {TRIES} times: {why}")
+        raise GitError(f"others were first, or the line was lost, {TRIES} times: {why[-400:]}", why)
 
     def _fetch(self) -> str | None:
         """Return the tip, None if there is no such branch yet."""
@@ -123,6 +137,7 @@ def _environment(remote: str, token: str | None) -> dict[str, str]:
     name, email = AUTHOR
     variables = {
         "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
         "GIT_AUTHOR_NAME": name,
         "GIT_AUTHOR_EMAIL": email,
         "GIT_COMMITTER_NAME": name,

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.finding import RED
-from paceline.report.markdown import escape
+from paceline.gate.finding import RED, Verdict
+from paceline.report.markdown import escape, row
 from paceline.report.terminal import HEADINGS, cells, short_names, summary
 
 from hub import api as github
@@ -98,21 +98,33 @@ def _pull_request(api: Api, judged: Judged) -> int | None:
 
 
 def page(gate: Gate, judged: Judged, address: str) -> str:
-    """Write the comment: what is slower or broken first, the rest folded, rows left out where it grows too long."""
+    """Write the comment: what is slower or broken first, else what is unsure; the rest folded or left out."""
     pairs = list(zip(gate.findings, short_names(gate.findings), strict=True))
-    red = [pair for pair in pairs if pair[0].verdict in RED]
-    rest = [pair for pair in pairs if pair[0].verdict not in RED]
+    verdicts = [pair[0].verdict for pair in pairs]
+    first = RED if RED & set(verdicts) else {Verdict.UNSURE.value}
+    top = [pair for pair in pairs if pair[0].verdict in first]
+    rest = [pair for pair in pairs if pair[0].verdict not in first]
     head = [
         f"<!-- paceline:gate run={judged.run} -->",
         f"### paceline: {escape(summary(gate.findings, gate.seconds)) if pairs else 'no benchmark'}",
         "",
-        f"{'' if red else 'Nothing is slower. '}Commit {judged.commit[:12]}, [all about this run]({address}).",
+        f"{_in_short(verdicts)}Commit {judged.commit[:12]}, [all about this run]({address}).",
         "",
     ]
-    parts = [*_table(red)]
+    parts = [*_table(top)]
     if rest:
-        parts += ["<details>", f"<summary>{len(rest)} {'more' if red else 'in all'}</summary>", "", *_table(rest)]
+        parts += ["<details>", f"<summary>{len(rest)} {'more' if top else 'in all'}</summary>", "", *_table(rest)]
     return _within(head, parts, tail=["</details>"] if rest else [])
+
+
+def _in_short(verdicts: Sequence[str]) -> str:
+    """Say what no red means: that nothing is slower is known only of what was judged."""
+    if RED & set(verdicts):
+        return ""
+    if unsure := verdicts.count(Verdict.UNSURE.value):
+        return f"Nothing was shown to be slower; {unsure} unsure. "
+    judged = {Verdict.SAME.value, Verdict.FASTER.value} & set(verdicts)
+    return "Nothing is slower. " if judged else "Nothing was judged. "
 
 
 def _within(head: Sequence[str], parts: Sequence[str], tail: Sequence[str]) -> str:
@@ -132,13 +144,9 @@ def _within(head: Sequence[str], parts: Sequence[str], tail: Sequence[str]) -> s
 def _table(pairs: Sequence[tuple[Finding, str]]) -> list[str]:
     if not pairs:
         return []
-    rows = [_row([escape(cell) for cell in cells(finding, name)]) for finding, name in pairs]
+    rows = [row([escape(cell) for cell in cells(finding, name)]) for finding, name in pairs]
     reasons = [f"- {escape(name)}: {escape(each.reason[:SHOWN])}" for each, name in pairs if each.reason]
-    return [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *rows, "", *reasons, *([""] if reasons else [])]
-
-
-def _row(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
+    return [row(HEADINGS), row(["---"] * len(HEADINGS)), *rows, "", *reasons, *([""] if reasons else [])]
 
 
 def _post(api: Api, environment: Mapping[str, str], number: int, judged: Judged, text: str) -> None:
@@ -160,6 +168,8 @@ def _post(api: Api, environment: Mapping[str, str], number: int, judged: Judged,
         older, newer = sorted((kept, copy), key=lambda each: int(each["id"]))
         _remove(api, newer["id"])
         kept = older
+    # Another run may have written since the list was read; between here and the PATCH it still may.
+    kept = api.ask("GET", f"issues/comments/{kept['id']}").document()
     if kept["body"] != text and _run_of(kept) <= judged.run:
         api.ask("PATCH", f"issues/comments/{kept['id']}", {"body": text})
     print(f"pull request {number}: comment {kept['id']} is up to date")

@@ -12,8 +12,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
-
 from hub import job
 
 if TYPE_CHECKING:
@@ -23,9 +21,8 @@ if TYPE_CHECKING:
 LABEL = "slowdown-accepted"
 LOGIN = r"[A-Za-z0-9-]{1,60}(?:\[bot\])?"
 
-#: Inputs of the action that are options of pytest.
+#: Inputs of the action that are options of pytest where they are given.
 OPTIONS = {
-    "PACELINE_AGAINST": "--benchmark-against",
     "PACELINE_TOLERANCE": "--benchmark-tolerance",
     "PACELINE_BUDGET": "--benchmark-budget",
     "PACELINE_JSON": "--benchmark-against-json",
@@ -40,7 +37,7 @@ def add(commands: Any) -> None:
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Run pytest; returns its exit status."""
     command = [sys.executable, "-m", "pytest", "--benchmark-only", *_options(environment)]
-    command += _words(environment.get("PACELINE_ARGUMENTS", ""))
+    command += job.words(environment, "PACELINE_ARGUMENTS", "arguments")
     event = job.event(environment) if environment.get("GITHUB_EVENT_PATH") else {}
     giver = accepted_by(event, _tested_head())
     if giver is not None:
@@ -82,13 +79,8 @@ def _tested_head() -> str:
 
 
 def _options(environment: Mapping[str, str]) -> Iterator[str]:
+    # Also if it is empty, which means the merge base: without the option pytest would time, judge nothing, and pass.
+    yield f"--benchmark-against={environment.get('PACELINE_AGAINST', '')}"
     for name, option in OPTIONS.items():
         if environment.get(name):
             yield f"{option}={environment[name]}"
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise PacelineError(f"the input `arguments` is {text!r}: {error}") from None

@@ -11,7 +11,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from paceline.report.markdown import escape
+from paceline.report.markdown import escape, visible
 from paceline.report.terminal import percent
 
 from hub import api as github
@@ -152,7 +152,7 @@ def title(point: ChangePoint) -> str:
     """Say it in one line of plain text, which GitHub shows as it is; only a mention could do harm there."""
     what = "The whole suite" if point.kind == "suite-slower" else point.benchmark
     more = f"{what} is slower by {percent(point.ratio - 1)}"
-    return more.replace("@", "(at)")[:LONGEST_TITLE]
+    return visible(more).replace("@", "(at)")[:LONGEST_TITLE]
 
 
 def text(point: ChangePoint, address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,15 @@ def commit(environment: Mapping[str, str]) -> str:
     if not re.fullmatch(COMMIT, sha):
         raise PacelineError(f"GITHUB_SHA is {sha!r}, no commit: run this in a job on GitHub")
     return sha
+
+
+def words(environment: Mapping[str, str], variable: str, called: str) -> list[str]:
+    """Split an input of the action as a shell would; `called` is its name there. Raises PacelineError."""
+    text = environment.get(variable, "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise PacelineError(f"the input `{called}` is {text!r}: {error}") from None
 
 
 def run_address(environment: Mapping[str, str], run: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,13 @@ from hub import api as github
 from hub import archive, gate_findings, job, result_files
 from hub.branch import Branch, immutable
 from hub.gate_findings import FILE
-from hub.strict import RefusedError
+from hub.strict import RefusedError, quoted
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from hub.api import Api
 
 BRANCH = "benchmark-results"
 LARGEST = 20_000_000  # bytes of an artifact
@@ -35,14 +36,14 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Validate and append; a job of a matrix that left nothing is named, and fails the job only if all did."""
     api = github.Api.of_job(environment)
-    read = _gate if arguments.aa else _results
+    prefix = f"aa/{_day(api, job.run_id(environment))}-{job.run_id(environment)}" if arguments.aa else ""
     files: dict[str, bytes] = {}
     for name in arguments.artifacts:
         packed = github.artifact(api, job.run_id(environment), name, LARGEST)
         if packed is None:
             print(f"::warning title=paceline::no artifact {name}: its job left nothing to store")
             continue
-        _join(files, read(packed, environment))
+        _join(files, _gate(packed, prefix) if arguments.aa else _results(packed, environment))
     if not files:
         raise PacelineError(f"nothing to store: none of {', '.join(arguments.artifacts)} is there")
     remote = arguments.remote or _remote(environment)
@@ -59,13 +60,20 @@ def _results(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
     return {f"results/{name}": content for name, content in files.items()}
 
 
-def _gate(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
+def _gate(packed: bytes, prefix: str) -> dict[str, bytes]:
     content = archive.members(packed, re.escape(FILE), 1, gate_findings.LARGEST)[FILE]
     gate_findings.read(content)
-    today = dt.datetime.now(dt.UTC).date()
-    attempt = environment.get("GITHUB_RUN_ATTEMPT", "1")  # a run that is repeated measures anew
-    again = f"-{attempt}" if attempt.isdecimal() and int(attempt) > 1 else ""
-    return {f"aa/{today}-{job.run_id(environment)}{again}.json": content}
+    # By its content: a run that is repeated measures anew, one of which only this job is repeated does not.
+    return {f"{prefix}-{hashlib.sha256(content).hexdigest()[:8]}.json": content}
+
+
+def _day(api: Api, run: int) -> str:
+    """Return the day on which the run was started first: it is the same when the run is repeated."""
+    document = api.ask("GET", f"actions/runs/{run}").document()
+    created = job.path(document, "created_at")
+    if not isinstance(created, str) or not re.match(r"\d{4}-\d\d-\d\dT", created):
+        raise PacelineError(f"GitHub's answer to actions/runs/{run} holds no date: {quoted(created)}")
+    return created[:10]
 
 
 def _join(files: dict[str, bytes], more: Mapping[str, bytes]) -> None:

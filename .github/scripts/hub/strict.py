@@ -28,6 +28,7 @@ def quoted(value: object) -> str:
         shown = ascii(value)
     except RecursionError:  # what one Python parses, it need not be able to print
         shown = "something nested deeply"
+    shown = shown.replace("##[", "## [")  # wherever it stands in a line, it begins a command to a runner
     return shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."
 
 

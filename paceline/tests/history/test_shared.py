@@ -131,6 +131,8 @@ def test_only_regular_json_files_of_a_history_are_taken(
         return done.stdout.strip()
 
     evil = tree(f"100644 blob {blob}\tevil.json")
+    long = tree(f"100644 blob {blob}\t{'x' * 250}.json")
+    lists = tree(f"100644 blob {blob}\tbenchmarks.json")
     results = tree(
         f"120000 blob {blob}\tlink.json",
         f"160000 commit {'1' * 40}\tmodule",
@@ -139,6 +141,13 @@ def test_only_regular_json_files_of_a_history_are_taken(
         f"040000 tree {evil}\t.git",
         f"040000 tree {evil}\ta\\b",
         f"040000 tree {evil}\tgood",
+        f"040000 tree {long}\tlong",
+        f"040000 tree {lists}\tlists",
+        f"040000 tree {evil}\tbenchmarks.json",
+        f"040000 tree {evil}\tBenchmarks.json",
+        f"040000 tree {evil}\tNUL",
+        f"040000 tree {evil}\t-rf",
+        f"040000 tree {evil}\tdotted.",
     )
     root = tree(f"040000 tree {results}\tresults", f"040000 tree {evil}\t.github", f"040000 tree {evil}\t..")
     commit = writer.git("commit-tree", root, "-m", "evil").strip()
@@ -155,6 +164,16 @@ def test_only_regular_json_files_of_a_history_are_taken(
     refused = capsys.readouterr().err
     for name in ("link.json", "module", "script.sh", "results/../evil.json", "results/.git/evil.json"):
         assert name in refused
+    for name in (
+        "long/xxx",
+        "lists/benchmarks.json",
+        "benchmarks.json/",
+        "Benchmarks.json/",
+        "NUL/",
+        "-rf/",
+        "dotted./",
+    ):
+        assert f"'results/{name}" in refused
 
 
 def test_a_shallow_and_partial_clone_will_do(writer: Project, monkeypatch: pytest.MonkeyPatch) -> None:

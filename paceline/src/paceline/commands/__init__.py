@@ -5,6 +5,7 @@ They parse and print; what they do lives elsewhere, and is imported only when th
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -23,3 +24,9 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace, /) -> int:
         """Do it, and return the exit status."""
         ...
+
+
+def progress(text: str) -> None:
+    """Say on a terminal what is being done; nothing wipes it."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline.commands import progress
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.known and not arguments.accept and not file.exists():
         raise PacelineError(f"--known {file}: there is no such file: correct the name, or --accept changes into it")
     accepted = known.read(file)
-    _progress("reading")
+    progress("reading")
     history = store.load(results, repository=_repository(results), branch=arguments.branch)
     selection = Selection(arguments.benchmark, arguments.machine, arguments.since)
-    report = check.check(history, accepted, selection, _progress)
-    _progress("")
+    report = check.check(history, accepted, selection, progress)
+    progress("")
     if arguments.accept:
         _accept(arguments, report, file)
         if arguments.json:
@@ -141,9 +141,3 @@ def _repository(results: Path) -> Path | None:
 
     root = project.root_of(results)
     return root if any((folder / ".git").exists() for folder in (root, *root.parents)) else None
-
-
-def _progress(text: str) -> None:
-    """Say on a terminal what is being done; nothing wipes it."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

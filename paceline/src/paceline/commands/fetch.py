@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline.commands import progress
+
 if TYPE_CHECKING:
     import argparse
 
@@ -39,15 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"{Path.cwd()} is in no git repository, so no branch can be fetched: use a clone"
         ) from None
     results = project.results_folder(Path(), arguments.results)
-    done = shared.fetch(repository, results, arguments.remote, arguments.branch, _progress)
-    _progress("")
+    done = shared.fetch(repository, results, arguments.remote, arguments.branch, progress)
+    progress("")
     for line in (*done.refused, *done.kept):
         print(f"note: {printable(line)}", file=sys.stderr)
     merged = f", {done.merged} extended" if done.merged else ""
     print(f"{results}: {done.added} files added{merged}, {done.present} there already")
     return 0
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

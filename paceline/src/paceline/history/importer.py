@@ -200,9 +200,7 @@ def _machine(info: dict[str, Any]) -> Machine:
             family=number["family"],
             model=number["model"],
             stepping=number["stepping"],
-            flags=frozenset(each for each in flags if isinstance(each, str))
-            if isinstance(flags, list)
-            else frozenset(),
+            flags=frozenset(each for each in flags if isinstance(each, str)),
             cores=number["count"] or 1,
         )
     )

@@ -30,8 +30,11 @@ BRANCH = "benchmark-results"
 REMOTE = "origin"
 REGULAR = {"100644", "100755"}
 #: A name that is one on every system, and hides nothing.
-NAME = r"[^./\\:*?\"<>|\x00-\x1f\x7f][^/\\:*?\"<>|\x00-\x1f\x7f]*"
-PLACES = re.compile(rf"results/{NAME}/{NAME}\.json|results/benchmarks\.json|aa/{NAME}\.json")
+NAME = r"[^\W_](?:[^/\\:*?\"<>|\x00-\x1f\x7f]*[^/\\:*?\"<>|\x00-\x1f\x7f. ])?"
+PLACES = re.compile(rf"results/{NAME}/{NAME}\.json|aa/{NAME}\.json")
+#: Devices on Windows, and a file that later runs write themselves.
+RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|benchmarks\.json", re.IGNORECASE)
+LONGEST_NAME = 200  # bytes; most systems take 255
 MERGED = {MACHINE_FILE, BENCHMARKS_FILE}  # all other files never change
 
 
@@ -137,8 +140,10 @@ def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
         inside = path.startswith(("results/", "aa/"))
         if mode not in REGULAR or kind != "blob":
             why = "is no regular file"
-        elif not PLACES.fullmatch(path):
+        elif path != f"results/{BENCHMARKS_FILE}" and not PLACES.fullmatch(path):
             why = "has no place in a history"
+        elif not _can_be_everywhere(path):
+            why = f"has a name that is reserved, or longer than {LONGEST_NAME} bytes"
         elif int(size) > LONGEST:
             why = f"is larger than {LONGEST // 2**20} MiB"
         else:
@@ -147,6 +152,11 @@ def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
         if inside or mode not in REGULAR:  # a README beside them is nobody's fault
             refused.append(f"{path!r} {why}: left out")
     return good, refused
+
+
+def _can_be_everywhere(path: str) -> bool:
+    names = [] if path == f"results/{BENCHMARKS_FILE}" else path.split("/")
+    return not any(RESERVED.fullmatch(name) or len(name.encode(errors="replace")) > LONGEST_NAME for name in names)
 
 
 def _target(path: PurePosixPath, results: Path) -> Path:

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 def escape(text: str) -> str:
     """Text that shows as itself in a cell: no markup, no link, no mention, no new row, nothing invisible."""
-    shown = html.escape("".join(character if character.isprintable() else " " for character in text), quote=False)
+    shown = html.escape(visible(text), quote=False)
     for mark in "\\`*_[]|~":
         shown = shown.replace(mark, f"\\{mark}")
+    shown = shown.replace("$", "<span>$</span>")  # GitHub's own way to say that no formula begins here
     # GitHub looks for people, issues and addresses in the text as it will show, where an entity is its character
     # again; a comment splits that text.
     return re.sub(r"@|#|:(?=//)|www(?=\.)|GH(?=-)", r"\g<0><!-- -->", shown, flags=re.IGNORECASE)
+
+
+def visible(text: str) -> str:
+    """Text without what has no shape, such as line ends and marks that turn the direction of writing."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) -> str:
@@ -30,15 +36,16 @@ def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) ->
     pairs = sorted(zip(findings, short_names(findings), strict=True), key=lambda pair: pair[0].verdict not in RED)
     lines = ["### paceline: " + escape(summary(findings, seconds)), ""]
     lines += [f"- {escape(notice)}" for notice in notices] + [""] * bool(notices)
-    lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS))]
+    lines += [row(HEADINGS), row(["---"] * len(HEADINGS))]
     for finding, name in pairs:
         shown = [escape(cell) for cell in cells(finding, name)]
         if finding.verdict in RED:
             shown[HEADINGS.index("verdict")] = f"**{finding.verdict}**"
-        lines.append(_row(shown))
+        lines.append(row(shown))
     reasons = [f"- {escape(name)}: {escape(finding.reason)}" for finding, name in pairs if finding.reason]
     return "\n".join([*lines, *([""] if reasons else []), *reasons]) + "\n"
 
 
-def _row(texts: Sequence[str]) -> str:
+def row(texts: Sequence[str]) -> str:
+    """One row of a table, of cells that are escaped."""
     return f"| {' | '.join(texts)} |"
