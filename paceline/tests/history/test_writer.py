@@ -37,7 +37,9 @@ for number in range(int(sys.argv[3])):
 
 #: Brings forth a writer, and another when that one was killed: none has to import anything.
 NURSERY = """
+import itertools
 import os
+import signal
 from paceline.history.document import interval
 interval([1.0])
 """ + WRITE.replace(
@@ -51,7 +53,8 @@ for birth in range(int(sys.argv[3])):
 else:
     sys.exit()
 print("born", os.getpid(), sep="\\n", flush=True)
-for number in range(10**9):
+births = range(10 * birth, 10 * birth + 3)  # then wait for the end: more would make every later write longer
+for number in itertools.chain(births, iter(signal.pause, None)):
 """,
 )
 
