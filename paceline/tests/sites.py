@@ -109,6 +109,6 @@ def simple(history: History) -> None:
 def error(done: subprocess.CompletedProcess[str]) -> str:
     """Return the one line of a wrong use."""
     assert done.returncode == 4, done.stdout + done.stderr
-    (line,) = done.stderr.splitlines()
+    (line,) = (each for each in done.stderr.splitlines() if not each.startswith("note: "))
     assert line.startswith("ERROR: ")
     return line
