@@ -334,37 +334,48 @@ def collect(arguments: argparse.Namespace) -> None:
     until = time.monotonic() + 60 * arguments.minutes
     cores = os.cpu_count() or 1
     contenders = (*CONTENDERS, TENSORFLOW) if arguments.tensorflow else CONTENDERS
+    about = {
+        "loaded": arguments.load,
+        "tensorflow": arguments.tensorflow,
+        "machine": f"{platform.machine()}, {cores} CPUs",
+    }
     with tempfile.TemporaryDirectory(prefix="evidence-") as folder, busy(cores if arguments.load else 0):
         bench = Bench(Path(folder) / "project", contenders)
-        while True:
-            # In random order, so that runs that are cut short add up to an even number of each.
-            for scenario in random.sample(chosen(arguments.change), len(chosen(arguments.change))):
-                for tool in arguments.tool or TOOLS:
-                    head = bench.change(scenario)
-                    started = time.monotonic()
-                    said = TOOLS[tool](bench, head)
-                    seconds = round(time.monotonic() - started, 1)
-                    record = {
-                        "tool": tool,
-                        "change": scenario.name,
-                        "slower": scenario.is_slower,
-                        "more": None if scenario.wait else scenario.more,
-                        "loaded": arguments.load,
-                        "tensorflow": arguments.tensorflow,
-                        "red": said.red,
-                        "flagged": [kind for kind in said.flagged if kind in GENERATED or not scenario.wait],
-                        "benchmarks": len(GENERATED if scenario.wait else bench.kinds),
-                        "findings": said.findings,
-                        "seconds": seconds,
-                        "load_average": round(os.getloadavg()[0], 1),
-                        "date": datetime.now(UTC).date().isoformat(),
-                        "machine": f"{platform.machine()}, {cores} CPUs",
-                    }
-                    with arguments.file.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(record) + "\n")
-                    show(record)
-                    if time.monotonic() >= until:
-                        return
+        for scenario, tool in turns(chosen(arguments.change), arguments.tool or list(TOOLS)):
+            record = about | judged(bench, scenario, tool)
+            with arguments.file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+            show(record)
+            if time.monotonic() >= until:
+                return
+
+
+def turns(changes: list[Scenario], tools: list[str]) -> Iterator[tuple[Scenario, str]]:
+    """Yield changes without end, each with every tool; in random order, so that what is cut short is even."""
+    while True:
+        for scenario in random.sample(changes, len(changes)):
+            for tool in tools:
+                yield scenario, tool
+
+
+def judged(bench: Bench, scenario: Scenario, tool: str) -> dict[str, Any]:
+    """Let a tool judge a change, and return what it said."""
+    head = bench.change(scenario)
+    started = time.monotonic()
+    said = TOOLS[tool](bench, head)
+    return {
+        "tool": tool,
+        "change": scenario.name,
+        "slower": scenario.is_slower,
+        "more": None if scenario.wait else scenario.more,
+        "red": said.red,
+        "flagged": [kind for kind in said.flagged if kind in GENERATED or not scenario.wait],
+        "benchmarks": len(GENERATED if scenario.wait else bench.kinds),
+        "findings": said.findings,
+        "seconds": round(time.monotonic() - started, 1),
+        "load_average": round(os.getloadavg()[0], 1),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
 
 
 def chosen(names: Sequence[str] | None) -> list[Scenario]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from paceline.history.model import History, Quarantined
 
-HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
 REMOTE = re.compile(r"[\w+.-]+://|[^/]+@[^/]+:")  # an address of git, and no folder
 
 
@@ -120,7 +119,7 @@ def _configuration(here: Path) -> tuple[Any, Path]:
         except GitFailedError:
             raise PacelineError(_no_repository(here)) from None
         given = project.configuration(root)
-    named = {"html_dir": HTML} | ({} if given else {"project": root.name})
+    named = {"html_dir": project.HTML} | ({} if given else {"project": root.name})
     with _told_in_a_line():
         conf = Config.from_json(named | {"repo": "."} | given)
     conf.branches = [name for name in conf.branches if isinstance(name, str)] or [None]
