@@ -12,7 +12,7 @@ import pytest
 from histories import Maker, one_series, step
 from paceline.errors import PacelineError
 from paceline.history import check, detect, suite
-from paceline.history.check import Finding, Report
+from paceline.history.finding import Finding, Report
 from paceline.history.model import History
 from paceline.history.tracks import Selection
 from trees import commit

@@ -9,7 +9,7 @@ import pytest
 from histories import Maker, step
 from paceline.errors import PacelineError
 from paceline.history import check, known
-from paceline.history.check import Finding, Report
+from paceline.history.finding import Finding, Report
 from paceline.history.known import Known
 
 STEP = Maker(benchmarks=1, factor=step(0, 40, 1.1), noise=0.02)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from histories import Maker, step
 from paceline.history import check
-from paceline.history.check import Report
+from paceline.history.finding import Report
 from paceline.history.model import Quarantined
 from paceline.report import findings
 from trees import commit

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from paceline.commands import Commands
-    from paceline.history.check import Finding, Report
+    from paceline.history.finding import Finding, Report
     from paceline.history.model import History
 
 

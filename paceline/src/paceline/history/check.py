@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paceline.history import detect, effect, suite
+from paceline.history.finding import Difference, Finding, Report
 from paceline.history.tracks import (
     UNITS,
     Selection,
@@ -46,60 +47,6 @@ NEARBY = 4  # runs on either side whose packages and facts are compared
 GONE = 10  # runs of the suite without a benchmark, after which it counts as removed
 SHORTEST = 14  # values: the ranks of fewer cannot reach detect.ALPHA, whatever they are
 ANCHOR = 64  # values after a change, of which the first that show it give it its name
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A change of one benchmark, or of a whole suite.
-
-    `ratio` is after / before with its 95 % interval, in which infinity and 0 mean no bound. `before` is the last
-    commit that surely lies before the change, `after` the first that surely lies after it, `commits` the measured
-    ones from the first suspect to `after`, `at` the likeliest first of the new level.
-    """
-
-    id: str
-    kind: str  #: slower, faster, suite-slower or suite-faster
-    benchmark: str  #: as asv names it; "" for a whole suite
-    parameters: tuple[str, ...]
-    engine: str
-    environment: str
-    machines: tuple[str, ...]  #: hardware classes on which it happened
-    elsewhere: str | None  #: on the others: "same" if that is proved for all of them, else "unclear"; None: no others
-    ratio: float
-    low: float
-    high: float
-    before: str
-    after: str
-    at: str
-    commits: tuple[str, ...]
-    date: int  #: of `at`, milliseconds since 1970
-    state: str  #: new, known, recovered (made up for by later changes) or gone (no longer measured)
-    dependencies: tuple[Difference, ...] = ()
-    facts: tuple[Difference, ...] = ()
-    known: Known | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_alarm(self) -> bool:
-        """Whether somebody has to look at it."""
-        return self.state == "new" and self.kind.endswith("slower")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A package or fact that differs between the two sides; None where it is not there."""
-
-    name: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a check found, worst first, and what it could not judge."""
-
-    findings: tuple[Finding, ...]
-    notices: tuple[str, ...]
 
 
 def check(

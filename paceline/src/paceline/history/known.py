@@ -20,7 +20,7 @@ from paceline.errors import PacelineError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from paceline.history.check import Finding
+    from paceline.history.finding import Finding
 
 PATH = Path(".paceline/known.toml")
 HEADER = "# Changes of speed that are known and accepted: `paceline check --accept ID --reason ...` appends here.\n"

@@ -187,6 +187,7 @@ def _ours(
     about: _Project, history: History, found: store.Sound, aside: Path
 ) -> tuple[Sequence[Quarantined], Sequence[str]]:
     from paceline.history import check, known
+    from paceline.history.finding import Report
     from paceline.pages import asv_site, compare, slowdowns
     from paceline.report import findings
 
@@ -195,7 +196,7 @@ def _ours(
     try:
         report = check.check(history, accepted)
     except PacelineError as nothing:  # in a unit of which less is better
-        report = check.Report((), (str(nothing),))
+        report = Report((), (str(nothing),))
     checked = findings.document(report, ())["findings"]
     gates, bad = slowdowns.gates(about.results.parent / "aa")
     _page(about, aside, "compare", compare.data(history, found.benchmarks))

@@ -14,7 +14,7 @@ from paceline.report.annotations import command
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from paceline.history.check import Difference, Finding, Report
+    from paceline.history.finding import Difference, Finding, Report
     from paceline.history.model import Quarantined
 
 SCHEMA = 1
