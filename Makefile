@@ -33,7 +33,7 @@ torch: .venv/ready  ## add PyTorch, which the lock file leaves out (several GB o
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install 'torch==2.13.*'
 
 lock:  ## choose the newest versions anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --upgrade \
+	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-strip-extras --upgrade \
 	  --extra locked --output-file requirements.txt pyproject.toml
 
 clean:  ## remove the environment and all that was built

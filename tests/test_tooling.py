@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from tests.conftest import Git
@@ -44,7 +47,32 @@ def test_the_lock_holds_every_extra_but_pytorch() -> None:
         requirement for name, requirements in extras.items() if name != "torch" for requirement in requirements
     ]
     names = {re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in declared} - {"paceline-suite"}
-    assert names <= set(re.findall(r"^([\w.-]+)==", LOCK, re.MULTILINE))
+    assert names <= set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", LOCK, re.MULTILINE))
+
+
+def test_the_lock_names_each_extra_that_a_locked_package_asks_for() -> None:
+    # Else pip takes the newest release that has the extra, which the lock has no hash for, as soon as there is one.
+    locked = {
+        found["name"]: set((found["extras"] or "").split(","))
+        for found in re.finditer(r"^(?P<name>[\w.-]+)(?:\[(?P<extras>[\w,-]+)\])?==", LOCK, re.MULTILINE)
+    }
+    asked = {
+        (canonicalize_name(asks.name), extra)
+        for name in locked
+        for asks in _requirements_of(name)
+        for extra in asks.extras
+    }
+    assert ("coverage", "toml") in asked
+    assert not {(name, extra) for name, extra in asked if name in locked and extra not in locked[name]}
+
+
+def _requirements_of(name: str) -> list[Requirement]:
+    """Return what an installed distribution needs here without extras of its own; nothing if it is not installed."""
+    try:
+        found = map(Requirement, requires(name) or [])
+    except PackageNotFoundError:
+        return []
+    return [each for each in found if each.marker is None or each.marker.evaluate({"extra": ""})]
 
 
 @pytest.fixture
