@@ -393,4 +393,4 @@ def test_file_of_a_long_run_stays_small(measured: Project) -> None:
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     assert all(row[10][0] > KEPT == len(row[11][0]) for row in document["results"].values())
     assert path.stat().st_size < 20_000
-    assert result_file(path.read_bytes()).columns.shape == (3, 3)
+    assert result_file(path.read_bytes()).columns.shape == (5, 3)

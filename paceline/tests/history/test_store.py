@@ -116,6 +116,21 @@ def test_broken_file_is_named_and_the_rest_is_read(tmp_path: Path, content: str 
     assert alone == bad.reason or (alone is None and "in the folder of" in bad.reason)
 
 
+def test_a_file_with_nan_is_read_as_one_without(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    numbers = [float(each) for each in draw.uniform(size=50) * 10.0 ** draw.integers(-300, 300, 50)]
+    numbers += [5e-324, 0.1 + 0.2, 1.7976931348623157e308, 2**53 + 1, 2**64 + 1]
+    rows = {f"a.track_{place}": row(number) for place, number in enumerate(numbers)}
+    rows |= {"a.track_é\u2028": row(1.0)}
+    write(tmp_path / "results", {"a.json": result(1, rows), "b.json": result(2, rows | {"a.time_b": row(math.nan)})})
+    history = read(tmp_path / "results")  # NaN is no JSON, so another parser reads the second file
+    assert len(history.series) == len(rows)
+    for series in history.series:
+        first, second = series.values.tolist()
+        assert first == second
+    assert {series.values[0] for series in history.series} == {1.0, *map(float, numbers)}
+
+
 def by_name(history: History) -> dict[str, Series]:
     return {" ".join((each.key.benchmark, *each.key.parameters)): each for each in history.series}
 

@@ -82,7 +82,7 @@ def check(results: Path, finished: set[str], cache: Path) -> set[str]:
     assert found.quarantined == ()
     names = {path.name for path, _ in found.results}
     assert names >= finished
-    measured = {row[0] for _, result in found.results for row in json.loads(result.rows)}
+    measured = {row[0] for _, result in found.results for row in json.loads(result.shared.rows)}
     assert measured <= set(found.benchmarks)
     return names
 

@@ -7,14 +7,16 @@ sample; these are read as absent, and nothing else that is not a finite number i
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+import orjson
 
 from paceline.history.strict import MalformedError, commit_hash, json_object, need, shown, text
 
@@ -34,24 +36,36 @@ LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates can
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
 LISTS = frozenset({list, type(None)})
 NUMBERS = frozenset({bool, int, float, type(None)})
+TIMES = frozenset({int, float, type(None)})
+KEPT_COLUMNS = ("result", "stats_q_25", "stats_q_75", "stats_ci_99_a", "stats_ci_99_b")
 
-#: A line of a file: benchmark, values of each of its parameters, version of what is measured.
-Row: TypeAlias = "tuple[str, list[list[str]], str]"
+#: A line of a file: benchmark, values of each of its parameters, version of what is measured (None if not said), and
+#: how many results it has, one for each combination of parameters, or none if it failed.
+Row: TypeAlias = "tuple[str, list[list[str]], str | None, int]"
 
 
-@dataclass(frozen=True)
-class Result:
-    """A sound result file, in a form that is cheap to keep: JSON texts, most of which all runs share, and columns.
+class Shared(NamedTuple):
+    """JSON texts that most files of a history have in common: ten thousand runs have a few hundred."""
 
-    `columns` is `(3, n)` float64: value, lower and upper quartile of each combination of parameters of each row, in
-    `itertools.product`'s order; NaN where there is none.
-    """
-
-    about: str  #: object: commit, date, started, machine, engine, environment, dirty
+    surroundings: str  #: object: params and env_vars as asv has them, which name its graphs
     packages: str  #: object of strings
     facts: str  #: object of strings
     described: str  #: object: group and axes by benchmark
     rows: str  #: list of `Row`
+
+
+@dataclass(frozen=True)
+class Result:
+    """A sound result file, in a form that is cheap to keep.
+
+    `columns` is `(5, n)` float64: value, lower and upper quartile, lower and upper end of the 99 % interval of each
+    combination of parameters of each row, in `itertools.product`'s order. `started` is `(rows,)` float64, in
+    milliseconds since 1970. NaN where there is none.
+    """
+
+    about: str  #: object: commit, date, started, machine, engine, environment, dirty
+    shared: Shared
+    started: NDArray[np.float64]
     columns: NDArray[np.float64]
 
 
@@ -64,7 +78,8 @@ def why_unfit(about: os.stat_result) -> str | None:
 
 def combinations(row: Row) -> Iterator[tuple[str, ...]]:
     """Parameters of each value of a row, in order."""
-    return itertools.product(*row[1])
+    _, parameters, _, count = row
+    return itertools.product(*parameters) if count else iter(())
 
 
 def result_file(raw: bytes) -> Result:
@@ -89,12 +104,13 @@ def result_file(raw: bytes) -> Result:
         about |= {"engine": ours["engine"], "environment": "", "dirty": ours["dirty"]}
         packages, facts, described = ours["packages"], ours["facts"], ours["benchmarks"]
     rows, started, columns = _table(document)
+    begun = started[[count > 0 for *_, count in rows]]
+    first = int(np.nanmin(begun)) if np.isfinite(begun).any() else 0
+    surroundings = {"params": document["params"], "env_vars": document.get("env_vars", {})}
     return Result(
-        about=json.dumps({**about, "started": started}),
-        packages=json.dumps(packages),
-        facts=json.dumps(facts),
-        described=_json(described),
-        rows=json.dumps(rows),
+        about=_json({**about, "started": first}),
+        shared=Shared(*map(_json, (surroundings, packages, facts, described, rows))),
+        started=started,
         columns=columns,
     )
 
@@ -195,6 +211,8 @@ class _Table:
     def only_results(self) -> _Table:
         """Leave out what failed."""
         kept = [cell is not None for cell in self.column("result")]
+        if all(kept):
+            return self
         columns = {name: [*itertools.compress(column, kept)] for name, column in self.columns.items()}
         return _Table([*itertools.compress(self.benchmarks, kept)], columns)
 
@@ -212,30 +230,46 @@ class _Table:
         if not (LISTS.issuperset(map(type, column)) and NUMBERS.issuperset(map(type, values))):
             self.check(name, _is_list_of_numbers, "a list of numbers")
 
+    def check_times(self, name: str) -> None:
+        """Raise MalformedError for the first cell of a column that is no time."""
+        column = self.column(name)
+        if not (TIMES.issuperset(map(type, column)) and all(0 <= each < LATEST for each in filter(None, column))):
+            self.check(name, lambda cell: cell is None or _is_time(cell), "a time")
+
     def check_counts(self, name: str, due: Sequence[int]) -> None:
         """Raise MalformedError for the first cell that has not as many values as are due."""
-        counts = [many if cell is None else len(cell) for cell, many in zip(self.column(name), due, strict=True)]
+        column = self.column(name)
+        if None in column:
+            counts = [many if cell is None else len(cell) for cell, many in zip(column, due, strict=True)]
+        else:
+            counts = [*map(len, column)]
         if counts != due:
             at = next(at for at, many in enumerate(due) if counts[at] != many)
             need(False, "results: {}: {} has {} values, not {}", self.benchmarks[at], name, counts[at], due[at])
 
 
-def _table(document: Mapping[str, Any]) -> tuple[list[Row], int, NDArray[np.float64]]:
-    """Rows that have values, when the first of them was started, and the columns."""
+def _table(document: Mapping[str, Any]) -> tuple[list[Row], NDArray[np.float64], NDArray[np.float64]]:
+    """Rows, when each was started, and the columns."""
     names = document.get("result_columns")
     need(_is_list_of_texts(names), "result_columns is not a list of texts")
     unknown = [name for name in names or () if name not in COLUMNS and not name.startswith("stats_")]
     need(not unknown, "result_columns has {}, which asv does not know", unknown[:1])
     results = document.get("results")
     need(isinstance(results, dict), "results is {}, not an object", results)
-    table = _transposed(names or (), results or {}).only_results()
-    _check(table, names or ())
-    found = table.column("result")
-    versions = [version or "" for version in table.column("version")]
-    rows: list[Row] = list(zip(table.benchmarks, table.column("params"), versions, strict=True))
-    started = [int(start) for start in table.column("started_at") if start is not None]
-    columns = [_flat(table.column(name), found) for name in ("result", "stats_q_25", "stats_q_75")]
-    return rows, min(started, default=0), _floats(columns)
+    every = _transposed(names or (), results or {})
+    every.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
+    every.check_times("started_at")
+    measured = every.only_results()
+    _check(measured, names or ())
+    rows: list[Row] = [
+        (benchmark, params, version, len(found)) if found else (benchmark, [], version, 0)
+        for benchmark, params, version, found in zip(
+            every.benchmarks, every.column("params"), every.column("version"), every.column("result"), strict=True
+        )
+    ]
+    started = np.array(every.column("started_at"), dtype=np.float64)
+    found = measured.column("result")
+    return rows, started, _floats([_flat(measured.column(name), found) for name in KEPT_COLUMNS])
 
 
 def _transposed(names: Sequence[str], results: Mapping[str, Any]) -> _Table:
@@ -254,13 +288,11 @@ def _check(table: _Table, names: Sequence[str]) -> None:
     for name in numeric:
         table.check_numbers(name)
     table.check("params", _is_list_of_lists_of_texts, "a list of lists of texts")
-    table.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
-    for name in ("started_at", "duration"):
-        table.check(name, lambda cell: cell is None or _is_time(cell), "a time")
+    table.check_times("duration")
     table.check("samples", lambda cell: cell is None or isinstance(cell, list), "a list")
     due = [*map(len, table.column("result"))]
     for benchmark, params, many in zip(table.benchmarks, table.column("params"), due, strict=True):
-        combined = _product([len(each) for each in params], many)
+        combined = _product([*map(len, params)], many) if params else 1
         if combined != many:
             more = "or more " if combined > many else ""
             reason = f"results: {{}}: {{}} results for {{}} {more}combinations of parameters"
@@ -290,7 +322,7 @@ def _flat(column: Sequence[Any], like: Sequence[Any]) -> list[Any]:
 
 def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
     try:
-        found = np.array(columns, dtype=np.float64).reshape(3, -1)
+        found = np.array(columns, dtype=np.float64).reshape(len(KEPT_COLUMNS), -1)
     except OverflowError:
         raise MalformedError("results hold an integer that is too large for any measurement") from None
     need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
@@ -305,6 +337,10 @@ def _is_scalar(value: Any) -> bool:
 
 def _json(value: Any) -> str:
     """Write what is to be shown by a browser, whose JSON knows no NaN."""
+    with contextlib.suppress(TypeError):  # an integer, or a depth, that only json can write
+        written = orjson.dumps(value)
+        if b"null" not in written:  # which orjson also writes for NaN and Infinity
+            return written.decode()
     try:
         return json.dumps(value, allow_nan=False)
     except ValueError:

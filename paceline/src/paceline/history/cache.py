@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from paceline.history.asv_files import Result, result_file, why_unfit
+from paceline.history.asv_files import KEPT_COLUMNS, Result, Shared, result_file, why_unfit
 from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Raise it when `asv_files.result_file` reads the same bytes differently.
-READER = 1
+READER = 2
 RACY = 2 * 10**9  # nanoseconds; the coarsest clock of a file system in use (FAT) ticks every two seconds
 PATIENCE = 5.0  # seconds to wait for another process that writes
 #: Nothing is wrong with the file itself, so it is left alone.
@@ -44,13 +44,14 @@ CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, state TEXT, digest BLOB
 CREATE TABLE IF NOT EXISTS texts (digest BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contents (
     digest BLOB PRIMARY KEY, reason TEXT, about TEXT,
-    packages BLOB, facts BLOB, described BLOB, rows BLOB, columns BLOB, seal BLOB
+    surroundings BLOB, packages BLOB, facts BLOB, described BLOB, rows BLOB,
+    started BLOB, columns BLOB, seal BLOB
 );
 """
 
 #: A sound file, or the reason why it is not.
 Content: TypeAlias = "Result | str"
-_Row: TypeAlias = "tuple[bytes, str | None, str | None, bytes, bytes, bytes, bytes, bytes]"
+_Row: TypeAlias = "tuple[bytes | str | None, ...]"
 
 
 @dataclass
@@ -97,17 +98,10 @@ class Cache:
         return self._contents[digest]
 
     def _shared(self, content: Content) -> Content:
-        """Let equal texts be one: a history of ten thousand runs has a few hundred."""
+        """Let equal texts be one."""
         if isinstance(content, str):
             return content
-        same = self._texts.setdefault
-        return replace(
-            content,
-            packages=same(content.packages, content.packages),
-            facts=same(content.facts, content.facts),
-            described=same(content.described, content.described),
-            rows=same(content.rows, content.rows),
-        )
+        return replace(content, shared=Shared(*(self._texts.setdefault(text, text) for text in content.shared)))
 
     def save(self) -> None:
         """Keep what is new, in one transaction."""
@@ -120,7 +114,8 @@ class Cache:
         states = [(path, state, digest) for path, (state, digest) in self._new_states.items()]
         connection.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?)", texts.items())
         connection.executemany(
-            "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [(*row, _seal(row)) for row in rows]
+            "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*row, _seal(row)) for row in rows],
         )
         connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", states)
 
@@ -168,14 +163,12 @@ def _parse(raw: bytes) -> Content:
 
 
 def _row(digest: bytes, content: Content, texts: dict[bytes, str]) -> _Row:
-    """Make a row of `contents`; texts that many files share go into a table of their own."""
+    """Make a row of `contents`, without its seal; adds the texts that it shares, which have their own table."""
     if isinstance(content, str):
-        return digest, content, None, b"", b"", b"", b"", b""
-    shared = []
-    for text in (content.packages, content.facts, content.described, content.rows):
-        shared.append(_digest(text.encode()))
-        texts[shared[-1]] = text
-    return digest, None, content.about, shared[0], shared[1], shared[2], shared[3], content.columns.tobytes()
+        return digest, content, None, *[b""] * len(Shared._fields), b"", b""
+    shared = [_digest(text.encode()) for text in content.shared]
+    texts.update(zip(shared, content.shared, strict=True))
+    return digest, None, content.about, *shared, content.started.tobytes(), content.columns.tobytes()
 
 
 def _seal(row: Iterable[str | bytes | None]) -> bytes:
@@ -189,9 +182,9 @@ def _contents(rows: Iterable[tuple[Any, ...]], texts: dict[bytes, str]) -> Itera
     for *row, seal in rows:
         if _seal(row) != seal:
             continue
-        digest, reason, about, *shared, columns = row
+        digest, reason, about, *shared, started, columns = row
         if reason is not None:
             yield digest, reason
         elif sound.issuperset(shared):
-            packages, facts, described, lines = (texts[each] for each in shared)
-            yield digest, Result(about, packages, facts, described, lines, np.frombuffer(columns).reshape(3, -1))
+            lines = np.frombuffer(columns).reshape(len(KEPT_COLUMNS), -1)
+            yield digest, Result(about, Shared(*(texts[each] for each in shared)), np.frombuffer(started), lines)

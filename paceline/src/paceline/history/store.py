@@ -78,13 +78,17 @@ def sound(results: Path, cache: Path | None = None) -> Sound:
 
 
 def load(results: Path, *, repository: Path | None, branch: str | None = None, cache: Path | None = None) -> History:
-    """Read a results folder in the order of a branch's first parents; without a repository, by date of commit.
+    """Read a results folder as a `history`. `cache` is a folder. Raises PacelineError if there are no results."""
+    return history(sound(results, cache), repository=repository, branch=branch)
+
+
+def history(found: Sound, *, repository: Path | None, branch: str | None = None) -> History:
+    """Put results in the order of a branch's first parents; without a repository, by date of commit.
 
     `branch` is by default the first that asv's configuration names, or the repository's default branch. Runs of
     commits that it does not have are left out, and runs of a dirty tree have no values; `notices` tell how many.
-    `cache` is a folder. Raises PacelineError if there is no folder of results or no such branch.
+    Raises PacelineError if there is no such branch.
     """
-    found = sound(results, cache)
     notices: list[str] = []
     decode = _Decoder()
     reads = [decode.read(path, result) for path, result in found.results]
@@ -203,8 +207,8 @@ class _Decoder:
             date=about["date"],
             started=about["started"],
             machine=sys.intern(about["machine"]),
-            packages=self(result.packages),
-            facts=self(result.facts),
+            packages=self(result.shared.packages),
+            facts=self(result.shared.facts),
             dirty=about["dirty"],
             path=path,
         )
@@ -268,11 +272,11 @@ def _points(
     parts: list[tuple[NDArray[np.int64], int, NDArray[np.float64]]] = []
     for index, each in enumerate(reads):
         if not each.run.dirty:
-            same = (each.result.rows, each.run.machine, each.engine, each.environment)
+            same = (each.result.shared.rows, each.run.machine, each.engine, each.environment)
             if same not in alike:
                 numbers = [keys.setdefault(key, len(keys)) for key in _keys(each, decode)]
                 alike[same] = np.array(numbers, dtype=np.int64)
-            parts.append((alike[same], index, each.result.columns))
+            parts.append((alike[same], index, each.result.columns[:3]))
     nothing = np.empty(0, dtype=np.int64)
     runs = np.repeat(np.array([run for _, run, _ in parts], dtype=np.int64), [len(part) for part, _, _ in parts])
     return _Points(
@@ -284,10 +288,10 @@ def _points(
 
 
 def _keys(read: _Read, decode: _Decoder) -> Iterator[SeriesKey]:
-    for row in decode(read.result.rows):
-        benchmark, _, version = row
+    for row in decode(read.result.shared.rows):
+        benchmark, _, version, _ = row
         for parameters in combinations(row):
-            yield SeriesKey(benchmark, parameters, read.run.machine, read.engine, read.environment, version)
+            yield SeriesKey(benchmark, parameters, read.run.machine, read.engine, read.environment, version or "")
 
 
 def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
@@ -322,10 +326,11 @@ def _described(reads: Sequence[_Read], decode: _Decoder) -> Mapping[str, Benchma
     """Collect what the newest run that describes a benchmark says of it."""
     found: dict[str, Benchmark] = {}
     newest_first = reads[::-1]
-    for text in dict.fromkeys(each.result.described for each in newest_first):
+    for text in dict.fromkeys(each.result.shared.described for each in newest_first):
         for name, said in decode(text).items():
             found.setdefault(name, Benchmark(name, said.get("group") or "", said.get("axes") or {}))
-    for text in dict.fromkeys(each.result.rows for each in newest_first):
-        for name, *_ in decode(text):
-            found.setdefault(name, Benchmark(name))
+    for text in dict.fromkeys(each.result.shared.rows for each in newest_first):
+        for name, *_, count in decode(text):
+            if count:
+                found.setdefault(name, Benchmark(name))
     return dict(sorted(found.items()))

@@ -105,10 +105,11 @@ def _of_all_results(results: Path) -> dict[str, dict[str, Any]]:
 
     found: dict[str, dict[str, Any]] = {}
     for _, result in sound(results).results:
-        for name, params, version in json.loads(result.rows):
-            names = [f"param{number + 1}" for number in range(len(params))]
-            entry = {"name": name, "params": params, "param_names": names, "type": "time", "unit": "seconds"}
-            found[name] = {**entry, "version": version, "code": ""}
+        for name, params, version, count in json.loads(result.shared.rows):
+            if count:
+                names = [f"param{number + 1}" for number in range(len(params))]
+                entry = {"name": name, "params": params, "param_names": names, "type": "time", "unit": "seconds"}
+                found[name] = {**entry, "version": version or "", "code": ""}
     return found
 
 

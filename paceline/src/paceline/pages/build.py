@@ -145,14 +145,13 @@ def _write(
     conf = about.conf
     asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
     # A file of ours may be of a tree with uncommitted changes, which no commit has.
-    clean = [path for path, result in found.results if not json.loads(result.about)["dirty"]]
-    kept = rows.read(clean, about.cache)
+    kept = rows.of([result for _, result in found.results if not json.loads(result.about)["dirty"]])
     commits = frozenset(head["commit"] for head in kept.heads)
     conf.repo = str(_repository(about, commits))
     repo = asv_site.Repository(conf.repo, conf.repo, commits)
     site = asv_site.Site(conf, repo, described.benchmarks(found.benchmarks, kept), found.machines, kept)
     asv_site.publish(site, aside, about.cache, about.say, refit=refit)
-    history = store.load(about.results, repository=repo.folder, branch=conf.branches[0], cache=about.cache)
+    history = store.history(found, repository=repo.folder, branch=conf.branches[0])
     bad, notices = _ours(about, history, found, aside)
     return bad, (*site.notices, *notices)
 
