@@ -89,6 +89,15 @@ def classes(strata: Integers) -> Integers:
     return np.flatnonzero(np.bincount(strata))
 
 
+def median(values: Floats) -> float:
+    """Median of at least one value: np.median without the checks that cost ten times as much for a short series."""
+    middle = values.size // 2
+    if values.size % 2:
+        return float(np.partition(values, middle)[middle])
+    low, high = np.partition(values, (middle - 1, middle))[middle - 1 : middle + 1]
+    return float(low + high) / 2
+
+
 def ranks(values: Floats) -> Floats:
     """Return ranks from 1; equal values are ranked in an order drawn once, which their own order cannot influence."""
     order = np.lexsort((_drawn_order(values.size), values))
@@ -230,7 +239,7 @@ def located(panel: Panel, split: Split, margin: int | None = None) -> int:
         before, after = panel.values[: split.at][inside[: split.at]], panel.values[split.at :][inside[split.at :]]
         if before.size and after.size:
             own = panel.values[inside]
-            leaning[inside] = np.abs(own - np.median(after)) - np.abs(own - np.median(before))
+            leaning[inside] = np.abs(own - median(after)) - np.abs(own - median(before))
     n = panel.values.size
     first = MIN_SEGMENT if margin is None else max(1, split.at - margin)
     last = n - MIN_SEGMENT if margin is None else min(n - 1, split.at + margin)
@@ -311,6 +320,6 @@ def size(panel: Panel, at: int, stratum: int | None = None) -> float:
         before, after = panel.values[:at][inside[:at]], panel.values[at:][inside[at:]]
         if before.size and after.size:
             weight = before.size * after.size / (before.size + after.size)
-            total += weight * float(np.median(after) - np.median(before))
+            total += weight * (median(after) - median(before))
             weights += weight
     return total / weights if weights else 0.0

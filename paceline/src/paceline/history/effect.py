@@ -49,7 +49,7 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
     outside = math.floor(differences.size / 2 - Z_975 * widening * math.sqrt(variance))
     bounded = outside >= 1
     return Effect(
-        value=float(np.median(differences)),
+        value=detect.median(differences),
         low=float(differences[outside - 1]) if bounded else -math.inf,
         high=float(differences[-outside]) if bounded else math.inf,
     )

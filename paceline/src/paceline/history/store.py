@@ -113,7 +113,7 @@ def _runs_are(count: int) -> str:
 
 def _paths(folder: Path, bad: list[Quarantined]) -> list[Path]:
     try:
-        return sorted(folder.iterdir())
+        return sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
         bad.append(Quarantined(folder, _said(error)))
         return []
