@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from paceline.history.finding import Finding
 
 PATH = Path(".paceline/known.toml")
+MARGIN = 3  # values by which the estimated place of a known change may move
 HEADER = "# Changes of speed that are known and accepted: `paceline check --accept ID --reason ...` appends here.\n"
 
 
