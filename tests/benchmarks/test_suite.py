@@ -112,7 +112,7 @@ def test_asv_pins_what_the_lock_file_pins(root: Path) -> None:
     pins = asv_config(root)["matrix"]["req"]
     lock = (root / "requirements.txt").read_text(encoding="utf-8")
     assert {
-        name: [version] for name, version in re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE)
+        name: [version] for name, version in re.findall(r"^([\w.-]+)(?:\[.*?\])?==(\S+)", lock, re.MULTILINE)
     }.items() >= pins.items()
 
 
