@@ -191,7 +191,9 @@ def test_asv_pages_show_data(visit: Visit) -> None:
     page = visit.open("index.html#/summarylist?machine=lab&os=Linux")
     assert page.locator("#summarylist-body tbody tr").count() >= 5
     page = visit.open("index.html#/regressions")
-    page.locator("#regressions-body a", has_text=STEPS).first.hover()
+    row = page.locator("#regressions-body tr", has_text=STEPS)
+    assert row.locator(".where").inner_text() == "lab"
+    row.locator("a", has_text=STEPS).first.hover()
     page.wait_for_selector(".popover canvas")
     page = visit.open(graph_of(STEPS))
     assert page.locator("#main-graph canvas").count() == 2

@@ -123,6 +123,8 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     ),
     "regressions.js": (
         (2, "var graph_url = item[1];", f"var graph_url = {_ENCODED};"),
+        # One benchmark has as many lines as there are machines.
+        (2, ".append(benchmark_link));", ".append(benchmark_link, pacelineWhere(param_dict)));"),
         (
             2,
             "$('<a/>').attr('href', commit_url).text(commit_b)",

@@ -27,6 +27,18 @@
     };
 })();
 
+/* asv's page of regressions does not say on which machine, nor by which engine or Python, something became slower.
+   `params` are those in which graphs differ; what the name of the machine stands for is left out. */
+window.pacelineWhere = function (params) {
+    var implied = ['branch', 'arch', 'cpu', 'num_cpu', 'os', 'ram'];
+    var said = Object.keys(params).sort().filter(function (name) {
+        return implied.indexOf(name) < 0 && params[name];
+    }).map(function (name) {
+        return name === 'machine' ? params[name] : name + ' ' + params[name];
+    });
+    return said.length ? $('<div class="where"/>').text(said.join(', ')) : '';
+};
+
 /* A page opened from disk may not fetch files, but may load scripts: beside each x.json that asv's pages ask for lies
    an x.json.js that hands the same data to pacelineData. */
 (function () {
