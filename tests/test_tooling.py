@@ -87,7 +87,8 @@ def test_a_second_call_sets_up_nothing(fresh: Path) -> None:
     assert "pip install" in make("--dry-run", "test", cwd=fresh).stdout
     (fresh / ".venv").mkdir()
     (fresh / ".venv" / "ready").touch()
-    assert make("--dry-run", "test", cwd=fresh).stdout.strip() == '.venv/bin/pytest -m "not slow"'
+    (command,) = make("--dry-run", "test", cwd=fresh).stdout.splitlines()
+    assert command.startswith(".venv/bin/pytest ")
 
 
 def test_a_set_up_that_was_cut_short_is_done_again(fresh: Path) -> None:
