@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages
+from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages, progress
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PacelineError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
+        progress("")
         return INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough: `paceline ... | head`
         _print_no_more()
@@ -86,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(why: str) -> int:
+    progress("")
     print(f"ERROR: {' '.join(why.splitlines())}", file=sys.stderr)
     return WRONG_USE
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from paceline.cli import main
 from projects import Project
-from trees import commit, ours, row, write
+from trees import MACHINE, commit, ours, row, write
 
 NASTY = "test_speed.test_it[\x1b[31m%0A::error::a\nb,c:d]"
 
@@ -218,3 +218,22 @@ def test_scipy_is_not_imported(folder: Path) -> None:
     code = "import sys; from paceline.cli import main; main(['check']); assert 'scipy' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("arguments", [(), ("--machine=nowhere",)])
+def test_progress_is_wiped_before_anything_else_is_said(folder: Path, arguments: tuple[str, ...]) -> None:
+    terminal, end = os.openpty()
+    command = [sys.executable, "-m", "paceline.cli", "check", *arguments]
+    done = subprocess.run(command, stdout=end, stderr=end, check=False)
+    os.close(end)
+    shown = os.read(terminal, 100_000).decode().replace("\r\n", "\n")
+    os.close(terminal)
+    assert "\r\x1b[Kreading 0 of 41 files\r\x1b[K" in shown
+    lines = [line.rpartition("\r\x1b[K")[2] for line in shown.rstrip("\n").split("\n")]
+    if arguments:
+        assert done.returncode == 4
+        assert lines == [f"ERROR: --machine: there is no 'nowhere': these are there: {MACHINE}"]
+    else:
+        assert lines[-1] == "1 new slowdown, no improvements"
+        assert lines[0].startswith("SLOWER  ")

@@ -68,8 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.known and not arguments.accept and not file.exists():
         raise PacelineError(f"--known {file}: there is no such file: correct the name, or --accept changes into it")
     accepted = known.read(file)
-    progress("reading")
-    history = store.load(results, repository=_repository(results), branch=arguments.branch)
+    history = store.load(results, repository=_repository(results), branch=arguments.branch, progress=progress)
     selection = Selection(arguments.benchmark, arguments.machine, arguments.since)
     report = check.check(history, accepted, selection, progress)
     progress("")

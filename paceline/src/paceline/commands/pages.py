@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline.commands import progress
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     root = project.find_root(Path.cwd())
     results = arguments.results or project.results_folder(root)
     output = arguments.output or project.html_folder(root)
-    built = build.build(root, results, output, _say, refit=arguments.refit)
+    built = build.build(root, results, output, progress, refit=arguments.refit)
+    progress("")
     for each in built.quarantined:
         print(f"quarantined: {_shown(each.path)}: {each.reason}", file=sys.stderr)
     for notice in built.notices:

@@ -27,12 +27,13 @@ from paceline.history.model import Benchmark, History, Quarantined, Run, Series,
 from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
+STRIDE = 100  # files between two words of progress
 UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes", "track": "unit"}
 
 
@@ -56,7 +57,7 @@ def why_not(path: Path) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def sound(results: Path, cache: Path | None = None) -> Sound:
+def sound(results: Path, cache: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> Sound:
     """Read all files of a results folder; a broken one is quarantined. Raises PacelineError if there is no folder."""
     if not results.is_dir():
         raise PacelineError(
@@ -66,20 +67,30 @@ def sound(results: Path, cache: Path | None = None) -> Sound:
     machines: dict[str, Mapping[str, Any]] = {}
     good: list[tuple[Path, Result]] = []
     bad: list[Quarantined] = []
-    for folder in filter(Path.is_dir, _paths(results, bad)):
-        files = [path for path in _paths(folder, bad) if path.suffix == ".json"]
-        if files:
-            machine = machines[folder.name] = _machine(folder / MACHINE_FILE, bad)
-            for path in files:
-                if path.name != MACHINE_FILE:
-                    _sort(path, _of_machine(_read(path, kept), str(machine["machine"])), good, bad)
+    folders = {folder: _paths(folder, bad) for folder in filter(Path.is_dir, _paths(results, bad))}
+    paths = [path for listed in folders.values() for path in listed if path.suffix == ".json"]
+    for place, path in enumerate(paths):
+        if place % STRIDE == 0:
+            progress(f"reading {place} of {len(paths)} files")
+        folder = path.parent
+        if folder.name not in machines:
+            machines[folder.name] = _machine(folder / MACHINE_FILE, bad)
+        if path.name != MACHINE_FILE:
+            _sort(path, _of_machine(_read(path, kept), str(machines[folder.name]["machine"])), good, bad)
     kept.save()
     return Sound(machines, tuple(good), _benchmarks(results / BENCHMARKS_FILE, bad), tuple(bad))
 
 
-def load(results: Path, *, repository: Path | None, branch: str | None = None, cache: Path | None = None) -> History:
+def load(
+    results: Path,
+    *,
+    repository: Path | None,
+    branch: str | None = None,
+    cache: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> History:
     """Read a results folder as a `history`. `cache` is a folder. Raises PacelineError if there are no results."""
-    return history(sound(results, cache), repository=repository, branch=branch)
+    return history(sound(results, cache, progress), repository=repository, branch=branch)
 
 
 def history(found: Sound, *, repository: Path | None, branch: str | None = None) -> History:

@@ -250,7 +250,7 @@ def _can_be_a_folder(part: bytes) -> bool:
     return part.strip(b". ") != b"" and len(part) <= LONGEST_FOLDER
 
 
-def publish(site: Site, output: Path, cache: Path, say: Callable[[str], None], *, refit: bool = False) -> None:
+def publish(site: Site, output: Path, cache: Path, progress: Callable[[str], None], *, refit: bool = False) -> None:
     """Write asv's data to `output`. Raises PacelineError if no result belongs to the repository."""
     if not any(head["commit"] in site.revisions for head in site.rows.heads):
         raise PacelineError(
@@ -260,8 +260,8 @@ def publish(site: Site, output: Path, cache: Path, say: Callable[[str], None], *
     site.conf.html_dir = str(output)
     site.conf.show_commit_url = web(site.conf.show_commit_url)
     lines = _lines(site)
-    _detect(lines, cache, say, refit=refit)
-    say(f"writing {len(lines)} graph{'s' * (len(lines) != 1)}")
+    _detect(lines, cache, progress, refit=refit)
+    progress(f"writing {len(lines)} graph{'s' * (len(lines) != 1)}")
     lines.save(site.conf.html_dir)
     _save_summaries(lines, output)
     shown = _with_regressions(site)
@@ -395,7 +395,7 @@ def _means(numbers: Floats, group: NDArray[np.int64], count: int) -> Floats:
         return sums / np.where(counts, counts, np.nan)
 
 
-def _detect(lines: Lines, cache: Path, say: Callable[[str], None], *, refit: bool) -> None:
+def _detect(lines: Lines, cache: Path, progress: Callable[[str], None], *, refit: bool) -> None:
     names = {(path, column): json.dumps([path, column]) for path, line in lines for column in range(line.n_series)}
     series = {
         names[path, column]: (
@@ -405,7 +405,7 @@ def _detect(lines: Lines, cache: Path, say: Callable[[str], None], *, refit: boo
         for path, line in lines
         for column in range(line.n_series)
     }
-    found = steps.detect(series, cache, say, refit=refit)
+    found = steps.detect(series, cache, progress, refit=refit)
     for path, line in lines:
         line.take_steps([found[names[path, column]] for column in range(line.n_series)])
 

@@ -42,13 +42,13 @@ class _Project:
     root: Path
     results: Path
     cache: Path
-    say: Callable[[str], None]
+    progress: Callable[[str], None]
 
 
 def build(
-    here: Path, results: Path | None, output: Path | None, say: Callable[[str], None], *, refit: bool = False
+    here: Path, results: Path | None, output: Path | None, progress: Callable[[str], None], *, refit: bool = False
 ) -> Built:
-    """Build the site of the project at `here`; `say` is told what is being done.
+    """Build the site of the project at `here`; `progress` is told what is being done.
 
     `refit` detects asv's steps anew in every series. Raises PacelineError, and leaves the old site as it was.
     """
@@ -56,9 +56,8 @@ def build(
     folder = results if results is not None else project.results_folder(root)
     target = output if output is not None else root / conf.html_dir
     cache = project.root_of(folder) / project.CACHE
-    about = _Project(conf, root, folder, cache, say)
-    say(f"reading {folder}")
-    found = store.sound(folder, cache)
+    about = _Project(conf, root, folder, cache, progress)
+    found = store.sound(folder, cache, progress)
     if not found.results:
         raise PacelineError(
             f"{folder} holds no result that can be used ({len(found.quarantined)} quarantined): record some with"
@@ -150,7 +149,7 @@ def _write(
     conf.repo = str(_repository(about, commits))
     repo = asv_site.Repository(conf.repo, conf.repo, commits)
     site = asv_site.Site(conf, repo, described.benchmarks(found.benchmarks, kept), found.machines, kept)
-    asv_site.publish(site, aside, about.cache, about.say, refit=refit)
+    asv_site.publish(site, aside, about.cache, about.progress, refit=refit)
     history = store.history(found, repository=repo.folder, branch=conf.branches[0])
     bad, notices = _ours(about, history, found, aside)
     return bad, (*site.notices, *notices)
@@ -190,7 +189,7 @@ def _ours(
     from paceline.pages import asv_site, compare, slowdowns
     from paceline.report import findings
 
-    about.say("looking for slowdowns")
+    about.progress("looking for slowdowns")
     accepted = known.read(project.root_of(about.results) / known.PATH)
     try:
         report = check.check(history, accepted)

@@ -27,7 +27,7 @@ from asv import step_detect
 from paceline.pages import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Fit:
 
 
 def detect(
-    series: Mapping[str, tuple[Floats, Floats]], cache: Path, say: Callable[[str], None], *, refit: bool = False
+    series: Mapping[str, tuple[Floats, Floats]], cache: Path, progress: Callable[[str], None], *, refit: bool = False
 ) -> dict[str, list[Step]]:
     """Return the steps of each series, by its name.
 
@@ -75,9 +75,10 @@ def detect(
         (name for name, fit in kept.items() if fit is not known[name]), key=lambda name: -kept[name].builds
     )
     due += grown[: math.ceil(len(grown) / TURNS)] if not refit else []
-    if len(due) > WORTH_A_POOL:
-        say(f"detecting steps in {len(due)} series")
-    fits = kept | dict(zip(due, _in_full([series[name] for name in due]), strict=True))
+    for place, (name, fit) in enumerate(zip(due, _in_full([series[name] for name in due]), strict=True)):
+        progress(f"detecting steps: {place + 1} of {len(due)} series")
+        kept[name] = fit
+    fits = {name: kept[name] for name in series}
     if fits != known:
         _save(fits, cache / FILE)
     return {name: _steps(fits[name].ends, *series[name]) for name in series}
@@ -117,13 +118,14 @@ def _tail(y: list[float], w: list[float], gamma: float, ends: Sequence[int]) -> 
     return (*settled, *(start + end for end in merged))
 
 
-def _in_full(series: Sequence[tuple[Floats, Floats]]) -> list[Fit]:
+def _in_full(series: Sequence[tuple[Floats, Floats]]) -> Iterator[Fit]:
     if len(series) <= WORTH_A_POOL:
-        return [_full(each) for each in series]
+        yield from map(_full, series)
+        return
     context = multiprocessing.get_context("spawn")
     workers = min(multiprocessing.cpu_count(), len(series))
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        return list(pool.map(_full, series, chunksize=max(1, len(series) // (8 * workers))))
+        yield from pool.map(_full, series, chunksize=max(1, len(series) // (8 * workers)))
 
 
 def _full(series: tuple[Floats, Floats]) -> Fit:
