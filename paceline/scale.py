@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 MACHINE = "linux-x86_64-epyc-7763-zen3-4c-avx2-l3_32m-16g-hyperv"
 FIRST = 1_600_000_000_000  # milliseconds since 1970: date of the first commit; the others follow hourly
-GROWTH = (100, 400, 1600, 6400, 10_000)
+GROWTH = (100, 400, 1600, 10_000)
 MEBIBYTE = 2**20
 CONFIGURATION: dict[str, Any] = {"version": 1, "project": "scale", "repo": ".", "branches": ["main"]}
 CONFIGURATION |= {"results_dir": ".asv/results", "html_dir": ".asv/html"}
