@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from asv import step_detect
-from paceline.history import detect
+from paceline.history import detect, segments
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def slowed(panel: detect.Panel) -> detect.Panel:
 
 def by_scan(panel: detect.Panel) -> list[int]:
     """Positions at which the scan says that something became slower."""
-    return [split.at for split in detect.changes([panel])[0] if split.statistic > 0]
+    return [split.at for split in segments.changes([panel])[0] if split.statistic > 0]
 
 
 def by_asv(panel: detect.Panel) -> list[int]:
@@ -181,7 +181,7 @@ def after_every_commit(family: str, suites: int, *, together: bool) -> str:
         seen: list[set[int]] = [set() for _ in panels]
         for stop in range(COMMITS, COMMITS + YEAR + 1):
             parts = [panel.part(0, stop) for panel in panels]
-            splits = detect.changes(parts, rate=detect.FDR if together else 1.0)
+            splits = segments.changes(parts, rate=detect.FDR if together else 1.0)
             for each, found in zip(seen, splits, strict=True):
                 new = [s.at for s in found if s.statistic > 0 and all(abs(s.at - old) > AFTER for old in each)]
                 each.update(new)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from histories import Maker, one_series, step
+from histories import Factor, Maker, one_series, step
 from paceline.errors import PacelineError
 from paceline.history import check, detect, suite
 from paceline.history.finding import Finding, Report
@@ -73,6 +73,103 @@ def test_what_is_not_proved_of_a_class_is_unclear() -> None:
 
     found = only(look(Maker(machines=("zen4", "arm"), factor=factor)))
     assert (found.machines, found.elsewhere) == (("zen4",), "unclear")
+
+
+BOTH = ("arm", "zen4")
+
+
+def of_both(*steps: Factor, pause: int = 1, **more: Any) -> Maker:
+    """Return a history of two classes; zen4 is run at each `pause`th commit only."""
+
+    def factor(number: int, place: int, where: str) -> float:
+        if where == "zen4" and place % pause:
+            return math.nan
+        return math.prod(each(number, place, where) for each in steps)
+
+    return Maker(machines=BOTH, factor=factor, **more)
+
+
+def told(report: Report) -> list[tuple[str, str, tuple[str, ...], str]]:
+    return [(each.kind, each.state, each.machines, each.at) for each in report.findings]
+
+
+def test_a_slowdown_is_not_made_up_for_by_another_class() -> None:
+    report = look(of_both(step(3, 30, 1.2, "arm"), step(3, 45, 0.8, "zen4")))
+    assert told(report) == [
+        ("slower", "new", ("arm",), commit(30)),
+        ("faster", "new", ("zen4",), commit(45)),
+    ]
+
+
+def test_a_slowdown_is_made_up_for_where_it_was() -> None:
+    report = look(of_both(step(3, 40, 1.2, "arm", until=80), commits=120))
+    assert sorted(told(report)) == [
+        ("faster", "new", ("arm",), commit(80)),
+        ("slower", "recovered", ("arm",), commit(40)),
+    ]
+
+
+def test_a_larger_and_earlier_slowdown_of_a_class_that_is_run_now_and_then_is_told() -> None:
+    report = look(of_both(step(3, 60, 1.2, "arm"), step(3, 40, 1.5, "zen4"), pause=5, commits=160))
+    assert told(report) == [
+        ("slower", "new", ("zen4",), commit(40)),
+        ("slower", "new", ("arm",), commit(60)),
+    ]
+    assert report.findings[0].low < 1.5 < report.findings[0].high
+
+
+def test_sizes_that_differ_by_class_are_told_apart() -> None:
+    report = look(of_both(step(3, 30, 1.05, "arm"), step(3, 30, 1.5, "zen4")))
+    large, small = report.findings
+    assert told(report) == [
+        ("slower", "new", ("zen4",), commit(30)),
+        ("slower", "new", ("arm",), commit(30)),
+    ]
+    assert large.low < 1.5 < large.high
+    assert small.low < 1.05 < small.high
+    assert small.elsewhere == "unclear"
+    assert small.evidence["machines"]["zen4"]["verdict"] == "slower"
+    assert large.id != small.id
+
+
+def test_a_shift_of_suites_of_different_size_is_told_with_each_size_and_where_it_is_not() -> None:
+    def factor(_: int, place: int, where: str) -> float:
+        return {"arm": 1.05, "zen4": 1.8, "m1": 1.0}[where] if place >= 30 else 1.0
+
+    report = look(Maker(machines=("arm", "zen4", "m1"), factor=factor))
+    assert [(each.kind, each.machines) for each in report.findings] == [
+        ("suite-slower", ("zen4",)),
+        ("suite-slower", ("arm",)),
+    ]
+    for found, ratio in zip(report.findings, (1.8, 1.05), strict=True):
+        assert found.low < ratio < found.high
+        assert found.evidence["machines"]["m1"]["verdict"] == "same"
+
+
+def test_a_shift_of_a_suite_is_told_of_one_of_its_benchmarks() -> None:
+    maker = Maker(factor=lambda _, place, __: 1.2 if place >= 30 else 1.0)
+    found = only(look(maker, benchmark="test_1$"))
+    assert (found.kind, found.is_alarm) == ("suite-slower", True)
+
+
+@pytest.mark.parametrize("field", ["engine", "environment", "machine"])
+def test_a_series_that_another_took_the_place_of_makes_no_alarm_for_ever(field: str) -> None:
+    """What was measured until commit 60 goes on by another engine, in another environment, or on another class."""
+    maker = Maker(commits=160, factor=step(3, 30, 1.3))
+    history = maker.history()
+    series = []
+    for each in history.series:
+        old = replace(each, runs=each.runs[:60], values=each.values[:60])
+        changed: dict[str, Any] = {field: "other"}
+        new = replace(each, runs=each.runs[60:], values=each.values[60:], key=replace(each.key, **changed))
+        series += [old, new]
+    report = check.check(replace(history, series=tuple(series)))
+    assert [(each.kind, each.state) for each in report.findings] == [("slower", "gone")]
+
+
+def test_a_class_that_is_run_now_and_then_is_not_given_up() -> None:
+    report = look(of_both(step(3, 80, 1.3, "zen4"), pause=7, commits=159))
+    assert told(report)[0][:3] == ("slower", "new", ("zen4",))
 
 
 def test_odd_runs_raise_no_alarm_and_are_told() -> None:

@@ -109,25 +109,6 @@ def test_classes_together_see_what_each_by_itself_does_not() -> None:
     assert together >= alone + 10
 
 
-def test_one_class_alone_is_seen() -> None:
-    rng = np.random.default_rng(5)
-    panel = same_commits(rng)
-    values = panel.values + 9.0 * ((panel.commits >= 15) & (panel.strata == 1))
-    splits = detect.changes([detect.Panel(values, panel.strata, panel.commits)])[0]
-    assert [split.stratum for split in splits] == [1]
-    assert panel.commits[splits[0].at] == 15
-    assert panel.strata[splits[0].at] == 0, "a commit is not torn apart"
-
-
-def test_a_class_that_is_run_now_and_then_is_slow_from_its_own_run_on() -> None:
-    rng = np.random.default_rng(15)
-    commits = np.arange(120)
-    strata = (commits % 3 == 0).astype(np.int64)
-    values = rng.normal(0, 0.01, 120) + 0.5 * ((commits >= 62) & (strata == 1))
-    (split,) = detect.changes([detect.Panel(values, strata, commits)])[0]
-    assert (split.at, split.stratum) == (63, 1)
-
-
 def test_steps_are_found_in_order_and_small_ones_left_out() -> None:
     rng = np.random.default_rng(6)
     levels = np.repeat([0.0, 0.2, 0.21, 0.05], 40)

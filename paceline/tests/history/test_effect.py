@@ -79,11 +79,3 @@ def test_classes_share_one_shift_whatever_their_levels() -> None:
     assert measured is not None
     assert measured.low < 0.1 < measured.high
     assert measured.high - measured.low < 0.02
-
-
-def test_where_one_class_tells_the_others_commits_between_are_suspects() -> None:
-    commits = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 6, 7, 7, 8, 8, 9, 9])
-    strata = np.array([0, 1] * 4 + [0, 0] + [0, 1] * 4)
-    panel = detect.Panel(1.0 * ((commits > 5) & (strata == 1)) + 0.001 * np.arange(18), strata, commits)
-    early, late = effect.whereabouts(panel, 10, 1)
-    assert [int(commits[each]) for each in (early, late)] == [4, 6]

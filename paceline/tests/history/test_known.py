@@ -65,6 +65,33 @@ def test_a_second_slowdown_is_new(path: Path, at: int) -> None:
     assert int(new.at[:8], 16) == pytest.approx(at, abs=3)
 
 
+ARM = Maker(machines=("arm", "zen4"), benchmarks=1, factor=step(0, 40, 1.2, "arm"), commits=80)
+
+
+@pytest.mark.parametrize("at", [30, 40, 42, 60])
+def test_an_entry_of_one_class_silences_no_other(path: Path, at: int) -> None:
+    entries = accepted(ARM, path)
+    assert entries[0].machines == ("arm",)
+
+    def factor(number: int, place: int, where: str) -> float:
+        return ARM.factor(number, place, where) * step(0, at, 1.3, "zen4")(number, place, where)
+
+    report = check.check(replace(ARM, factor=factor).history(), entries)
+    assert [(each.state, each.machines) for each in report.findings] == [("new", ("zen4",)), ("known", ("arm",))]
+    assert report.findings[1].low < 1.2 < report.findings[1].high
+
+
+@pytest.mark.parametrize("machine", ["arm", None])
+def test_a_change_that_grew_on_one_class_is_new_whatever_the_other_says(path: Path, machine: str | None) -> None:
+    entries = accepted(replace(ARM, factor=step(0, 40, 1.2, machine)), path)
+
+    def factor(number: int, place: int, where: str) -> float:
+        return step(0, 40, 2.4 if where == "arm" else 1.2, machine)(number, place, where)
+
+    report = check.check(replace(ARM, factor=factor).history(), entries)
+    assert next(each.machines for each in report.findings if each.is_alarm) == ("arm",)
+
+
 def test_a_larger_change_at_the_same_place_is_new(path: Path) -> None:
     entries = accepted(STEP, path)
     larger = replace(STEP, factor=step(0, 40, 1.3))

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.history import detect, effect
+from paceline.history import detect, effect, segments
 from paceline.history.finding import Difference, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from paceline.history.effect import Effect
     from paceline.history.known import Known
     from paceline.history.model import Run
+    from paceline.history.segments import Change
     from paceline.history.tracks import Track
 
     Integers = NDArray[np.int64]
@@ -35,47 +36,56 @@ def sides(panel: detect.Panel, stop: int, start: int) -> list[tuple[detect.Float
 
 
 def findings_of(
-    runs: Sequence[Run], track: Track, changes: Sequence[tuple[detect.Split, Known | None]], *, gone: bool
+    runs: Sequence[Run], track: Track, changes: Sequence[tuple[Change, Known | None]], gone: Collection[int] = ()
 ) -> list[Finding]:
-    """Return a finding for each change of a track; the changes are in the order of their positions."""
-    edges = [0, *(split.at for split, _ in changes), track.runs.size]
-    sizes = [
-        detect.size(track.panel.part(edges[i], edges[i + 2]), edges[i + 1] - edges[i], split.stratum)
-        for i, (split, _) in enumerate(changes)
+    """Return a finding for each change of a track, in the order of their positions.
+
+    `gone` are the hardware classes, by number, on which the benchmark is no longer measured.
+    """
+    every = [change for change, _ in changes]
+    findings = [_finding(runs, track, every, change, entry) for change, entry in changes]
+    # A change counts for the classes that it is told of: those in which it was found, and that it is not denied of.
+    spread = [
+        replace(change, strata=tuple(map(track.machines.index, finding.machines)))
+        for change, finding in zip(every, findings, strict=True)
     ]
-    findings = []
-    for i, (split, entry) in enumerate(changes):
-        finding = _finding(runs, track, split, (edges[i], edges[i + 2]), entry)
-        upward = finding.kind.endswith("slower")
-        left = sum(sizes[i:]) * (1 if upward else -1)
-        if entry is not None:
-            state = "known"
-        elif gone:
-            state = "gone"
-        else:
-            state = "new" if left >= detect.MIN_SIZE else "recovered"
-        findings.append(replace(finding, state=state))
-    return findings
+    return [
+        finding if finding.known else replace(finding, state=_state(track, spread, place, finding.kind, gone))
+        for place, finding in enumerate(findings)
+    ]
+
+
+def _state(track: Track, changes: Sequence[Change], place: int, kind: str, gone: Collection[int]) -> str:
+    """Return what has become of a change, by the classes on which it happened."""
+    still = [stratum for stratum in changes[place].strata if stratum not in gone]
+    if not still:
+        return "gone"
+    sign = 1 if kind.endswith("slower") else -1
+    left = (sign * segments.remaining(track.panel, changes, changes[place], stratum) for stratum in still)
+    return "new" if max(left) >= detect.MIN_SIZE else "recovered"
 
 
 def _finding(
-    runs: Sequence[Run], track: Track, split: detect.Split, around: tuple[int, int], entry: Known | None
+    runs: Sequence[Run], track: Track, changes: Sequence[Change], change: Change, entry: Known | None
 ) -> Finding:
-    start, stop = around
-    part = track.panel.part(start, stop)
-    early, late = effect.whereabouts(part, split.at - start, split.stratum)
-    per_machine = _per_machine(track, part, split.at - start, early, late)
-    shifted = detect.size(part, split.at - start, split.stratum)
+    near = segments.around(track.panel, changes, change)
+    part = track.panel.take(near)
+    own = near[np.isin(part.strata, change.strata)]  # where it was found
+    own_at = int(np.searchsorted(own, change.at))
+    early, late = segments.whereabouts(track.panel, changes, change)
+    place = _Place(*(int(np.searchsorted(near, position)) for position in (change.at, early, late)))
+    per_machine = _per_machine(track, part, place)
+    shifted = detect.size(track.panel.take(own), own_at)
     kind = "slower" if shifted > 0 else "faster"
-    moved = _where(per_machine, kind, None if split.stratum is None else track.machines[split.stratum])
-    strata = [number for number, machine in enumerate(track.machines) if machine in moved]
-    size = _effect(part, split.at - start, early, late, strata) or effect.Effect(shifted, -math.inf, math.inf)
-    commits = _commits(runs, track.runs[start + early : start + late + 1])
-    first = int(np.searchsorted(track.panel.commits, track.panel.commits[start + early]))
-    before, after = _nearby(runs, track, strata, first, start + late)
-    best = runs[int(track.runs[split.at])]
+    moved = _where(track, per_machine, kind, change, _told_apart(changes, change, early, late))
+    strata = [track.machines.index(machine) for machine in moved]
+    size = _effect(part, place, strata) or effect.Effect(shifted, -math.inf, math.inf)
+    commits = _commits(runs, track.runs[early : late + 1])
+    first = track.panel.first_of(int(track.panel.commits[early]))
+    before, after = _nearby(runs, track, strata, first, late)
+    best = runs[int(track.runs[change.at])]
     return Finding(
-        id=_id(track, _anchor(track, start, split), runs),
+        id=_id(track, own[_anchor(track.panel.take(own), own_at, change.statistic)], runs),
         kind=kind,
         benchmark=track.benchmark,
         parameters=track.parameters,
@@ -91,15 +101,15 @@ def _finding(
         at=best.commit,
         commits=commits,
         date=best.date,
-        state="new",
+        state="new" if entry is None else "known",
         dependencies=_differences([run.packages for run in before], [run.packages for run in after]),
         facts=_differences([run.facts for run in before], [run.facts for run in after]),
         known=entry,
         evidence={
-            "p": None if math.isnan(split.p) else split.p,
-            "statistic": round(split.statistic, 3),
-            "values_before": int(split.at - start),
-            "values_after": int(stop - split.at),
+            "p": None if math.isnan(change.p) else change.p,
+            "statistic": round(change.statistic, 3),
+            "values_before": own_at,
+            "values_after": own.size - own_at,
             "unit": track.unit,
             "version": track.version,
             "machines": {name: _described(verdict, one) for name, (verdict, one) in per_machine.items()},
@@ -120,24 +130,31 @@ def _described(verdict: str, one: Effect | None) -> dict[str, Any]:
     return {"verdict": verdict, "ratio": round(ratio(one.value), 4), **known}
 
 
-def _effect(part: detect.Panel, at: int, early: int, late: int, strata: Sequence[int]) -> Effect | None:
+@dataclass(frozen=True)
+class _Place:
+    """Where a change lies among the values that tell of it: the best position, the first and the last possible."""
+
+    at: int
+    early: int
+    late: int
+
+
+def _effect(part: detect.Panel, place: _Place, strata: Sequence[int]) -> Effect | None:
     """Size on some classes, from the values that surely lie before or after; from all if those are too few."""
     chosen = np.isin(part.strata, strata)
-    kept = detect.Panel(part.values[chosen], part.strata[chosen], part.commits[chosen])
+    kept = part.take(np.flatnonzero(chosen))
     count = np.concatenate([[0], np.cumsum(chosen)])
-    stop, start = int(count[early]), int(count[late])
+    stop, start = int(count[place.early]), int(count[place.late])
     if min(stop, kept.values.size - start) < detect.MIN_SEGMENT:
-        stop = start = int(count[at])
+        stop = start = int(count[place.at])
     return effect.shift(sides(kept, stop, start))
 
 
-def _per_machine(
-    track: Track, part: detect.Panel, at: int, early: int, late: int
-) -> dict[str, tuple[str, Effect | None]]:
+def _per_machine(track: Track, part: detect.Panel, place: _Place) -> dict[str, tuple[str, Effect | None]]:
     """Return what happened on each hardware class: slower, faster, same (proved), or unclear."""
     result: dict[str, tuple[str, Effect | None]] = {}
     for stratum, machine in enumerate(track.machines):
-        one = _effect(part, at, early, late, [stratum])
+        one = _effect(part, place, [stratum])
         verdict = "unclear"
         if one is not None and one.low > 0:
             verdict = "slower"
@@ -149,18 +166,36 @@ def _per_machine(
     return result
 
 
-def _where(per_machine: Mapping[str, tuple[str, Effect | None]], kind: str, alone: str | None) -> list[str]:
+def _told_apart(changes: Iterable[Change], change: Change, early: int, late: int) -> set[int]:
+    """Return the classes on which another change lies at the same place, which is a finding of its own."""
+    others = (other.strata for other in changes if other is not change and early <= other.at <= late)
+    return set[int]().union(*others) - set(change.strata)
+
+
+def _where(
+    track: Track,
+    per_machine: Mapping[str, tuple[str, Effect | None]],
+    kind: str,
+    change: Change,
+    told_apart: Collection[int],
+) -> list[str]:
     """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it.
 
-    `alone` is the class whose own scan saw it: it counts as well where values are too few to bound the size.
+    A class whose own scan saw it counts as well where values are too few to bound the size.
     """
+    names = [machine for stratum, machine in enumerate(track.machines) if stratum not in told_apart]
+    alone = {track.machines[stratum] for stratum in change.alone}
     moved = [
         machine
-        for machine, (verdict, size) in per_machine.items()
-        if verdict == kind or (machine == alone and (size is None or math.isinf(size.low) or math.isinf(size.high)))
+        for machine in names
+        if per_machine[machine][0] == kind or (machine in alone and not _is_bounded(per_machine[machine][1]))
     ]
-    unclear = [machine for machine, (verdict, _) in per_machine.items() if verdict == "unclear"]
-    return moved or unclear or list(per_machine)
+    unclear = [machine for machine in names if per_machine[machine][0] == "unclear"]
+    return moved or unclear or names
+
+
+def _is_bounded(size: Effect | None) -> bool:
+    return size is not None and math.isfinite(size.low) and math.isfinite(size.high)
 
 
 def _elsewhere(per_machine: Mapping[str, tuple[str, Effect | None]], moved: Sequence[str]) -> str | None:
@@ -197,17 +232,17 @@ def _differences(before: Sequence[Mapping[str, str]], after: Sequence[Mapping[st
     return tuple(found)
 
 
-def _anchor(track: Track, start: int, split: detect.Split) -> int:
+def _anchor(panel: detect.Panel, at: int, statistic: float) -> int:
     """Return the position at which the change was first seen, which later runs do not move."""
-    start = max(start, split.at - ANCHOR)
-    for stop in range(split.at + detect.MIN_SEGMENT, min(track.runs.size, split.at + ANCHOR) + 1):
-        seen = detect.scan(track.panel.part(start, stop))
-        if seen.p <= detect.ALPHA and seen.statistic * split.statistic >= 0:
+    start = max(0, at - ANCHOR)
+    for stop in range(at + detect.MIN_SEGMENT, min(panel.values.size, at + ANCHOR) + 1):
+        seen = detect.scan(panel.part(start, stop))
+        if seen.p <= detect.ALPHA and seen.statistic * statistic >= 0:
             return start + seen.at
-    return split.at
+    return at
 
 
-def _id(track: Track, anchor: int, runs: Sequence[Run]) -> str:
+def _id(track: Track, anchor: np.int64, runs: Sequence[Run]) -> str:
     commit = runs[int(track.runs[anchor])].commit
     text = "\0".join([track.benchmark, *track.parameters, track.engine, track.environment, commit])
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]

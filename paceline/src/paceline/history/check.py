@@ -6,6 +6,7 @@ only what came after it is scanned, so it loosens no bar for the next change.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
 from dataclasses import replace
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.history import change, detect, effect, suite, suite_shifts
+from paceline.history import change, detect, effect, segments, suite, suite_shifts
 from paceline.history.finding import Report
 from paceline.history.known import MARGIN
+from paceline.history.segments import Change
 from paceline.history.tracks import (
     UNITS,
     Selection,
@@ -31,10 +33,14 @@ from paceline.history.tracks import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from paceline.history.finding import Finding
     from paceline.history.known import Known
     from paceline.history.model import History, Run
-    from paceline.history.tracks import Ordinals, Suites, Track
+    from paceline.history.tracks import Group, Ordinals, Suites, Track
+
+    Integers = NDArray[np.int64]
 
 AROUND = 30  # values on either side that tell where a known change lies now
 GONE = 10  # runs of the suite without a benchmark, after which it counts as removed
@@ -58,13 +64,25 @@ def check(
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
     findings = _benchmarks(history.runs, tracks, suites, known, ordinals)
-    if wanted.benchmark is None:
-        findings += suite_shifts.findings_of(history.runs, suites, known, ordinals)
+    touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
+    findings += suite_shifts.findings_of(history.runs, suites, touched, known, ordinals)
     chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.known or _is_borne_out(each))]
+    chosen = _told_apart(sorted(chosen, key=_worst_first))
     notices = _notices(history, suites, known, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
         notices = (*notices, f"no series has {SHORTEST} values yet: nothing can be found before")
-    return Report(tuple(sorted(chosen, key=_worst_first)), notices)
+    return Report(tuple(chosen), notices)
+
+
+def _told_apart(findings: Iterable[Finding]) -> list[Finding]:
+    """Give changes of one place, of different hardware classes, ids of their own; the first keeps the plain one."""
+    seen: dict[str, Finding] = {}
+    for finding in findings:
+        name = finding.id
+        while name in seen:
+            name = hashlib.sha256("\0".join([name, *finding.machines]).encode(errors="replace")).hexdigest()[:12]
+        seen[name] = replace(finding, id=name)
+    return list(seen.values())
 
 
 def _is_borne_out(finding: Finding) -> bool:
@@ -91,66 +109,96 @@ def _benchmarks(
     runs: Sequence[Run], tracks: Sequence[Track], suites: Suites, known: Sequence[Known], ordinals: Ordinals
 ) -> list[Finding]:
     accepted = [_accepted(track, known, ordinals) for track in tracks]
-    starts = [max((at for at, _ in entries), default=0) for entries in accepted]
-    parts = [track.panel.part(start, track.runs.size) for track, start in zip(tracks, starts, strict=True)]
-    latest = _latest(tracks)
+    open_ends = [_after(track, entries) for track, entries in zip(tracks, accepted, strict=True)]
+    parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
+    latest, recent = _latest(tracks), _recent(suites, runs, ordinals)
     findings = []
-    for track, entries, start, splits in zip(tracks, accepted, starts, detect.changes(parts), strict=True):
-        found: list[tuple[detect.Split, Known | None]] = [
-            (replace(split, at=start + split.at), None) for split in splits
-        ]
-        old = [(detect.Split(at, 0.0, math.nan), entry) for at, entry in entries]
-        changes = sorted([*old, *found], key=lambda change: change[0].at)
-        gone = _is_gone(track, suites, runs, ordinals, latest)
-        findings += change.findings_of(runs, track, changes, gone=gone)
+    for track, old, positions, found in zip(tracks, accepted, open_ends, segments.changes(parts), strict=True):
+        new: list[tuple[Change, Known | None]] = [(replace(each, at=int(positions[each.at])), None) for each in found]
+        changes = sorted([*old, *new], key=lambda each: each[0].at)
+        if changes:
+            findings += change.findings_of(runs, track, changes, _gone(track, recent, latest))
     return findings
 
 
+def _after(track: Track, accepted: Iterable[tuple[Change, Known]]) -> Integers:
+    """Return the positions that are scanned: of each hardware class, those from its last known change on."""
+    starts = np.zeros(len(track.machines), dtype=np.int64)
+    for known, _ in accepted:
+        starts[list(known.strata)] = np.maximum(starts[list(known.strata)], known.at)
+    return np.flatnonzero(np.arange(track.runs.size) >= starts[track.panel.strata])
+
+
 def _latest(tracks: Iterable[Track]) -> dict[tuple[object, ...], int]:
-    """Place of the last commit at which a benchmark was measured, in whatever version."""
+    """Place of the last commit at which a benchmark was measured on a hardware class, in whatever version."""
     latest: dict[tuple[object, ...], int] = defaultdict(int)
     for track in tracks:
-        if track.runs.size:
-            latest[track.name] = max(latest[track.name], int(track.panel.commits[-1]))
+        for stratum in detect.classes(track.panel.strata):
+            last = int(track.panel.commits[track.panel.of([stratum])[-1]])
+            name = (*track.name, track.machines[stratum])
+            latest[name] = max(latest[name], last)
     return latest
 
 
-def _is_gone(
-    track: Track, suites: Suites, runs: Sequence[Run], ordinals: Ordinals, latest: Mapping[tuple[object, ...], int]
-) -> bool:
-    """Whether a benchmark was removed, or its problem was replaced by another version."""
-    if not track.runs.size:
-        return True
-    last = int(track.panel.commits[-1])
-    if last < latest[track.name]:
-        return True
-    groups = ((machine, track.engine, track.environment) for machine in track.machines)
-    later = (
-        sum(ordinals[runs[int(run)].commit] > last for run in one.runs[~one.odd][-GONE:])
-        for one in (suites[group] for group in groups if group in suites)
-    )
-    return max(later, default=0) >= GONE
+def _recent(suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> dict[Group, Integers]:
+    """Return the places of the last usual runs of each group; none of one that was given up.
+
+    That is a hardware class, an engine or an environment that has not been run for many times as long as it used to
+    pause.
+    """
+    found = {}
+    for group, one in suites.items():
+        places = np.array([ordinals[runs[int(run)].commit] for run in one.runs], dtype=np.int64)
+        pause = max(1.0, float(np.median(np.diff(places)))) if places.size > 1 else 1.0
+        given_up = len(ordinals) - 1 - int(places[-1]) > GONE * pause
+        found[group] = places[~one.odd][-GONE:] if not given_up else places[:0]
+    return found
 
 
-def _accepted(track: Track, known: Iterable[Known], ordinals: Ordinals) -> list[tuple[int, Known]]:
-    """Return where in a track the known changes lie today, by position; those that it shows no more are left out."""
-    entries = [
-        (ordinals[entry.commit], entry)
-        for entry in known
-        if (entry.benchmark, entry.parameters, entry.engine, entry.environment) == track.name
-        and entry.commit in ordinals
-    ]
-    found: dict[int, Known] = {}
-    for place, entry in sorted(entries, key=lambda each: each[0]):
-        guess = int(np.searchsorted(track.panel.commits, place))
-        if not 0 < guess < track.runs.size:
-            continue
-        start, stop = _undisturbed(track.panel, guess)
-        near = track.panel.part(start, stop)
-        at = detect.located(near, detect.Split(guess - start, 0.0, 1.0), MARGIN)
-        if start + at not in found and _is_same(near, at, entry):
-            found[start + at] = entry
-    return sorted(found.items())
+def _gone(track: Track, recent: Mapping[Group, Integers], latest: Mapping[tuple[object, ...], int]) -> set[int]:
+    """Return the hardware classes, by number, on which a benchmark is no longer measured.
+
+    It was removed, or its problem was replaced by another version; or its whole group was given up.
+    """
+    gone = set()
+    for stratum, machine in enumerate(track.machines):
+        mine = track.panel.of([stratum])
+        last = int(track.panel.commits[mine[-1]]) if mine.size else -1
+        places = recent.get((machine, track.engine, track.environment))
+        left_out = places is not None and (not places.size or int((places > last).sum()) >= GONE)
+        if left_out or last < latest[*track.name, machine]:
+            gone.add(stratum)
+    return gone
+
+
+def _accepted(track: Track, known: Iterable[Known], ordinals: Ordinals) -> list[tuple[Change, Known]]:
+    """Return the known changes where they lie in a track today; those that it shows no more are left out.
+
+    An entry speaks of the hardware classes that it names, and of no other.
+    """
+    found: dict[tuple[int, tuple[int, ...]], Known] = {}
+    for entry in sorted(known, key=lambda each: ordinals.get(each.commit, -1)):
+        strata = tuple(
+            stratum
+            for stratum in map(int, detect.classes(track.panel.strata))
+            if track.machines[stratum] in entry.machines
+        )
+        if entry.name == track.name and entry.commit in ordinals and strata:
+            own = track.panel.take(track.panel.of(strata))
+            at = _whereabouts(own, own.first_of(ordinals[entry.commit]), entry)
+            if at is not None:
+                found.setdefault((track.panel.first_of(int(own.commits[at])), strata), entry)
+    return [(Change(at, strata, 0.0, math.nan, strata), entry) for (at, strata), entry in sorted(found.items())]
+
+
+def _whereabouts(panel: detect.Panel, guess: int, entry: Known) -> int | None:
+    """Return the position of a known change near a guess; None if it is not there, or not the same any more."""
+    if not 0 < guess < panel.values.size:
+        return None
+    start, stop = _undisturbed(panel, guess)
+    near = panel.part(start, stop)
+    at = detect.located(near, detect.Split(guess - start, 0.0, 1.0), MARGIN)
+    return start + at if _is_same(near, at, entry) else None
 
 
 def _undisturbed(panel: detect.Panel, guess: int) -> tuple[int, int]:
@@ -165,12 +213,14 @@ def _undisturbed(panel: detect.Panel, guess: int) -> tuple[int, int]:
 
 
 def _is_same(near: detect.Panel, at: int, entry: Known) -> bool:
-    """Whether the change at a position is the accepted one: in its direction, and not provably larger."""
+    """Whether the change at a position is the accepted one: in its direction, and on no class provably larger."""
     sign = 1 if entry.kind.endswith("slower") else -1
-    measured = effect.shift(change.sides(near, at, at))
-    if measured is None or sign * measured.value <= 0:
+    pairs = change.sides(near, at, at)
+    whole = effect.shift(pairs)
+    if whole is None or sign * whole.value <= 0:
         return False
-    least = measured.low if sign > 0 else -measured.high
+    each = [measured for pair in pairs if (measured := effect.shift([pair])) is not None]
+    least = max(measured.low if sign > 0 else -measured.high for measured in each)
     return least <= abs(math.log(entry.ratio)) + detect.MIN_SIZE
 
 

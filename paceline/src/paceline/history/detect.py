@@ -65,6 +65,20 @@ class Panel:
         """Return the values at the positions from `start` up to, not including, `stop`."""
         return Panel(self.values[start:stop], self.strata[start:stop], self.commits[start:stop])
 
+    def take(self, positions: Integers) -> Panel:
+        """Return the values at these positions, which ascend."""
+        return Panel(self.values[positions], self.strata[positions], self.commits[positions])
+
+    def of(self, strata: Iterable[int]) -> Integers:
+        """Return the positions of some classes."""
+        wanted = np.zeros(int(self.strata.max(initial=-1)) + 1, dtype=bool)
+        wanted[[stratum for stratum in strata if stratum < wanted.size]] = True
+        return np.flatnonzero(wanted[self.strata])
+
+    def first_of(self, commit: int) -> int:
+        """Return the position of the first value of a commit, or of the next that has one."""
+        return int(np.searchsorted(self.commits, commit))
+
 
 def one_class(values: Floats) -> Panel:
     """Return the panel of values of one hardware class, one for each commit."""
@@ -78,7 +92,6 @@ class Split:
     at: int
     statistic: float  #: Z at the split: positive if the later values are larger
     p: float  #: chance of a T as large if nothing changed
-    stratum: int | None = None  #: the class that shows it best by itself; None: all of them together
 
 
 NOTHING = Split(0, 0.0, 1.0)
@@ -138,30 +151,18 @@ def curve(panel: Panel) -> Floats:
 
 
 def scan(panel: Panel) -> Split:
-    """Return the split with the smallest p: of all classes together, or of one by itself.
+    """Return the split with the smallest p, of all classes together.
 
-    With C > 1 classes, half of the level belongs to the scan of all together and half to those of single ones. The
-    law of the former depends on how the classes take turns. Classes that follow one another are the worst case, C
-    scans in one; hence its p is multiplied by C as well.
+    Its law depends on how the classes take turns. Classes that follow one another are the worst case, as many scans
+    in one; hence p is multiplied by their number.
     """
-    present = classes(panel.strata)
-    splits = [_scan(panel)]
-    for stratum in present if present.size > 1 else ():
-        positions = np.flatnonzero(panel.strata == stratum)
-        alone = _scan(Panel(panel.values[positions], panel.strata[positions], panel.commits[positions]))
-        if alone.p < 1:
-            at = int(np.searchsorted(panel.commits, panel.commits[positions[alone.at]]))
-            splits.append(replace(alone, at=at, stratum=int(stratum)))
-    best = min(splits, key=lambda split: split.p)
-    tried = 2 * present.size if present.size > 1 else 1
-    return replace(best, p=min(1.0, tried * best.p))
-
-
-def _scan(panel: Panel) -> Split:
     z = curve(panel)
     best = int(np.abs(z).argmax())
     statistic = float(z[best])
-    return Split(best, statistic, p_value(abs(statistic), panel.values.size)) if statistic else NOTHING
+    if not statistic:
+        return NOTHING
+    p = p_value(abs(statistic), panel.values.size)
+    return Split(best, statistic, min(1.0, classes(panel.strata).size * p))
 
 
 @cache
@@ -203,16 +204,20 @@ def false_discovery_limit(p_values: Iterable[float], rate: float) -> float:
     return float(ordered[passed][-1]) if passed.any() else 0.0
 
 
-def changes(panels: Sequence[Panel], alpha: float = ALPHA, rate: float = FDR) -> list[list[Split]]:
+def changes(
+    panels: Sequence[Panel], alpha: float = ALPHA, rate: float = FDR, looks: Sequence[int] | None = None
+) -> list[list[Split]]:
     """Return the splits of each panel, by position: binary segmentation of all panels at once (Vostrikova 1981).
 
     A part is split if its p is at most `alpha` and survives Benjamini and Hochberg's procedure among all parts of
-    its generation; only then are its two sides scanned, as the next generation (Yekutieli 2008).
+    its generation; only then are its two sides scanned, as the next generation (Yekutieli 2008). `looks` are the
+    numbers of scans among which each panel's is one (Bonferroni); 1 if not given.
     """
+    looks = looks or [1] * len(panels)
     found: list[list[Split]] = [[] for _ in panels]
     parts = [(number, 0, panel.values.size) for number, panel in enumerate(panels)]
     while parts := [part for part in parts if part[2] - part[1] >= 2 * MIN_SEGMENT]:
-        splits = [scan(panels[number].part(start, stop)) for number, start, stop in parts]
+        splits = [_counted(scan(panels[number].part(start, stop)), looks[number]) for number, start, stop in parts]
         limit = min(alpha, false_discovery_limit((split.p for split in splits), rate))
         sides = []
         for (number, start, stop), split in zip(parts, splits, strict=True):
@@ -227,6 +232,10 @@ def changes(panels: Sequence[Panel], alpha: float = ALPHA, rate: float = FDR) ->
     ]
 
 
+def _counted(split: Split, looks: int) -> Split:
+    return replace(split, p=min(1.0, looks * split.p))
+
+
 def located(panel: Panel, split: Split, margin: int | None = None) -> int:
     """Return where a change lies, given that it is near a split; at most `margin` positions from it.
 
@@ -234,7 +243,7 @@ def located(panel: Panel, split: Split, margin: int | None = None) -> int:
     counts for the nearer one: the position with the least sum of absolute deviations (Bai 1995).
     """
     leaning = np.zeros(panel.values.size)  # how much better the old level fits
-    for stratum in classes(panel.strata) if split.stratum is None else [split.stratum]:
+    for stratum in classes(panel.strata):
         inside = panel.strata == stratum
         before, after = panel.values[: split.at][inside[: split.at]], panel.values[split.at :][inside[split.at :]]
         if before.size and after.size:
@@ -255,10 +264,7 @@ def _pruned(panel: Panel, splits: list[Split]) -> list[Split]:
     """Leave out, smallest first, the splits between levels that are nearly equal."""
     while splits:
         edges = [0, *(split.at for split in splits), panel.values.size]
-        sizes = [
-            abs(size(panel.part(edges[i], edges[i + 2]), edges[i + 1] - edges[i], split.stratum))
-            for i, split in enumerate(splits)
-        ]
+        sizes = [abs(size(panel.part(edges[i], edges[i + 2]), edges[i + 1] - edges[i])) for i in range(len(splits))]
         smallest = int(np.argmin(sizes))
         if sizes[smallest] >= MIN_SIZE:
             break
@@ -312,10 +318,10 @@ def memory_inflation(segments: Iterable[Floats]) -> float:
     return (1 + r) / (1 - r)
 
 
-def size(panel: Panel, at: int, stratum: int | None = None) -> float:
-    """Log of the ratio of the medians after and before `at`, over one class, or over all, by their weights."""
+def size(panel: Panel, at: int) -> float:
+    """Log of the ratio of the medians after and before `at`, over all classes by their weights; 0 without both."""
     total = weights = 0.0
-    for each in classes(panel.strata) if stratum is None else [stratum]:
+    for each in classes(panel.strata):
         inside = panel.strata == each
         before, after = panel.values[:at][inside[:at]], panel.values[at:][inside[at:]]
         if before.size and after.size:

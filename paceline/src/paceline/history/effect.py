@@ -55,19 +55,13 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
     )
 
 
-def whereabouts(panel: Panel, at: int, stratum: int | None = None) -> tuple[int, int]:
+def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
     """Return the first and the last position at which the change found at `at` may be, with some 95 % confidence.
 
     The location is estimated anew from series drawn from the values of either side, each class's own level taken
     out (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
-    Deterministic: the draws have a fixed seed. `stratum`: the only class that tells.
+    Deterministic: the draws have a fixed seed.
     """
-    inside = np.flatnonzero(panel.strata == stratum)
-    own_at = int(np.searchsorted(inside, at))
-    if 0 < own_at < inside.size:
-        own = detect.Panel(panel.values[inside], np.zeros_like(inside), panel.commits[inside])
-        early, late = whereabouts(own, own_at)
-        return int(np.searchsorted(panel.commits, own.commits[early - 1], side="right")), int(inside[late])
     start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
     before, after = _levelled(panel.part(start, stop), at - start)
     low, high = min(detect.MIN_SEGMENT, before.size), max(stop - start - detect.MIN_SEGMENT, before.size)

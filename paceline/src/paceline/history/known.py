@@ -43,6 +43,11 @@ class Known:
     reason: str
     date: date
 
+    @property
+    def name(self) -> tuple[str, tuple[str, ...], str, str]:
+        """What it is of, as `tracks.Track.name`."""
+        return self.benchmark, self.parameters, self.engine, self.environment
+
 
 def read(path: Path) -> tuple[Known, ...]:
     """Return the entries of a file; none if there is no such file. Raises PacelineError if it is malformed."""

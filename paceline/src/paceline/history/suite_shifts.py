@@ -3,76 +3,83 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.history import change, detect, suite
+from paceline.history import change, detect, segments
 from paceline.history.known import MARGIN
-from paceline.history.tracks import Track
+from paceline.history.segments import Change
+from paceline.history.tracks import Track, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
+    from paceline.history import suite
     from paceline.history.finding import Finding
     from paceline.history.known import Known
     from paceline.history.model import Run
     from paceline.history.tracks import Group, Ordinals, Suites
 
-
-def findings_of(runs: Sequence[Run], suites: Suites, known: Sequence[Known], ordinals: Ordinals) -> list[Finding]:
-    """Return the shifts that stayed; those of several hardware classes at once are one finding."""
-    findings: list[Finding] = []
-    for group, one in suites.items():
-        if one.shifts:
-            findings += _of_suite(runs, group, one, ordinals)
-    return [_with_known(each, known, ordinals) for each in _joined(findings, ordinals)]
+    Integers = NDArray[np.int64]
 
 
-def _of_suite(runs: Sequence[Run], group: Group, one: suite.Suite, ordinals: Ordinals) -> list[Finding]:
-    machine, engine, environment = group
-    usual = np.flatnonzero(np.isfinite(one.level) & ~one.odd)
-    places = np.array([ordinals[runs[int(run)].commit] for run in one.runs[usual]], dtype=np.int64)
-    panel = detect.Panel(one.level[usual], np.zeros(usual.size, dtype=np.int64), places)
-    track = Track("", (), engine, environment, "", "seconds", (machine,), panel, one.runs[usual])
-    changes: list[tuple[detect.Split, Known | None]] = [
-        (detect.Split(int(np.searchsorted(usual, shift.at)), math.copysign(1.0, shift.size), shift.p), None)
-        for shift in one.shifts
+def findings_of(
+    runs: Sequence[Run], suites: Suites, wanted: Collection[Group], known: Sequence[Known], ordinals: Ordinals
+) -> list[Finding]:
+    """Return the shifts of wanted groups that stayed; one that hardware classes have in common is one finding.
+
+    The other groups tell where nothing happened.
+    """
+    place = np.array([ordinals[run.commit] for run in runs], dtype=np.int64)
+    together: dict[tuple[str, str], dict[str, suite.Suite]] = defaultdict(dict)
+    for (machine, engine, environment), one in suites.items():
+        together[engine, environment][machine] = one
+    findings = []
+    for (engine, environment), classes in together.items():
+        shifts = [one.shifts if (machine, engine, environment) in wanted else () for machine, one in classes.items()]
+        if any(shifts):
+            track = _track(engine, environment, classes, place)
+            findings += _of_suites(runs, track, shifts, classes)
+    return [_with_known(each, known, ordinals) for each in findings]
+
+
+def _track(engine: str, environment: str, classes: Mapping[str, suite.Suite], place: Integers) -> Track:
+    parts = []
+    for one in classes.values():
+        usual = np.isfinite(one.level) & ~one.odd
+        parts.append((one.level[usual], one.runs[usual]))
+    return Track("", (), engine, environment, "", "seconds", tuple(classes), *side_by_side(parts, place))
+
+
+def _of_suites(
+    runs: Sequence[Run], track: Track, shifts: Sequence[Sequence[suite.Shift]], classes: Mapping[str, suite.Suite]
+) -> list[Finding]:
+    found: dict[Change, suite.Shift] = {}
+    for stratum, (one, its) in enumerate(zip(classes.values(), shifts, strict=True)):
+        mine = track.panel.of([stratum])
+        for shift in its:
+            first = mine[np.searchsorted(track.runs[mine], one.runs[shift.at])]
+            at = track.panel.first_of(int(track.panel.commits[first]))
+            found[Change(at, (stratum,), math.copysign(1.0, shift.size), shift.p, (stratum,))] = shift
+    joined = segments.joined(track.panel, found)
+    # A change that is of several classes keeps the place of one of them, whose shift is its evidence.
+    leads = [
+        next(shift for own, shift in found.items() if own.at == each.at and {*own.strata} <= {*each.strata})
+        for each in joined
     ]
-    findings = change.findings_of(runs, track, changes, gone=False)
-    return [
-        replace(
-            finding,
-            kind=f"suite-{finding.kind}",
-            evidence={
-                **finding.evidence,
-                "benchmarks": shift.benchmarks,
-                "quartiles": [round(change.ratio(shift.low), 4), round(change.ratio(shift.high), 4)],
-            },
-        )
-        for finding, shift in zip(findings, one.shifts, strict=True)
-    ]
+    findings = change.findings_of(runs, track, [(each, None) for each in joined])
+    return [_as_suite(finding, shift) for finding, shift in zip(findings, leads, strict=True)]
 
 
-def _joined(findings: Sequence[Finding], ordinals: Ordinals) -> list[Finding]:
-    """Join findings of several hardware classes whose suspects overlap."""
-    joined: list[Finding] = []
-    for finding in sorted(findings, key=lambda each: ordinals[each.at]):
-        first, last = ordinals[finding.before], ordinals[finding.after]
-        for number, other in enumerate(joined):
-            alike = (other.kind, other.engine, other.environment) == (
-                finding.kind,
-                finding.engine,
-                finding.environment,
-            )
-            overlap = ordinals[other.before] < last and first < ordinals[other.after]
-            if alike and overlap and not set(finding.machines) & set(other.machines):
-                joined[number] = replace(other, machines=(*other.machines, *finding.machines))
-                break
-        else:
-            joined.append(finding)
-    return joined
+def _as_suite(finding: Finding, shift: suite.Shift) -> Finding:
+    quartiles = [round(change.ratio(shift.low), 4), round(change.ratio(shift.high), 4)]
+    evidence = {**finding.evidence, "benchmarks": shift.benchmarks, "quartiles": quartiles}
+    return replace(finding, kind=f"suite-{finding.kind}", evidence=evidence)
 
 
 def _with_known(finding: Finding, known: Iterable[Known], ordinals: Ordinals) -> Finding:

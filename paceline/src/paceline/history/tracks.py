@@ -169,8 +169,8 @@ def _track(
     corrections: Mapping[Group, detect.Floats],
     place: Integers,
 ) -> Track:
-    values, strata, runs = [], [], []
-    for stratum, each in enumerate(members):
+    parts = []
+    for each in members:
         group = (each.key.machine, each.key.engine, each.key.environment)
         logs = suite.logarithms(each.values)
         usual = np.ones(logs.size, dtype=bool)
@@ -178,16 +178,19 @@ def _track(
             columns = np.searchsorted(suites[group].runs, each.runs)
             usual = ~suites[group].odd[columns]
             logs -= corrections[group][columns]
-        values.append(logs[usual])
-        runs.append(each.runs[usual])
-        strata.append(np.full(runs[-1].size, stratum))
-    run = np.concatenate(runs)
-    order = np.argsort(place[run], kind="stable")
-    panel = detect.Panel(np.concatenate(values)[order], np.concatenate(strata)[order], place[run][order])
+        parts.append((logs[usual], each.runs[usual]))
     key = members[0].key
     return Track(
         *(key.benchmark, key.parameters, key.engine, key.environment, key.version, members[0].unit),
         tuple(each.key.machine for each in members),
-        panel,
-        run[order],
+        *side_by_side(parts, place),
     )
+
+
+def side_by_side(parts: Sequence[tuple[detect.Floats, Integers]], place: Integers) -> tuple[detect.Panel, Integers]:
+    """Put the values and runs of several hardware classes in the order of commits, `place` being that of each run."""
+    runs = np.concatenate([run for _, run in parts])
+    values = np.concatenate([value for value, _ in parts])
+    strata = np.repeat(np.arange(len(parts)), [run.size for _, run in parts])
+    order = np.argsort(place[runs], kind="stable")
+    return detect.Panel(values[order], strata[order], place[runs][order]), runs[order]

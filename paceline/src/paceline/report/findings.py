@@ -35,9 +35,10 @@ def name_of(finding: Finding) -> str:
 
 def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
     """Text for people, about 80 columns wide where names allow."""
+    engines = {finding.engine for finding in report.findings}
     for finding in report.findings:
         if finding.state == "new":
-            yield from _block(finding)
+            yield from _block(finding, name_engine=len(engines) > 1)
             yield ""
     yield from _gathered([each for each in report.findings if each.state == "new"])
     yield from _folded(report.findings, "known", "Known")
@@ -50,15 +51,17 @@ def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
     yield summary(report)
 
 
-def _block(finding: Finding) -> Iterator[str]:
+def _block(finding: Finding, *, name_engine: bool) -> Iterator[str]:
     yield f"{finding.kind.upper()}  {printable(name_of(finding))}"
     yield f"  {size(finding)}  id {finding.id}"
-    where = ", ".join(map(printable, finding.machines))
+    where = _where(finding)
     if finding.elsewhere is not None:
         others = {name: one["verdict"] for name, one in finding.evidence["machines"].items()}
         rest = (f"{printable(name)}: {said}" for name, said in others.items() if name not in finding.machines)
         where = f"{where} ({'only there; ' if finding.elsewhere == 'same' else ''}{', '.join(rest)})"
     yield f"  hardware: {where}"
+    if name_engine:
+        yield f"  engine: {printable(finding.engine)}"
     if finding.environment:
         yield f"  environment: {printable(finding.environment)}"
     yield f"  commits: {place(finding)}"
@@ -67,6 +70,15 @@ def _block(finding: Finding) -> Iterator[str]:
             yield f"  {title + ':' if not number else ' ' * (len(title) + 1)} {_change(each)}"
         if len(changed) > MOST_DEPENDENCIES:
             yield f"    and {len(changed) - MOST_DEPENDENCIES} more"
+
+
+def _where(finding: Finding) -> str:
+    """Name the hardware classes; of several, each with its own size."""
+    if len(finding.machines) == 1:
+        return printable(finding.machines[0])
+    ratios = {name: one.get("ratio") for name, one in finding.evidence["machines"].items()}
+    sizes = ((printable(name), ratios[name]) for name in finding.machines)
+    return ", ".join(f"{name} {_ratio(ratio)}" if ratio else name for name, ratio in sizes)
 
 
 def _gathered(findings: Sequence[Finding]) -> Iterator[str]:

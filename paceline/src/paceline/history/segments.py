@@ -1,0 +1,147 @@
+"""The changes of a benchmark on several hardware classes: of each by itself, then, of what is left, of all together.
+
+One class's change must neither hide another's nor be taken for it, so each is looked for where it is. Changes that
+are too small for the few values of any one class show when all are ranked together, once those found are taken out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.history import detect, effect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from paceline.history.detect import Integers, Panel
+
+ALIKE = 1.5  # sizes, in log, that differ by no more than this factor may be one change
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of level. `at` is the position in its panel of the first value after it."""
+
+    at: int
+    strata: tuple[int, ...]  #: the classes in whose values it was found
+    statistic: float  #: Z: positive if the later values are larger
+    p: float
+    #: Those of `strata` in whose values alone it was found.
+    alone: tuple[int, ...] = ()
+
+
+def changes(panels: Sequence[Panel], rate: float = detect.FDR) -> list[list[Change]]:
+    """Return the changes of each panel, by position.
+
+    With C > 1 classes, half of the level belongs to the scans of single ones and half to that of all together.
+    """
+    found: list[list[Change]] = [[] for _ in panels]
+    present = [detect.classes(panel.strata) for panel in panels]
+    owners = [(number, int(stratum)) for number, strata in enumerate(present) for stratum in strata]
+    own = [panels[number].take(panels[number].of([stratum])) for number, stratum in owners]
+    looks = [2 * present[number].size if present[number].size > 1 else 1 for number, _ in owners]
+    for (number, stratum), panel, splits in zip(
+        owners, own, detect.changes(own, rate=rate, looks=looks), strict=True
+    ):
+        for split in splits:
+            at = panels[number].first_of(int(panel.commits[split.at]))
+            found[number].append(Change(at, (stratum,), split.statistic, split.p, (stratum,)))
+    several = [number for number, strata in enumerate(present) if strata.size > 1]
+    left = [_levelled(panels[number], found[number]) for number in several]
+    for number, splits in zip(several, detect.changes(left, rate=rate, looks=[2] * len(several)), strict=True):
+        strata = tuple(map(int, present[number]))
+        found[number] += [Change(split.at, strata, split.statistic, split.p) for split in splits]
+    return [joined(panel, each) for panel, each in zip(panels, found, strict=True)]
+
+
+def _levelled(panel: Panel, found: Iterable[Change]) -> Panel:
+    """Take the changes out: every class keeps its first level."""
+    values = panel.values.copy()
+    for stratum in detect.classes(panel.strata):
+        mine = panel.of([stratum])
+        edges = _edges(mine, [change.at for change in found if stratum in change.strata])
+        first = detect.median(values[mine[edges[0] : edges[1]]])
+        for start, stop in pairwise(edges):
+            values[mine[start:stop]] += first - detect.median(values[mine[start:stop]])
+    return replace(panel, values=values)
+
+
+def _edges(positions: Integers, places: Sequence[int]) -> list[int]:
+    """Return where among some positions there are borders, the two ends included."""
+    inner = sorted(int(np.searchsorted(positions, place)) for place in places)
+    return [0, *inner, positions.size]
+
+
+def joined(panel: Panel, found: Iterable[Change]) -> list[Change]:
+    """Make one of changes of different classes that may be at the same place and are of the same kind and size."""
+    ordered = sorted(found, key=lambda change: (change.at, change.strata))
+    whole: list[Change] = []
+    for change in ordered:
+        fitting = (number for number, other in enumerate(whole) if _is_one(panel, ordered, other, change))
+        number = next(fitting, None)
+        if number is None:
+            whole.append(change)
+        else:
+            whole[number] = _both(whole[number], change)
+    return sorted(whole, key=lambda change: (change.at, change.strata))
+
+
+def _is_one(panel: Panel, found: Sequence[Change], one: Change, other: Change) -> bool:
+    if one.statistic * other.statistic < 0 or set(one.alone) & set(other.alone):
+        return False
+    (low, high), (start, stop) = (whereabouts(panel, found, each) for each in (one, other))
+    if start > high or low > stop:
+        return False
+    sizes = [abs(_size(panel, found, each)) for each in (one, other)]
+    return max(sizes) <= ALIKE * min(sizes)
+
+
+def _both(one: Change, other: Change) -> Change:
+    lead = max(one, other, key=lambda change: (bool(change.alone), abs(change.statistic)))
+    strata, alone = (tuple(sorted({*a, *b})) for a, b in ((one.strata, other.strata), (one.alone, other.alone)))
+    return replace(lead, strata=strata, alone=alone)
+
+
+def around(panel: Panel, found: Iterable[Change], change: Change) -> Integers:
+    """Return the positions that tell of a change: of each class those up to its next changes on either side."""
+    inside = np.ones(panel.values.size, dtype=bool)
+    places = np.arange(panel.values.size)
+    for other in found:
+        if other.at != change.at:
+            mine = np.isin(panel.strata, other.strata)
+            inside &= ~(mine & ((places < other.at) if other.at < change.at else (places >= other.at)))
+    return np.flatnonzero(inside)
+
+
+def whereabouts(panel: Panel, found: Iterable[Change], change: Change) -> tuple[int, int]:
+    """Return the first and the last position at which a change may be, with some 95 % confidence; see `effect`."""
+    near = around(panel, found, change)
+    mine = near[np.isin(panel.strata[near], change.strata)]
+    own = panel.take(mine)
+    at = int(np.searchsorted(mine, change.at))
+    early, late = effect.whereabouts(own, at)
+    first = int(np.searchsorted(panel.commits, own.commits[early - 1], side="right"))
+    return first, int(mine[late])
+
+
+def _size(panel: Panel, found: Iterable[Change], change: Change) -> float:
+    near = around(panel, found, change)
+    mine = near[np.isin(panel.strata[near], change.strata)]
+    return detect.size(panel.take(mine), int(np.searchsorted(mine, change.at)))
+
+
+def remaining(panel: Panel, found: Iterable[Change], change: Change, stratum: int) -> float:
+    """Return how far a class's last level is from that before a change, in log; minus infinity if it has neither."""
+    mine = panel.of([stratum])
+    edges = _edges(mine, [other.at for other in found if stratum in other.strata])
+    here = int(np.searchsorted(mine, change.at))
+    before = mine[max(edge for edge in edges if edge < here or edge == 0) : here]
+    last = mine[max(edge for edge in edges if edge < mine.size) :]
+    if not before.size or not last.size:
+        return -math.inf
+    return detect.median(panel.values[last]) - detect.median(panel.values[before])
