@@ -127,6 +127,7 @@ def test_ci_runs_what_the_readme_says_with_nothing_missing() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_pre_commit_passes_on_the_tree(tree: Path, git: Git) -> None:
     (tree / ".pre-commit-config.yaml").write_bytes((ROOT / ".pre-commit-config.yaml").read_bytes())
     (tree / ".gitignore").write_text(".venv\n.cache\n", encoding="utf-8")

@@ -91,6 +91,7 @@ def test_woven(benchmark_weave):
 '''
 
 
+@pytest.mark.slow
 def test_every_use_works_in_a_trial(make_project: Callable[..., Project]) -> None:
     project = make_project(files={"work.py": WORK, "test_uses.py": USES})
     run = project.judge()

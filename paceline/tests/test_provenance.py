@@ -42,6 +42,7 @@ def search_path(*folders: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(map(str, folders))}
 
 
+@pytest.mark.slow
 def test_src_layout_is_installed_even_under_an_editable_installation(make_project: MakeProject) -> None:
     """A version that the build takes from git is built too."""
     files = source_layout(WORK)
