@@ -77,34 +77,48 @@ def _edges(positions: Integers, places: Sequence[int]) -> list[int]:
     return [0, *inner, positions.size]
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A change, the first and the last position at which it may be, and its size."""
+
+    change: Change
+    early: int
+    late: int
+    size: float
+
+
 def joined(panel: Panel, found: Iterable[Change]) -> list[Change]:
     """Make one of changes of different classes that may be at the same place and are of the same kind and size."""
     ordered = sorted(found, key=lambda change: (change.at, change.strata))
-    whole: list[Change] = []
+    if len({change.strata for change in ordered}) < 2:  # noqa: PLR2004
+        return ordered
+    whole: list[_Seen] = []
     for change in ordered:
-        fitting = (number for number, other in enumerate(whole) if _is_one(panel, ordered, other, change))
-        number = next(fitting, None)
+        seen = _Seen(change, *whereabouts(panel, ordered, change), _size(panel, ordered, change))
+        number = next((number for number, other in enumerate(whole) if _is_one(other, seen)), None)
         if number is None:
-            whole.append(change)
+            whole.append(seen)
         else:
-            whole[number] = _both(whole[number], change)
-    return sorted(whole, key=lambda change: (change.at, change.strata))
+            whole[number] = _both(whole[number], seen)
+    return sorted((seen.change for seen in whole), key=lambda change: (change.at, change.strata))
 
 
-def _is_one(panel: Panel, found: Sequence[Change], one: Change, other: Change) -> bool:
-    if one.statistic * other.statistic < 0 or set(one.alone) & set(other.alone):
-        return False
-    (low, high), (start, stop) = (whereabouts(panel, found, each) for each in (one, other))
-    if start > high or low > stop:
-        return False
-    sizes = [abs(_size(panel, found, each)) for each in (one, other)]
-    return max(sizes) <= ALIKE * min(sizes)
+def _is_one(one: _Seen, other: _Seen) -> bool:
+    sizes = abs(one.size), abs(other.size)
+    return (
+        one.size * other.size > 0
+        and max(sizes) <= ALIKE * min(sizes)
+        and max(one.early, other.early) <= min(one.late, other.late)
+        and not {*one.change.alone} & {*other.change.alone}
+    )
 
 
-def _both(one: Change, other: Change) -> Change:
-    lead = max(one, other, key=lambda change: (bool(change.alone), abs(change.statistic)))
-    strata, alone = (tuple(sorted({*a, *b})) for a, b in ((one.strata, other.strata), (one.alone, other.alone)))
-    return replace(lead, strata=strata, alone=alone)
+def _both(one: _Seen, other: _Seen) -> _Seen:
+    """Join them at the place of the one that shows better, a class's own before what is seen over all."""
+    lead = max(one, other, key=lambda seen: (bool(seen.change.alone), abs(seen.change.statistic)))
+    strata = {*one.change.strata, *other.change.strata}
+    alone = {*one.change.alone, *other.change.alone}
+    return replace(lead, change=replace(lead.change, strata=tuple(sorted(strata)), alone=tuple(sorted(alone))))
 
 
 def around(panel: Panel, found: Iterable[Change], change: Change) -> Integers:

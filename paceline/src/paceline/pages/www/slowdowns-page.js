@@ -34,6 +34,19 @@ window.pacelinePage = function (data, content) {
         return el('span', {}, each.name + ' ' + (each.before || 'absent') + ' \u2192 ' + (each.after || 'absent'));
     }
 
+    /* Of one class the size is the whole change's. */
+    function sizeOn(finding, machine) {
+        var ratio = (finding.evidence.machines[machine] || {}).ratio;
+        return finding.machines.length > 1 && ratio ? ' ' + percent(ratio) : '';
+    }
+
+    function others(finding) {
+        var told = finding.evidence.machines;
+        return Object.keys(told).filter(function (machine) {
+            return finding.machines.indexOf(machine) < 0;
+        }).map(function (machine) { return machine + ': ' + told[machine].verdict; });
+    }
+
     function facts(finding) {
         var list = el('dl');
         function add(name, value) {
@@ -47,8 +60,8 @@ window.pacelinePage = function (data, content) {
             : joined(finding.commits.map(link)));
         add('Surely before', link(finding.before));
         add('Surely after', link(finding.after));
-        add('Hardware', (finding.machines || []).join(', '));
-        add('On other hardware', {same: 'the same as before', unclear: 'unclear'}[finding.elsewhere] || finding.elsewhere);
+        add('Hardware', finding.machines.map(function (machine) { return machine + sizeOn(finding, machine); }).join(', '));
+        add('On other hardware', others(finding).join(', '));
         add('Engine', finding.engine);
         add('Packages that changed', finding.dependencies && finding.dependencies.length ? joined(finding.dependencies.map(changed)) : null);
         add('Else that changed', finding.facts && finding.facts.length ? joined(finding.facts.map(changed)) : null);
@@ -176,7 +189,7 @@ window.pacelinePage = function (data, content) {
 
     /* Hardware that the facts above name as the only one is not named again. */
     function where(finding, series) {
-        var only = (finding.machines || []).join(', ');
+        var only = finding.machines.join(', ');
         return finding.series.length > 1 || series.where.indexOf(only) !== 0 ? series.where
             : series.where.slice(only.length).replace(/^, /, '');
     }
