@@ -238,6 +238,16 @@ def test_names_that_asv_cannot_tell_apart(history: History) -> None:
     assert len(history.read("graphs/summary/suite.test[a_b].json")) == 12
 
 
+def test_the_version_that_was_measured_last_is_shown_whatever_the_file_says(history: History) -> None:
+    history.describe("suite.time_it", "suite.time_other")  # as a run of an old commit would leave it: v1
+    for at in range(12):
+        rows = {"suite.time_it": row(1.0, version="v1" if at < 4 else "v2"), "suite.time_other": row(2.0)}
+        history.write({f"{12 - at}.json": history.document(at, rows)})
+    history.built()
+    assert len(history.read("graphs/summary/suite.time_it.json")) == 8
+    assert len(history.read("graphs/summary/suite.time_other.json")) == 12
+
+
 def test_names_that_pytest_escaped(history: History) -> None:
     name = r"suite.test[gr\xf6\xdfe^1]"
     history.describe(name)

@@ -6,6 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,35 +19,48 @@ MOST_COMBINATIONS = 100_000
 
 def benchmarks(sound: Mapping[str, Mapping[str, Any]], rows: Rows) -> dict[str, dict[str, Any]]:
     """Return a description of each benchmark; `sound` is empty where there is no usable file."""
-    found = {name: dict(entry) for name, entry in sound.items() if _is_usable(entry)}
-    if len(found) == len(sound) > 0:
-        return found
-    return _from_results(rows) | found
+    newest, versions = _from_results(rows), _versions(rows)
+    found = {}
+    for name, entry in sound.items():
+        if _is_usable(entry):
+            # A run of an old commit may have written the file after the newest. What was never run asv does not show.
+            was_run = (name, entry["version"]) in versions
+            found[name] = _as_measured(entry, newest[name]) if was_run else dict(entry)
+    return found if len(found) == len(sound) > 0 else newest | found
+
+
+def _versions(rows: Rows) -> set[tuple[str, str]]:
+    """Benchmarks and the versions of them that were measured."""
+    measured = (rows.count > 0) & (rows.version >= 0)
+    pairs = np.unique(np.stack([rows.name[measured], rows.version[measured]]), axis=1)
+    return {(rows.texts[name], rows.texts[version]) for name, version in pairs.T.tolist()}
 
 
 def _is_usable(entry: Mapping[str, Any]) -> bool:
     return "version" in entry and 0 < math.prod(map(len, entry["params"])) <= MOST_COMBINATIONS
 
 
+def _as_measured(entry: Mapping[str, Any], newest: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the version that was measured last."""
+    if newest["version"] in {"", entry["version"]}:
+        return dict(entry)
+    named = entry if len(entry["param_names"]) == len(newest["param_names"]) else newest
+    told = {"version": newest["version"], "params": newest["params"], "param_names": named["param_names"]}
+    return {**entry, **told}
+
+
 def _from_results(rows: Rows) -> dict[str, dict[str, Any]]:
     """Describe every benchmark as its newest result does."""
-    dates = [head["date"] for head in rows.heads]
-    columns = (
-        rows.run.tolist(),
-        rows.name.tolist(),
-        rows.params.tolist(),
-        rows.version.tolist(),
-        rows.count.tolist(),
-    )
+    dates = np.array([head["date"] for head in rows.heads], dtype=np.float64)
+    measured = np.flatnonzero(rows.count)
+    ordered = measured[np.lexsort((dates[rows.run[measured]], rows.name[measured]))]
+    last = ordered[np.flatnonzero(np.diff(rows.name[ordered], append=-1))]
     found: dict[str, dict[str, Any]] = {}
-    for _, name, params, version, count in sorted(
-        zip((dates[file] for file in columns[0]), *columns[1:], strict=True)
-    ):
-        if not count:
-            continue
-        text, values = rows.texts[name], json.loads(rows.texts[params])
-        found[text] = {
-            "name": text,
+    for row in last.tolist():
+        name, params, version = (int(column[row]) for column in (rows.name, rows.params, rows.version))
+        values = json.loads(rows.texts[params])
+        found[rows.texts[name]] = {
+            "name": rows.texts[name],
             "params": values,
             "param_names": [f"param{place}" for place in range(1, len(values) + 1)],
             "version": "" if version == -1 else rows.texts[version],
