@@ -45,6 +45,11 @@ def json_object(raw: bytes) -> dict[str, Any]:
     return _object(document)
 
 
+def exact_object(raw: bytes) -> dict[str, Any]:
+    """Parse an object with integers of any size, and texts that may not be written. Raises MalformedError."""
+    return _object(_any_json(raw))
+
+
 def _object(document: Any) -> dict[str, Any]:
     need(isinstance(document, dict), "holds {} where an object is due", document)
     checked: dict[str, Any] = document
