@@ -113,6 +113,8 @@ BROKEN: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "no median": (("benchmarks", 0, "stats", "median"), math.nan, "'median' holds nan, not a positive time"),
     "a negative time": (("benchmarks", 0, "stats", "q1"), -1.0, "'q1' holds -1.0, not a positive time"),
     "an infinite time": (("benchmarks", 0, "stats", "q3"), math.inf, "'q3' holds inf, not a positive time"),
+    "a time beyond floats": (("benchmarks", 0, "stats", "median"), 10**400, "'median' holds 1000000000"),
+    "a sample beyond floats": (("benchmarks", 0, "stats", "data"), [10**400], "'data' holds 1000000000"),
     "no rounds": (("benchmarks", 0, "stats", "rounds"), 0, "'rounds' is 0, not a positive count"),
     "a list of parameters": (("benchmarks", 0, "params"), [1], "params is [1], not an object"),
     "no version": (("version",), 5, "'version' is 5, not a text"),
@@ -154,6 +156,24 @@ def document() -> dict[str, Any]:
         "benchmarks": [benchmark],
         "datetime": "2021-10-12T11:20:00.123456",
         "version": "3.4.1",
+    }
+
+
+def test_what_readers_cannot_hold_becomes_text(
+    project: Project, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(project.root)
+    document["benchmarks"][0] |= {"group": "\ud800", "params": {"n": 2**64 + 1, "deeper": [{"m": -(2**63) - 1}]}}
+    document["machine_info"] |= {"release": "\udcff"}
+    (project.root / "odd.json").write_text(json.dumps(document), encoding="utf-8")
+    assert cli.main(["import", "odd.json"]) == 0
+    history = load(project.root / ".asv/results", repository=None)
+    assert history.quarantined == ()
+    assert history.runs[0].facts["kernel"] == r"\udcff"
+    assert history.benchmarks["t.test_a"].group == r"\ud800"
+    assert history.benchmarks["t.test_a"].axes == {
+        "n": "18446744073709551617",
+        "deeper": [{"m": "-9223372036854775809"}],
     }
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from paceline.history.asv_files import result_file
-from paceline.history.document import KEPT, asv_name, interval, quartiles, thinned
+from paceline.history.document import KEPT, asv_name, interval, quartiles, thinned, writable
 from paceline.history.machine import this_machine
 from paceline.history.store import load
 from projects import Project, Run
+from trees import ours
 
 WRONG_USE = 4
 QUICK = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=5", "-p", "no:cacheprovider")
@@ -105,6 +106,40 @@ def test_what_is_recorded_is_read(measured: Project) -> None:
         assert series.runs.tolist() == [0, 1]
         assert (series.low <= series.values * 1.0001).all()
         assert (series.values <= series.high * 1.0001).all()
+
+
+ODD = """
+import pytest
+
+@pytest.mark.benchmark(group="\\ud800")
+@pytest.mark.parametrize("n", ["\\ud800", 2**64, 2**64 + 1, 10**5000, float("inf")], ids=[*"abcde"])
+def test_parameter(benchmark, n):
+    benchmark(sum, [1])
+
+@pytest.mark.benchmark(group=5)
+@pytest.mark.parametrize("version", ["\\udcff", 10**5000, [10**5000]], ids=[*"abc"])
+def test_version(benchmark, version):
+    benchmark.extra_info["version"] = version
+    benchmark(sum, [1])
+"""
+
+
+def test_whatever_a_test_is_told_by_is_read_again(make_project: Callable[..., Project]) -> None:
+    project = make_project(files={"test_odd.py": ODD})
+    assert record(project).status == 0
+    history = load(project.root / ".asv/results", repository=project.root)
+    assert history.quarantined == ()
+    found = {name.removeprefix("test_odd.test_"): each for name, each in history.benchmarks.items()}
+    axes = [found[f"parameter[{each}]"].axes["n"] for each in "abcde"]
+    assert axes[:3] == [r"\ud800", "18446744073709551616", "18446744073709551617"]
+    assert axes[3].startswith("0x")
+    assert len(axes[3]) == 200
+    assert axes[4] == "inf"
+    assert {each.group for each in found.values()} == {r"\ud800", "5"}
+    versions = {
+        each.key.benchmark[-2]: each.key.version for each in history.series if "version" in each.key.benchmark
+    }
+    assert versions == {"a": r"\udcff", "b": axes[3], "c": "list"}
 
 
 def test_part_of_a_suite_loses_nothing_of_the_rest(measured: Project) -> None:
@@ -364,6 +399,23 @@ def test_names_are_bounded_and_told_apart() -> None:
     one, other = (asv_name(f"test_a.py::test_b[{'x' * 400}{end}]") for end in "12")
     assert len(one) == 200
     assert one != other
+
+
+ALIKE: tuple[Any, ...] = (None, True, 0, -(2**63), 2**63 - 1, 0.5, "é", [], {"a": [1]})
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        *zip(ALIKE, ALIKE, strict=True),
+        (2**63, "9223372036854775808"),
+        (-(2**63) - 1, "-9223372036854775809"),
+        ([{"\ud800": [2**64, math.nan]}], [{r"\ud800": ["18446744073709551616", "nan"]}]),
+    ],
+)
+def test_values_that_not_all_readers_read_alike_become_texts(value: Any, written: Any) -> None:
+    assert writable(value) == written
+    assert result_file(json.dumps(ours(benchmarks={"a": {"axes": {"b": writable(value)}}})).encode())
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 21, 22, 100, 9999])

@@ -106,6 +106,19 @@ def test_what_is_malformed_is_left_out(writer: Project, reader: Project, capsys:
     assert capsys.readouterr().err.count("left out") == 2
 
 
+def test_entries_that_are_malformed_are_left_out(
+    writer: Project, reader: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At depths that some parsers and writers take."""
+    for depth in (300, 990, 1010):
+        deep = f'"more": {"[" * depth + "]" * depth}, "name": "one"'
+        writer.commit({"results/benchmarks.json": benchmarks("one", "two").replace('"name": "one"', deep)})
+        writer.git("push", "--quiet", "origin", "main:benchmark-results")
+        assert main(["fetch"]) == 0
+        assert capsys.readouterr().err.count("'one': is nested too deeply: left out\n") == 1
+        assert local(reader)["results/benchmarks.json"] == benchmarks("two")
+
+
 def test_only_regular_json_files_of_a_history_are_taken(
     writer: Project, reader: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

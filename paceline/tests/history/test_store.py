@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from paceline.errors import PacelineError
+from paceline.history.asv_files import DEEPEST
 from paceline.history.model import History, Series
 from paceline.history.store import load, sound, why_not
 from projects import Project
@@ -274,6 +275,23 @@ def test_broken_benchmarks_file_loses_no_results(tmp_path: Path, entries: str, r
     assert reason in found.quarantined[0].reason
     assert list(found.benchmarks) == left
     assert len(found.results) == 1
+
+
+@pytest.mark.parametrize("inside", ["", "NaN", '"\\ud800"'])
+@pytest.mark.parametrize("depth", [DEEPEST + 1, *range(970, 1030, 3)])
+def test_nesting_that_some_parsers_take_is_named(tmp_path: Path, depth: int, inside: str) -> None:
+    """Each of Python's and orjson's parsers and writers has a limit of its own."""
+    nested = "[" * depth + inside + "]" * depth
+    folder = write(tmp_path / "results", {"a.json": result()})
+    axes = as_text(ours(benchmarks={"a": {"axes": {"b": 0}}})).replace('"b": 0', f'"b": {nested}')
+    (folder / "b.json").write_text(axes, encoding="utf-8")
+    entry = f'{{"name": "a", "params": [], "param_names": [], "x": {nested}}}'
+    (folder.parent / "benchmarks.json").write_text(f'{{"version": 2, "a": {entry}}}', encoding="utf-8")
+    found = sound(tmp_path / "results", tmp_path / "cache")
+    reasons = [bad.reason for bad in found.quarantined]
+    assert [bad.path.name for bad in found.quarantined] == ["b.json", "benchmarks.json"]
+    assert all("nested too deeply" in reason or "half a surrogate pair" in reason for reason in reasons), reasons
+    assert [path.name for path, _ in found.results] == ["a.json"]
 
 
 def test_links_pipes_and_folders_are_not_read(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ import time
 from itertools import takewhile
 from pathlib import Path
 
+from paceline.history.asv_files import DEEPEST
+from paceline.history.document import Environment, Measured, result_document
+from paceline.history.provenance import Provenance
 from paceline.history.store import sound
+from paceline.history.writer import record
 
 KILLS = 70  # of each of three writers at once
 
@@ -122,3 +126,71 @@ def test_hundreds_of_kills_lose_nothing_that_was_finished(tmp_path: Path) -> Non
     check(results, {name.strip() for name in finished}, tmp_path / "cache")
     assert len(finished) >= KILLS
     assert list(results.rglob(".unfinished-*"))  # else no kill fell into a write
+
+
+#: Measures a version of its own, for commits of a date of its own, that take turns with those of other writers.
+VERSIONED = WRITE.replace("1, 40)", "1, 40, version=writer)").replace("1000 * number", "1000 * int(writer)")
+
+
+def add(results: Path, name: str, version: str, date: int, *, dirty: bool = False) -> None:
+    """Record a run of one benchmark."""
+    measured = [Measured(f"{name}.py::{name}", [1.0], (1.0, 1.0, 1.0), 1, 1, version=version)]
+    environment = Environment({"machine": "lab"}, "pytest-benchmark 5", "3.11", {}, {})
+    document = result_document(measured, Provenance(f"{date:040x}", date, dirty=dirty), environment)
+    record(results, document, measured, environment.machine)
+
+
+def versions(results: Path) -> dict[str, str]:
+    """What `benchmarks.json` says, by name."""
+    listed = json.loads((results / "benchmarks.json").read_text(encoding="utf-8"))
+    return {name.partition(".")[0]: entry["version"] for name, entry in listed.items() if name != "version"}
+
+
+def test_uncommitted_changes_replace_nothing_that_is_listed(tmp_path: Path) -> None:
+    """Else asv would look for results of a version that no commit has."""
+    add(tmp_path, "a", "1", date=1)
+    add(tmp_path, "a", "2", date=1, dirty=True)
+    add(tmp_path, "b", "2", date=1, dirty=True)
+    assert versions(tmp_path) == {"a": "1", "b": "2"}
+    add(tmp_path, "b", "1", date=1)
+    assert versions(tmp_path) == {"a": "1", "b": "1"}
+
+
+def test_older_commits_replace_nothing_that_newer_ones_measured(tmp_path: Path) -> None:
+    add(tmp_path, "a", "2", date=2)
+    add(tmp_path, "b", "3", date=3, dirty=True)
+    for name in "ab":
+        add(tmp_path, name, "1", date=1)
+    assert versions(tmp_path) == {"a": "2", "b": "1"}
+    for name in "ab":
+        add(tmp_path, name, "4", date=4)
+    assert versions(tmp_path) == {"a": "4", "b": "4"}
+
+
+def test_lost_list_is_made_of_the_newest_commits(tmp_path: Path) -> None:
+    add(tmp_path, "a", "2", date=2)
+    add(tmp_path, "a", "1", date=1)
+    add(tmp_path, "a", "3", date=3, dirty=True)
+    for dirty in (True, False):
+        (tmp_path / "benchmarks.json").unlink()
+        add(tmp_path, "a", "1", date=1, dirty=dirty)
+        assert versions(tmp_path) == {"a": "2"}
+
+
+def test_writers_of_several_versions_leave_that_of_the_newest_commit(tmp_path: Path) -> None:
+    running = [start(VERSIONED, tmp_path, str(number), 8) for number in range(1, 4)]
+    for process in running:
+        go(process)
+    for process in running:
+        assert len(process.communicate(timeout=120)[0].split()) == 8
+    assert versions(tmp_path)["test_all"] == "3"
+
+
+def test_nested_list_of_benchmarks_loses_no_run(tmp_path: Path) -> None:
+    add(tmp_path, "a", "1", date=1)
+    for depth in (DEEPEST - 1, DEEPEST, *range(900, 1030, 10)):
+        nested = "[" * depth + "]" * depth
+        entry = f'{{"name": "x", "version": "1", "params": [], "param_names": [], "more": {nested}}}'
+        (tmp_path / "benchmarks.json").write_text(f'{{"version": 2, "x": {entry}}}', encoding="utf-8")
+        add(tmp_path, "a", "1", date=1)
+        assert versions(tmp_path) == {"a": "1"} | ({"x": "1"} if depth < DEEPEST else {})

@@ -7,7 +7,6 @@ sample; these are read as absent, and nothing else that is not a finite number i
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import math
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import orjson
 
-from paceline.history.strict import MalformedError, commit_hash, json_object, need, shown, text
+from paceline.history.strict import TOO_DEEP, MalformedError, commit_hash, json_object, need, shown, text
 
 if TYPE_CHECKING:
     import os
@@ -32,6 +31,7 @@ BENCHMARKS_VERSION = 2
 OURS = "paceline"  # the key below which our own files hold what asv has no place for; asv ignores it
 OUR_SCHEMA = 1
 LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
+DEEPEST = 254  # levels; what orjson writes, and a quarter of what Python may still be able to
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
 LISTS = frozenset({list, type(None)})
@@ -336,15 +336,27 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _json(value: Any) -> str:
-    """Write what is to be shown by a browser, whose JSON knows no NaN."""
-    with contextlib.suppress(TypeError):  # an integer, or a depth, that only json can write
+    """Write what is to be shown by a browser, whose JSON knows no NaN. Raises MalformedError."""
+    try:
         written = orjson.dumps(value)
+    except TypeError:  # an integer that json can write, or a depth that it may not be able to
+        need(_is_flat(value), TOO_DEEP)
+    else:
         if b"null" not in written:  # which orjson also writes for NaN and Infinity
             return written.decode()
     try:
         return json.dumps(value, allow_nan=False)
     except ValueError:
         raise MalformedError("holds NaN or Infinity where neither may stand") from None
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether it is nested no deeper than what can be read and written wherever Python's own stack stands."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inside = itertools.chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for each in inside if isinstance(each, (dict, list))]
+    return not level
 
 
 def _is_list_of_texts(value: Any) -> bool:

@@ -24,6 +24,7 @@ KEPT = 21
 DIGITS = 5  # of statistics and samples, as asv keeps them; the result itself is kept in full
 UNVERSIONED = "1"  # of a benchmark whose project sets no version: asv needs one
 ENVIRONMENT = "pytest"  # asv's name for where a run was made
+LARGE = 2**63  # from here on integers become floats in some reader, and many become one
 LONGEST_NAME = 200  # characters: asv makes files of them
 COVERAGE = 0.99  # of the interval of the median
 COLUMNS = [
@@ -79,11 +80,41 @@ def asv_name(test: str) -> str:
     path, bracket, parameters = test.partition("[")
     module, colons, rest = path.partition("::")
     dotted = (module.removesuffix(".py").replace("/", ".") + colons + rest).replace("::", ".")
-    name = (dotted + bracket + parameters).encode("utf-8", "backslashreplace").decode()
-    if len(name) > LONGEST_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-        name = f"{name[: LONGEST_NAME - len(digest) - 1]}~{digest}"
-    return name
+    return _bounded(_characters(dotted + bracket + parameters))
+
+
+def _bounded(text: str) -> str:
+    """Cut a long text, and end it by what tells it from others."""
+    if len(text) <= LONGEST_NAME:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{text[: LONGEST_NAME - len(digest) - 1]}~{digest}"
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a text that can be written and read again."""
+    try:
+        said = str(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of levels, which Python refuses to write
+        said = _bounded(hex(value)) if isinstance(value, int) else type(value).__name__
+    return _characters(said)
+
+
+def _characters(text: str) -> str:
+    """Spell out halves of surrogate pairs, which no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def writable(value: Any) -> Any:
+    """Return a value as JSON that all readers read alike: what one of them cannot hold becomes a text."""
+    if isinstance(value, dict):
+        return {_characters(name): writable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [writable(each) for each in value]
+    if isinstance(value, str):
+        return _characters(value)
+    is_alike = -LARGE <= value < LARGE if isinstance(value, int) else value is None or math.isfinite(value)
+    return value if is_alike else as_text(value)
 
 
 def quartiles(samples: Sequence[float]) -> tuple[float, float, float]:
@@ -123,21 +154,23 @@ def result_document(measured: Sequence[Measured], provenance: Provenance, enviro
         "commit_hash": provenance.commit,
         "env_name": ENVIRONMENT,
         "date": provenance.date,
-        "params": params,
-        "python": environment.python,
+        "params": writable(params),
+        "python": as_text(environment.python),
         "requirements": {},
         "env_vars": {},
         "result_columns": COLUMNS,
         "results": {each.name: _row(each) for each in measured},
         "durations": {},
-        OURS: {
-            "schema": OUR_SCHEMA,
-            "engine": environment.engine,
-            "dirty": provenance.dirty,
-            "packages": dict(environment.packages),
-            "facts": dict(environment.facts),
-            "benchmarks": {each.name: {"group": each.group, "axes": dict(each.axes)} for each in measured},
-        },
+        OURS: writable(
+            {
+                "schema": OUR_SCHEMA,
+                "engine": environment.engine,
+                "dirty": provenance.dirty,
+                "packages": dict(environment.packages),
+                "facts": dict(environment.facts),
+                "benchmarks": {each.name: {"group": each.group, "axes": dict(each.axes)} for each in measured},
+            }
+        ),
         "version": RESULT_VERSION,
     }
 
@@ -146,13 +179,13 @@ def benchmark_entries(measured: Sequence[Measured]) -> dict[str, dict[str, Any]]
     """Return what asv's `benchmarks.json` is to hold of each."""
     return {
         each.name: {
-            "code": each.test,
+            "code": as_text(each.test),
             "name": each.name,
             "param_names": [],
             "params": [],
             "type": "time",
             "unit": "seconds",
-            "version": each.version,
+            "version": as_text(each.version),
         }
         for each in measured
     }
@@ -160,7 +193,7 @@ def benchmark_entries(measured: Sequence[Measured]) -> dict[str, dict[str, Any]]
 
 def machine_document(machine: Mapping[str, str]) -> dict[str, Any]:
     """Return the content of a `machine.json`."""
-    return {**machine, "version": 1}
+    return {**writable(dict(machine)), "version": 1}
 
 
 def benchmarks_document(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -174,7 +207,7 @@ def _row(measured: Measured) -> list[Any]:
     return [
         [median],
         [],
-        measured.version,
+        as_text(measured.version),
         measured.started,
         None if measured.duration is None else _short(measured.duration),
         [_short(ends[0])],

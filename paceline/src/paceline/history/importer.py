@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from paceline.history.document import UNVERSIONED, Environment, Measured, benchm
 from paceline.history.hardware import Raw, safe
 from paceline.history.machine import Machine, classify
 from paceline.history.provenance import Provenance
-from paceline.history.strict import MalformedError, commit_hash, json_object, need, shown, text
+from paceline.history.strict import TOO_DEEP, MalformedError, commit_hash, exact_object, need, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
         if unfit:
             return Outcome(path, reason=unfit)
         raw = path.read_bytes()
-        document = json_object(raw)
+        document = exact_object(raw)
         head = _provenance(document, repository)
         digest = hashlib.sha256(raw).hexdigest()[:16]
         name = f"{head.commit[:COMMIT_SHOWN]}-import-{digest}.json"
@@ -81,7 +81,7 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
     except MalformedError as error:
         return Outcome(path, reason=str(error))
     except RecursionError:
-        return Outcome(path, reason="is nested too deeply")
+        return Outcome(path, reason=TOO_DEEP)
     written = writer.add(results, name, result, benchmark_entries(measured), environment.machine)
     return Outcome(path, written, is_new=True)
 
@@ -155,7 +155,7 @@ def _measured(name: str, each: dict[str, Any], stats: dict[str, Any], started: i
 
 def _positive(value: Any, name: str) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    need(is_number and 0 < value < math.inf, "{} holds {}, not a positive time", name, value)
+    need(is_number and 0 < value <= sys.float_info.max, "{} holds {}, not a positive time", name, value)
     return float(value)
 
 

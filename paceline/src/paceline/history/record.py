@@ -13,7 +13,7 @@ import pytest
 
 from paceline.errors import PacelineError
 from paceline.history import project, provenance
-from paceline.history.document import UNVERSIONED, Environment, Measured, quartiles, result_document
+from paceline.history.document import UNVERSIONED, Environment, Measured, as_text, quartiles, result_document
 from paceline.history.writer import record
 
 if TYPE_CHECKING:
@@ -173,9 +173,9 @@ def _measured(item: pytest.Item, benchmark: Any, call: pytest.CallInfo[None]) ->
         repeat=len(samples),
         started=int(1000 * call.start),
         duration=call.duration,
-        group=benchmark.group or "",
+        group=as_text(benchmark.group or ""),
         axes=_axes(item),
-        version=str(benchmark.extra_info.get("version", UNVERSIONED)),
+        version=as_text(benchmark.extra_info.get("version", UNVERSIONED)),
     )
 
 
@@ -188,9 +188,7 @@ def _axes(item: pytest.Item) -> Mapping[str, Any]:
 
 
 def _axis(value: Any, test: str) -> Any:
-    if value is None or isinstance(value, (bool, int, str)):
+    if value is None or isinstance(value, (int, float, str)):
         return value
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)  # JSON has no infinity
     name = getattr(value, "__name__", None)
     return name if isinstance(name, str) else test

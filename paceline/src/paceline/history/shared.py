@@ -14,14 +14,14 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallow
 from paceline.history import project
 from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
 from paceline.history.strict import MalformedError
-from paceline.history.writer import BENCHMARKS_FILE, MACHINE_FILE, merge_benchmarks
+from paceline.history.writer import BENCHMARKS_FILE, MACHINE_FILE, listed, merge_benchmarks, of_all_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +91,7 @@ def fetch(
     for entry, content in _contents(repository, [*missing, *merging]):
         try:
             if entry.path.name in MERGED:
-                merged += _merge(targets[entry], content)
+                merged += _merge(targets[entry], content, refused)
             else:
                 added += _write(targets[entry], content)
         except OSError as error:
@@ -210,14 +210,10 @@ def _blob(process: subprocess.Popen[bytes], entry: Entry) -> bytes:
     return content
 
 
-def _merge(target: Path, content: bytes) -> bool:
+def _merge(target: Path, content: bytes, refused: list[str]) -> bool:
     """Add what only the shared file has; False if that is nothing. Raises MalformedError if it cannot be used."""
     if target.name == BENCHMARKS_FILE:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        theirs, mine = benchmarks_file(content)[0], _entries_of(target)
-        new = {name: entry for name, entry in theirs.items() if name not in mine}
-        merge_benchmarks(target.parent, new)
-        return bool(new)
+        return _merge_benchmarks(target.parent, content, refused)
     theirs = machine_file(content)
     if not os.path.lexists(target):
         return _write(target, content)
@@ -230,11 +226,14 @@ def _merge(target: Path, content: bytes) -> bool:
     return _write(target, json.dumps({**theirs, **mine}, indent=1).encode(), replace=True)
 
 
-def _entries_of(target: Path) -> dict[str, dict[str, Any]]:
-    try:
-        return benchmarks_file(target.read_bytes())[0]
-    except (OSError, MalformedError):
-        return {}
+def _merge_benchmarks(results: Path, content: bytes, refused: list[str]) -> bool:
+    theirs, reasons = benchmarks_file(content)
+    refused += [f"'results/{BENCHMARKS_FILE}' {reason}: left out" for reason in reasons]
+    results.mkdir(parents=True, exist_ok=True)
+    mine = listed(results)
+    made = of_all_results(results) if mine is None else {}  # says less than theirs
+    merge_benchmarks(results, {**made, **theirs})
+    return not theirs.keys() <= (mine or {}).keys()
 
 
 def _write(target: Path, content: bytes, *, replace: bool = False) -> bool:

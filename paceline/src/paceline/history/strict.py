@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHOWN = 60  # characters of something hostile
+TOO_DEEP = "is nested too deeply"
 
 
 class MalformedError(Exception):
@@ -40,6 +41,16 @@ def json_object(raw: bytes) -> dict[str, Any]:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:  # it is broken, or holds the NaN and Infinity that asv writes
         document = _any_json(raw)
+        need(b"\\ud" not in raw.lower() or _is_text(document), "holds half a surrogate pair, which is no character")
+    return _object(document)
+
+
+def exact_object(raw: bytes) -> dict[str, Any]:
+    """Parse an object with integers of any size, and texts that may not be written. Raises MalformedError."""
+    return _object(_any_json(raw))
+
+
+def _object(document: Any) -> dict[str, Any]:
     need(isinstance(document, dict), "holds {} where an object is due", document)
     checked: dict[str, Any] = document
     return checked
@@ -48,23 +59,23 @@ def json_object(raw: bytes) -> dict[str, Any]:
 def _any_json(raw: bytes) -> Any:
     """Parse what Python takes for JSON, four times as slowly. Raises MalformedError, which says what is wrong."""
     try:
-        document = json.loads(raw.decode("utf-8"))
+        return json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedError(f"is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from None
     except RecursionError:
-        raise MalformedError("is nested too deeply") from None
+        raise MalformedError(TOO_DEEP) from None
     except ValueError as error:  # not only JSONDecodeError: Python refuses integers of thousands of digits
         raise MalformedError(f"is not JSON: {error}" if raw.strip() else "is empty") from None
-    need(b"\\ud" not in raw.lower() or _is_text(document), "holds half a surrogate pair, which is no character")
-    return document
 
 
 def _is_text(document: Any) -> bool:
-    """Whether all of it can be written to a file or a terminal."""
+    """Whether all of it can be written to a file or a terminal. Raises MalformedError."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return False
+    except RecursionError:  # to write takes a few levels more than to parse
+        raise MalformedError(TOO_DEEP) from None
     return True
 
 

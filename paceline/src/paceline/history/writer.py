@@ -2,7 +2,8 @@
 
 A result is a new file of its own name, written beside its place and renamed: a run that is there was finished, and no
 run touches another's. The two files that runs share are replaced in the same way, `benchmarks.json` under a lock that
-ends with its process. The result comes last, so that asv finds what it needs to show it.
+ends with its process. It gets what it lacks before the result is there, so that asv finds what it needs to show that;
+what it has is replaced afterwards, so that of runs that do so at once the last one knows the results of all.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.history.asv_files import benchmarks_file, machine_file
+from paceline.history.asv_files import OURS, benchmarks_file, machine_file
 from paceline.history.document import benchmark_entries, benchmarks_document, machine_document
 from paceline.history.strict import MalformedError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from paceline.history.asv_files import Result
     from paceline.history.document import Measured
 
 MACHINE_FILE = "machine.json"
@@ -58,38 +60,82 @@ def add(
         _remove_forgotten(results)
         if _machine_of(folder / MACHINE_FILE) is None:
             _replace(folder / MACHINE_FILE, machine_document(machine))
-        merge_benchmarks(results, entries)
+        made = of_all_results(results) if listed(results) is None else {}
+        merge_benchmarks(results, {**entries, **made})
         _replace(folder / name, document)
     except OSError as error:
         raise PacelineError(
             f"cannot write to {error.filename or folder}: {error.strerror}; the run was not recorded"
         ) from error
+    if not document[OURS]["dirty"]:  # uncommitted changes say nothing of the runs of commits
+        with contextlib.suppress(OSError):  # the run is recorded, and a later one makes up for this
+            _renew_benchmarks(results, entries, document["date"])
     return folder / name
 
 
 def merge_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Make `benchmarks.json` the union of what it holds, or else of all results, and `entries`. Raises OSError."""
-    path = results / BENCHMARKS_FILE
-    if _holds(_benchmarks_of(path), entries):
+    """Add to `benchmarks.json` what it lacks of `entries`; what it has stays. Raises OSError."""
+    known = listed(results)
+    if known is not None and known.keys() >= entries.keys():
         return
     with _lock(results / LOCK):
-        before = _benchmarks_of(path)
-        if before is None:
-            before = _of_all_results(results)
-        if not _holds(before, entries):
-            _replace(path, benchmarks_document({**before, **entries}))
+        _replace(results / BENCHMARKS_FILE, benchmarks_document({**entries, **(listed(results) or {})}))
 
 
-def _holds(known: Mapping[str, Any] | None, entries: Mapping[str, Any]) -> bool:
+def _renew_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]], date: int) -> None:
+    """Replace what differs in `benchmarks.json` from `entries`, those of a clean run of a commit of this date.
+
+    What a clean result of a newer commit has measured stays: old commits are measured later, too. Raises OSError.
+    """
+    if _agree(listed(results), entries):
+        return
+    with _lock(results / LOCK):
+        newer = _measured_after(results, date)
+        renewed = {name: entry for name, entry in entries.items() if name not in newer}
+        before = listed(results) or {}
+        if not _agree(before, renewed):
+            _replace(results / BENCHMARKS_FILE, benchmarks_document({**before, **renewed}))
+
+
+def _agree(known: Mapping[str, Any] | None, entries: Mapping[str, Any]) -> bool:
     return known is not None and all(known.get(name) == entry for name, entry in entries.items())
 
 
-def _benchmarks_of(path: Path) -> dict[str, dict[str, Any]] | None:
-    """Entries of a `benchmarks.json`; None if there is none that can be read."""
+def listed(results: Path) -> dict[str, dict[str, Any]] | None:
+    """Return the entries of `benchmarks.json`; None if there is none that can be read."""
     try:
-        return benchmarks_file(path.read_bytes())[0]
+        return benchmarks_file((results / BENCHMARKS_FILE).read_bytes())[0]
     except (OSError, MalformedError):
         return None
+
+
+def of_all_results(results: Path) -> dict[str, dict[str, Any]]:
+    """Make entries of what results hold: the newest clean ones, for what those lack others."""
+    found: dict[str, dict[str, Any]] = {}
+    for rows in dict.fromkeys(result.shared.rows for _, _, result in reversed(_by_age(results))):
+        for name, params, version, count in json.loads(rows):
+            if count:
+                names = [f"param{number + 1}" for number in range(len(params))]
+                entry = {"name": name, "params": params, "param_names": names, "type": "time", "unit": "seconds"}
+                found.setdefault(name, {**entry, "version": version or "", "code": ""})
+    return found
+
+
+def _measured_after(results: Path, date: int) -> set[str]:
+    """Benchmarks that have a clean result of a commit after this date."""
+    texts = {result.shared.rows for clean, when, result in _by_age(results) if clean and when > date}
+    return {name for rows in texts for name, *_, count in json.loads(rows) if count}
+
+
+def _by_age(results: Path) -> list[tuple[bool, int, Result]]:
+    """Sound results, each with whether it is clean and the date of its commit; dirty ones first, the newest last."""
+    from paceline.history.store import sound
+
+    found = []
+    for _, result in sound(results).results:
+        about = json.loads(result.about)
+        found.append((not about["dirty"], about["date"], result))
+    return sorted(found, key=lambda each: each[:2])
 
 
 def _machine_of(path: Path) -> dict[str, Any] | None:
@@ -97,20 +143,6 @@ def _machine_of(path: Path) -> dict[str, Any] | None:
         return machine_file(path.read_bytes())
     except (OSError, MalformedError):
         return None
-
-
-def _of_all_results(results: Path) -> dict[str, dict[str, Any]]:
-    """Entries for what any result holds: the file of a history that was made of parts may be missing."""
-    from paceline.history.store import sound
-
-    found: dict[str, dict[str, Any]] = {}
-    for _, result in sound(results).results:
-        for name, params, version, count in json.loads(result.shared.rows):
-            if count:
-                names = [f"param{number + 1}" for number in range(len(params))]
-                entry = {"name": name, "params": params, "param_names": names, "type": "time", "unit": "seconds"}
-                found[name] = {**entry, "version": version or "", "code": ""}
-    return found
 
 
 def _replace(path: Path, document: Mapping[str, Any]) -> None:
