@@ -1,6 +1,8 @@
 """The commands, as a user runs them."""
 
+import json
 import os
+import random
 import subprocess
 import sys
 from importlib.metadata import version
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from paceline.cli import main
+from paceline.commands import say
 from projects import Project
 from sites import History
 from trees import row
@@ -124,7 +127,39 @@ def test_output_that_cannot_be_written_is_one_line(history: History, command: li
             check=False,
         )
     assert done.returncode == 4
-    assert done.stderr == "ERROR: standard output cannot be written: No space left on device\n"
+    (line,) = (each for each in done.stderr.splitlines() if not each.startswith("note: "))
+    assert line == "ERROR: standard output cannot be written: No space left on device"
+
+
+def test_what_is_said_is_one_line_that_nothing_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a\n::error::b\x1b[2J\r\u202e", "caf\u00e9 C:\\x")
+    assert capsys.readouterr().out == "a\\n::error::b\\u001b[2J\\r\\u202e\ncaf\u00e9 C:\\x\n"
+
+
+@pytest.mark.parametrize(
+    "command", [["pages"], ["check"], ["check", "--annotations"], ["check", "--machine=zz"]], ids=" ".join
+)
+def test_names_of_strangers_are_printed_harmless(history: History, command: list[str]) -> None:
+    name = "m\x1b]0;pwned\x07\n::error::injected"
+    history.grow(8)
+    rng = random.Random(5)
+    for number in range(len(history.commits)):
+        level = 1.5 if number == 9 else 1.0  # a run that is off as a whole, of which there is a note
+        rows = {f"suite.time_{each}\x1b[31m": row(level * rng.lognormvariate(0, 0.005)) for each in range(10)}
+        history.write({f"{number}.json": history.document(number, rows, params={"machine": name})})
+    (history.results / "lab" / "machine.json").write_text(json.dumps({"machine": name, "version": 1}))
+    (history.results / "lab" / "broken\x1b\n::error::.json").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "paceline.cli", *command],
+        cwd=history.project.root,
+        env=history.project.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = (done.stdout + done.stderr).splitlines()
+    assert any("pwned" in line for line in lines), lines
+    assert all(line.isprintable() and not line.startswith("::") for line in lines), lines
 
 
 def test_a_closed_output_is_no_error(history: History) -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages, progress
+from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages, progress, say, warn
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -38,14 +38,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit."""
-        self.exit(WRONG_USE, f"ERROR: {' '.join(message.split())}: see {self.prog} --help\n")
+        warn(f"ERROR: {' '.join(message.split())}: see {self.prog} --help")
+        self.exit(WRONG_USE)
 
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
-        print(f"paceline {version('paceline')}")
+        say(f"paceline {version('paceline')}")
         parser.exit()
 
 
@@ -69,43 +70,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
-        status = COMMANDS[given.command].run(given)
-        print(end="", flush=True)  # here, where a full disk can still be told; stdout may be closed
+        return COMMANDS[given.command].run(given)
     except PacelineError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
         progress("")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough: `paceline ... | head`
-        _print_no_more()
-        return 0
     except OSError as error:
         return _failed(f"{_where(error)}{error.strerror or error}")
     except UnicodeError as error:
         return _failed(f"{error}: set PYTHONIOENCODING=utf-8, or rename what has such a name")
-    return status
 
 
 def _failed(why: str) -> int:
     progress("")
-    print(f"ERROR: {' '.join(why.splitlines())}", file=sys.stderr)
+    warn(f"ERROR: {' '.join(why.splitlines())}")
     return WRONG_USE
 
 
 def _where(error: OSError) -> str:
-    if error.filename is not None:
-        return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
-    try:
-        print(flush=True)  # nothing else tells whether it was this that failed
-    except OSError:
-        _print_no_more()
-        return "standard output cannot be written: "
-    return ""
-
-
-def _print_no_more() -> None:
-    """Let what is left to print go nowhere, or the interpreter would fail on it once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.filename is None:
+        return ""
+    return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
 
 
 if __name__ == "__main__":

@@ -78,6 +78,25 @@ def test_json_to_a_file_beside_the_text(folder: Path, capsys: pytest.CaptureFixt
     assert main(["check", "--json", "no/such/folder.json"]) == 4
 
 
+def test_the_status_is_what_was_found_whoever_reads_it(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "paceline.cli", "check", "--json", "found.json"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert len(json.loads((folder / "found.json").read_text(encoding="utf-8"))["findings"]) == 1
+    wrong = subprocess.run([*command, "--machine=vax"], stdout=writer, stderr=writer, check=False)
+    assert wrong.returncode == 4
+    os.close(writer)
+
+
+@pytest.mark.parametrize(("closed", "status"), [(">&-", 1), ("2>&-", 1), ("--machine=vax 2>&-", 4)])
+def test_the_status_is_what_was_found_whatever_is_closed(folder: Path, closed: str, status: int) -> None:
+    command = ["sh", "-c", f'"$0" -m paceline.cli check {closed}', sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, "")
+
+
 def test_annotations(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert main(["check"]) == 1
@@ -85,9 +104,8 @@ def test_annotations(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert len(lines) == 1
     level, title, message = re.fullmatch(r"::(\w+) title=([^:,]*)::(.*)", lines[0]).groups()  # type: ignore[union-attr]
     assert level == "error"
-    assert title == "slower%3A " + NASTY.replace("%", "%25").replace("\n", "%0A").replace(":", "%3A").replace(
-        ",", "%2C"
-    )
+    name = NASTY.replace("%", "%25").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
+    assert title == "slower%3A " + name.replace("\x1b", "\\u001b")
     assert "numpy 2.1 -> 2.2" in message
     assert main(["check", "--json", "-"]) == 1
     document(capsys)  # nothing but JSON

@@ -1,12 +1,21 @@
 """Steps are asv's; a series that grew gives the regressions that a full fit gives."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from asv import step_detect
 from numpy.typing import NDArray
 from paceline.pages import steps
+from sites import History
+from trees import row
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +58,12 @@ def test_odd_series(values: list[float], tmp_path: Path) -> None:
     given = np.array(values)
     found = steps.detect({"a": (given, np.full(len(given), np.nan))}, tmp_path, quiet)["a"]
     assert found == ([] if len(given) == 8 else asv_steps(given, np.full(len(given), np.nan)))
+
+
+def test_many_empty_series(tmp_path: Path) -> None:
+    nothing = np.array([]), np.array([])
+    found = steps.detect({str(number): nothing for number in range(20)}, tmp_path, quiet)
+    assert list(found.values()) == [[]] * 20
 
 
 def regressions(found: list[steps.Step]) -> list[tuple[int, int]]:
@@ -119,3 +134,54 @@ def test_each_series_has_its_turn(tmp_path: Path) -> None:
         steps.detect({name: (v[:count], w[:count]) for name, (v, w) in whole.items()}, tmp_path, quiet)
     fulls = {name: fit.full for name, fit in steps._load(tmp_path / steps.FILE).items()}  # noqa: SLF001
     assert sorted(fulls.values()) == [2002, 2003, 2004, 2005]
+
+
+def shown_until(terminal: int, word: bytes) -> bytes:
+    """Return what a terminal shows until a word comes, or all if it does not."""
+    shown = b""
+    while word not in shown or not word:
+        try:
+            shown += os.read(terminal, 1000)
+        except OSError:  # Linux's way to say that nobody has it open any more
+            break
+    return shown
+
+
+def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # git's have little to do
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("moment", ["workers start", "steps are fitted"])
+def test_ctrl_c_is_quiet_and_leaves_nothing(history: History, moment: str) -> None:
+    """It reaches the whole process group, as at a terminal."""
+    rng = np.random.default_rng(4)
+    history.grow(600)
+    cells = row(params=[[str(number) for number in range(40)]])
+    for number in range(len(history.commits)):
+        cells[0] = rng.normal(1, 0.01, 40).tolist()
+        history.write({f"{number}.json": history.document(number, {"suite.time_it": cells})})
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it ignored
+    terminal, end = os.openpty()
+    command = [sys.executable, "-m", "paceline.cli", "pages"]
+    process = subprocess.Popen(
+        command, cwd=history.project.root, stdout=subprocess.DEVNULL, stderr=end, start_new_session=True
+    )
+    os.close(end)
+    shown = shown_until(terminal, b"detecting steps" if moment == "steps are fitted" else b"reading")
+    while not (started := workers(process)):
+        assert process.poll() is None
+        time.sleep(0.005)
+    if moment == "workers start":
+        time.sleep(0.2)  # into what they import
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    assert b"\n" not in shown + shown_until(terminal, b""), "nothing but progress, which stays in its line"
+    os.close(terminal)
+    assert psutil.wait_procs(started, timeout=10)[1] == []
+    assert not history.site.exists()

@@ -1,12 +1,10 @@
 """What people are shown of findings."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from histories import Maker, step
 from paceline.history import check
 from paceline.history.finding import Report
-from paceline.history.model import Quarantined
 from paceline.report import findings
 from trees import commit
 
@@ -36,12 +34,9 @@ def test_what_has_no_bound_has_a_question_mark() -> None:
     assert findings.size(replace(found, ratio=3.0, low=2.5, high=3.4)) == "x 3 (95 %: x 2.5 .. x 3.4)"
 
 
-def test_names_and_reasons_obey_nobody() -> None:
+def test_names_make_no_annotations() -> None:
     maker = Maker(factor=step(3, 40, 1.2))
     found = replace(report(maker).findings[0], benchmark="a\n::error::b\x1b[2J", machines=("m\r\u202e",))
-    shown = list(findings.lines(Report((found,), ("note\nnote",)), (Quarantined(Path("p\n"), "r\x07"),)))
-    assert all(line.isprintable() for line in shown)
-    assert not any(line.startswith("::") for line in shown)
     (annotation,) = findings.github(Report((found,), ()))
     assert "\n" not in annotation
     assert "\r" not in annotation

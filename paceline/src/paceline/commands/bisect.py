@@ -7,6 +7,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline.commands import say
 from paceline.errors import PacelineError
 from paceline.gate.settings import fraction, seconds
 
@@ -85,13 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
     def title(commit: str) -> str:
         return git(repository, "log", "-1", "--format=%h %s", commit).strip()
 
-    def say(judged: Judged, left: int) -> None:
-        print(f"{_said(judged):<28} {title(judged.commit)}  (of {left} suspects)", flush=True)
+    def tell(judged: Judged, left: int) -> None:
+        say(f"{_said(judged):<28} {title(judged.commit)}  (of {left} suspects)")
 
-    print(f"{len(commits)} commits; is the last slower than {title(good)}?", flush=True)
-    culprit = bisect.find(repository, commits, good, settings, say)
-    for line in _lines(culprit, [git(repository, "log", "-1", FORMAT, each) for each in culprit.suspects]):
-        print(line)
+    say(f"{len(commits)} commits; is the last slower than {title(good)}?")
+    culprit = bisect.find(repository, commits, good, settings, tell)
+    say(*_lines(culprit, [git(repository, "log", "-1", FORMAT, each) for each in culprit.suspects]))
     return 0 if len(culprit.suspects) == 1 else ONLY_A_RANGE
 
 
@@ -126,7 +126,7 @@ def _lines(culprit: Culprit, described: list[str]) -> list[str]:
         "",
         "first slow commit:" if one else f"one of these {len(described)}, as those before the last cannot be judged:",
     ]
-    lines += [text.rstrip() for text in described]
+    lines += [line for text in described for line in text.rstrip().split("\n")]
     step, whole = culprit.step, culprit.whole
     lines.append(f"against the last that is not slow: {_said(step)}; all in all: {_said(whole)}")
     if not culprit.is_all:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from paceline.commands import say
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
@@ -49,7 +51,7 @@ def _curve() -> int:
     from paceline import curve
 
     for line in curve.lines():
-        _say(line)
+        say(line)
     return 0
 
 
@@ -58,14 +60,10 @@ def _calibrate(minutes: float, planted: Sequence[float] | None) -> int:
 
     shares = [percent / 100 for percent in planted] if planted else calibrate.PLANTED
     rows = [calibrate.Row(share) for share in shares]
-    print(calibrate.HEADINGS)
-    calibrate.run(rows, _say, time.monotonic() + 60 * minutes)
+    say(calibrate.HEADINGS)
+    calibrate.run(rows, say, time.monotonic() + 60 * minutes)
     false = sum(row.red for row in rows if row.planted == 0)
     gates = sum(row.gates for row in rows if row.planted == 0)
     if gates:
-        print(f"\nidentical code: {false} of {gates} gates red")
+        say("", f"identical code: {false} of {gates} gates red")
     return 0
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import progress
+from paceline.commands import progress, say, warn
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -85,13 +84,13 @@ def _accept(arguments: argparse.Namespace, report: Report, file: Path) -> None:
     from paceline.history import known
     from paceline.report import findings
 
-    output = sys.stderr if arguments.json == "-" else sys.stdout
+    tell = warn if arguments.json == "-" else say
     chosen = _chosen(report, arguments.accept)
     known.accept(file, chosen, arguments.reason)
     if not chosen:
-        print("nothing new became slower, so there is nothing to accept", file=output)
+        tell("nothing new became slower, so there is nothing to accept")
     for each in chosen:
-        print(f"accepted in {file}: {each.kind} {findings.printable(findings.name_of(each))}", file=output)
+        tell(f"accepted in {file}: {each.kind} {findings.name_of(each)}")
 
 
 def _write_json(target: str, report: Report, history: History) -> None:
@@ -99,7 +98,7 @@ def _write_json(target: str, report: Report, history: History) -> None:
 
     document = json.dumps(findings.document(report, history.quarantined), indent=1)
     if target == "-":
-        print(document)
+        say(*document.splitlines())
         return
     try:
         Path(target).write_text(document + "\n", encoding="utf-8")
@@ -111,13 +110,11 @@ def _print(arguments: argparse.Namespace, report: Report, history: History) -> N
     from paceline.report import findings
 
     if arguments.json != "-":
-        for line in findings.lines(report, history.quarantined):
-            print(line)
+        say(*findings.lines(report, history.quarantined))
     if arguments.json:
         _write_json(arguments.json, report, history)
     if arguments.annotations and arguments.json != "-":
-        for line in findings.github(report):
-            print(line)
+        say(*findings.github(report))
 
 
 def _chosen(report: Report, ids: list[str]) -> list[Finding]:

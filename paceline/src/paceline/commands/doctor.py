@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline.commands import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -21,6 +23,5 @@ def run(_arguments: argparse.Namespace) -> int:
     """Print a line for each remark."""
     from paceline import doctor
 
-    for line in doctor.lines(doctor.examine(Path("/"), os.environ)):
-        print(line)
+    say(*doctor.lines(doctor.examine(Path("/"), os.environ)))
     return 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import progress
+from paceline.commands import progress, say, warn
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
     from paceline.errors import PacelineError
     from paceline.gate.checkout import GitFailedError, git
     from paceline.history import project, shared
-    from paceline.report.findings import printable
 
     try:
         repository = Path(git(Path(), "rev-parse", "--show-toplevel").rstrip("\n"))
@@ -43,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = project.results_folder(Path(), arguments.results)
     done = shared.fetch(repository, results, arguments.remote, arguments.branch, progress)
     progress("")
-    for line in (*done.refused, *done.kept):
-        print(f"note: {printable(line)}", file=sys.stderr)
+    warn(*(f"note: {line}" for line in (*done.refused, *done.kept)))
     merged = f", {done.merged} extended" if done.merged else ""
-    print(f"{results}: {done.added} files added{merged}, {done.present} there already")
+    say(f"{results}: {done.added} files added{merged}, {done.present} there already")
     return 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline.commands import say, warn
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     for outcome in importer.import_all(arguments.files, results, repository=root, machine=arguments.machine):
         if outcome.written is None:
             bad += 1
-            print(f"{outcome.source}: {outcome.reason}: not imported", file=sys.stderr)
+            warn(f"{outcome.source}: {outcome.reason}: not imported")
         elif outcome.is_new:
             added += 1
-            print(f"{outcome.source} -> {outcome.written}")
+            say(f"{outcome.source} -> {outcome.written}")
         else:
             known += 1
-            print(f"{outcome.source} was imported before, as {outcome.written}")
+            say(f"{outcome.source} was imported before, as {outcome.written}")
     if not added and not known:
         raise PacelineError(f"none of {bad} file(s) could be imported, for the reasons above")
-    print(f"{added} imported, {known} known before, {bad} not imported")
+    say(f"{added} imported, {known} known before, {bad} not imported")
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from paceline.commands import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -32,15 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     known = facts(machine)
     if arguments.json:
         document = {**machine.as_asv(), "facts": known, "packages": packages()}
-        print(json.dumps(document, indent=1))
+        say(*json.dumps(document, indent=1).splitlines())
         return 0
-    print(machine.name)
+    say(machine.name)
     width = max(len(name) for name in (*known, *(part.text for part in machine.parts)))
-    print("\nbecause of")
-    for part in machine.parts:
-        print(f"  {part.text.ljust(width)}  {part.reason}")
-    print("\nrecorded beside it")
-    for name, text in known.items():
-        print(f"  {name.ljust(width)}  {text}")
-    print(f"  {'packages'.ljust(width)}  {len(packages())}, with their versions")
+    say("", "because of", *(f"  {part.text.ljust(width)}  {part.reason}" for part in machine.parts))
+    say("", "recorded beside it", *(f"  {name.ljust(width)}  {text}" for name, text in known.items()))
+    say(f"  {'packages'.ljust(width)}  {len(packages())}, with their versions")
     return 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import progress
+from paceline.commands import progress, say, warn
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -68,20 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or project.html_folder(root)
     built = build.build(root, results, output, progress, refit=arguments.refit)
     progress("")
-    for each in built.quarantined:
-        print(f"quarantined: {_shown(each.path)}: {each.reason}", file=sys.stderr)
-    for notice in built.notices:
-        print(f"note: {notice}", file=sys.stderr)
-    print(f"site: {built.output / 'index.html'}")
+    warn(*(f"quarantined: {each.path}: {each.reason}" for each in built.quarantined))
+    warn(*(f"note: {notice}" for notice in built.notices))
+    say(f"site: {built.output / 'index.html'}")
     if arguments.serve is not None:
-        server.serve(built.output, arguments.serve, _say)
+        server.serve(built.output, arguments.serve, say)
     return 0
-
-
-def _shown(path: Path) -> str:
-    """Name a file as it may be printed anywhere."""
-    return str(path).encode("unicode_escape").decode("ascii")
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)

@@ -10,11 +10,13 @@ therefore asv's; it may come a few commits later. A build without a cache fits a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
 import math
 import multiprocessing
+import signal
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from asv import step_detect
 from paceline.pages import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,6 +41,7 @@ TAIL = 60  # points; three times the longest piece that asv's exact fit looks at
 GROWTH = 20  # a full fit is due when a series has grown by 1/GROWTH since the last
 TURNS = 50  # builds, in which every series has a turn
 WORTH_A_POOL = 12  # full fits; fewer take less time than starting processes does
+AT_ONCE = 2000  # points that a worker takes at once, some 0.2 s of work; Ctrl-C waits for what has begun
 LONGEST_PIECE = 20  # asv's own limit in its approximate solver
 LARGEST = 1e150  # sum of a series; no unit of time or memory comes near
 
@@ -75,9 +78,10 @@ def detect(
         (name for name, fit in kept.items() if fit is not known[name]), key=lambda name: -kept[name].builds
     )
     due += grown[: math.ceil(len(grown) / TURNS)] if not refit else []
-    for place, (name, fit) in enumerate(zip(due, _in_full([series[name] for name in due]), strict=True)):
-        progress(f"detecting steps: {place + 1} of {len(due)} series")
-        kept[name] = fit
+    with contextlib.closing(_in_full([series[name] for name in due])) as fitted:
+        for place, (name, fit) in enumerate(zip(due, fitted, strict=True)):
+            progress(f"detecting steps: {place + 1} of {len(due)} series")
+            kept[name] = fit
     fits = {name: kept[name] for name in series}
     if fits != known:
         _save(fits, cache / FILE)
@@ -118,14 +122,38 @@ def _tail(y: list[float], w: list[float], gamma: float, ends: Sequence[int]) -> 
     return (*settled, *(start + end for end in merged))
 
 
-def _in_full(series: Sequence[tuple[Floats, Floats]]) -> Iterator[Fit]:
+def _in_full(series: Sequence[tuple[Floats, Floats]]) -> Generator[Fit]:
     if len(series) <= WORTH_A_POOL:
         yield from map(_full, series)
         return
     context = multiprocessing.get_context("spawn")
     workers = min(multiprocessing.cpu_count(), len(series))
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(_full, series, chunksize=max(1, len(series) // (8 * workers)))
+    longest = max(len(values) for values, _ in series)
+    chunk = min(len(series) // (8 * workers), AT_ONCE // max(1, longest))
+    pool = ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        with _interrupts_held():  # a worker ignores them by itself only after its imports
+            fits = pool.map(_full, series, chunksize=max(1, chunk))
+        yield from fits
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back where the system can, and for good in processes that start meanwhile.
+
+    A terminal sends it to all processes, and none but the first has anything to say or to clean up. The pool has to
+    be there before: with it starts multiprocessing's resource tracker, which lets interrupts through again.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _full(series: tuple[Floats, Floats]) -> Fit:

@@ -1,8 +1,7 @@
-"""What a check found: for people, as JSON, as GitHub's annotations. Names are strangers' and are made harmless."""
+"""What a check found: for people, as JSON, as GitHub's annotations. Names stay as strangers gave them."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from datetime import UTC, datetime
@@ -23,11 +22,6 @@ MOST_FOLDED = 10
 MANY = 3  # changes that share a suspect
 
 
-def printable(text: str) -> str:
-    """Return text without what a terminal would obey."""
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
-
-
 def name_of(finding: Finding) -> str:
     """Name of what changed."""
     return full_name(finding.benchmark, finding.parameters) if finding.benchmark else "the whole suite"
@@ -45,25 +39,25 @@ def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
     yield from _folded(report.findings, "recovered", "Made up for since")
     yield from _folded(report.findings, "gone", "Of benchmarks no longer measured")
     for notice in report.notices:
-        yield f"note: {printable(notice)}"
+        yield f"note: {notice}"
     for each in quarantined:
-        yield f"quarantined: {printable(str(each.path))}: {printable(each.reason)}"
+        yield f"quarantined: {each.path}: {each.reason}"
     yield summary(report)
 
 
 def _block(finding: Finding, *, name_engine: bool) -> Iterator[str]:
-    yield f"{finding.kind.upper()}  {printable(name_of(finding))}"
+    yield f"{finding.kind.upper()}  {name_of(finding)}"
     yield f"  {size(finding)}  id {finding.id}"
     where = _where(finding)
     if finding.elsewhere is not None:
         others = {name: one["verdict"] for name, one in finding.evidence["machines"].items()}
-        rest = (f"{printable(name)}: {said}" for name, said in others.items() if name not in finding.machines)
+        rest = (f"{name}: {said}" for name, said in others.items() if name not in finding.machines)
         where = f"{where} ({'only there; ' if finding.elsewhere == 'same' else ''}{', '.join(rest)})"
     yield f"  hardware: {where}"
     if name_engine:
-        yield f"  engine: {printable(finding.engine)}"
+        yield f"  engine: {finding.engine}"
     if finding.environment:
-        yield f"  environment: {printable(finding.environment)}"
+        yield f"  environment: {finding.environment}"
     yield f"  commits: {place(finding)}"
     for title, changed in (("dependencies", finding.dependencies), ("surroundings", finding.facts)):
         for number, each in enumerate(changed[:MOST_DEPENDENCIES]):
@@ -75,9 +69,9 @@ def _block(finding: Finding, *, name_engine: bool) -> Iterator[str]:
 def _where(finding: Finding) -> str:
     """Name the hardware classes; of several, each with its own size."""
     if len(finding.machines) == 1:
-        return printable(finding.machines[0])
+        return finding.machines[0]
     ratios = {name: one.get("ratio") for name, one in finding.evidence["machines"].items()}
-    sizes = ((printable(name), ratios[name]) for name in finding.machines)
+    sizes = ((name, ratios[name]) for name in finding.machines)
     return ", ".join(f"{name} {_ratio(ratio)}" if ratio else name for name, ratio in sizes)
 
 
@@ -115,10 +109,8 @@ def place(finding: Finding) -> str:
 
 
 def _change(difference: Difference) -> str:
-    before, after = (
-        printable(each) if each is not None else "none" for each in (difference.before, difference.after)
-    )
-    return f"{printable(difference.name)} {before} -> {after}"
+    before, after = (each if each is not None else "none" for each in (difference.before, difference.after))
+    return f"{difference.name} {before} -> {after}"
 
 
 def _folded(findings: Sequence[Finding], state: str, title: str) -> Iterator[str]:
@@ -127,8 +119,8 @@ def _folded(findings: Sequence[Finding], state: str, title: str) -> Iterator[str
         return
     yield f"{title}:"
     for each in chosen[:MOST_FOLDED]:
-        why = f": {printable(each.known.reason)}" if each.known else ""
-        yield f"  {each.kind} {_ratio(each.ratio)} since {each.at[:8]}  {printable(name_of(each))}{why}"
+        why = f": {each.known.reason}" if each.known else ""
+        yield f"  {each.kind} {_ratio(each.ratio)} since {each.at[:8]}  {name_of(each)}{why}"
     if len(chosen) > MOST_FOLDED:
         yield f"  and {len(chosen) - MOST_FOLDED} more (--json has them)"
     yield ""
