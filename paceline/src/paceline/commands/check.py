@@ -125,7 +125,7 @@ def _chosen(report: Report, ids: list[str]) -> list[Finding]:
     for name in ids:
         if name not in found:
             raise PacelineError(
-                f"--accept {name!r}: the check finds no such change: `paceline check` prints their ids"
+                f"--accept {name!r}: this check finds no such change: it prints their ids, for what is selected"
             )
         if found[name].known:
             raise PacelineError(f"--accept {name!r}: it is known already, take its entry out first to write another")
