@@ -44,7 +44,7 @@ def findings_of(
     """
     every = [change for change, _ in changes]
     findings = [_finding(runs, track, every, change, entry) for change, entry in changes]
-    # A change counts for the classes that it is told of: those in which it was found, and that it is not denied of.
+    # From here on a change is of the classes that it is told of, by whose later changes it may be made up for.
     spread = [
         replace(change, strata=tuple(map(track.machines.index, finding.machines)))
         for change, finding in zip(every, findings, strict=True)
@@ -61,8 +61,9 @@ def _state(track: Track, changes: Sequence[Change], place: int, kind: str, gone:
     if not still:
         return "gone"
     sign = 1 if kind.endswith("slower") else -1
-    left = (sign * segments.remaining(track.panel, changes, changes[place], stratum) for stratum in still)
-    return "new" if max(left) >= detect.MIN_SIZE else "recovered"
+    left = [segments.remaining(track.panel, changes, changes[place], stratum) for stratum in still]
+    known = [sign * each for each in left if each is not None]
+    return "new" if max(known, default=math.inf) >= detect.MIN_SIZE else "recovered"
 
 
 def _finding(

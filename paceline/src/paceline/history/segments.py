@@ -6,7 +6,6 @@ are too small for the few values of any one class show when all are ranked toget
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -149,13 +148,13 @@ def _size(panel: Panel, found: Iterable[Change], change: Change) -> float:
     return detect.size(panel.take(mine), int(np.searchsorted(mine, change.at)))
 
 
-def remaining(panel: Panel, found: Iterable[Change], change: Change, stratum: int) -> float:
-    """Return how far a class's last level is from that before a change, in log; minus infinity if it has neither."""
+def remaining(panel: Panel, found: Iterable[Change], change: Change, stratum: int) -> float | None:
+    """Return how far a class's last level is from that before a change, in log; None if it has not both."""
     mine = panel.of([stratum])
     edges = _edges(mine, [other.at for other in found if stratum in other.strata])
     here = int(np.searchsorted(mine, change.at))
     before = mine[max(edge for edge in edges if edge < here or edge == 0) : here]
     last = mine[max(edge for edge in edges if edge < mine.size) :]
     if not before.size or not last.size:
-        return -math.inf
+        return None
     return detect.median(panel.values[last]) - detect.median(panel.values[before])
