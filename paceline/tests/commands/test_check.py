@@ -78,6 +78,13 @@ def test_json_to_a_file_beside_the_text(folder: Path, capsys: pytest.CaptureFixt
     assert main(["check", "--json", "no/such/folder.json"]) == 4
 
 
+def test_json_to_a_file_without_a_name_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--json", ""])
+    assert ended.value.code == 4
+    assert capsys.readouterr().err == "ERROR: argument --json: '' names no file: see paceline check --help\n"
+
+
 def test_the_status_is_what_was_found_whoever_reads_it(folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -220,6 +227,17 @@ def test_runs_of_other_commits_are_told(
     assert "3 runs are of commits that main does not have" in error
     assert "--branch" in error
     assert error.count("\n") == 1
+
+
+def test_uncommitted_changes_alone_are_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / ".asv" / "results", {"1.json": ours(dirty=True)})
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 4
+    error = capsys.readouterr().err
+    assert error.endswith(": no part of any series: commit the changes, and record again\n")
+    assert "fetch" not in error
 
 
 def test_a_short_history_is_no_clean_one(

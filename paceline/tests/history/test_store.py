@@ -185,6 +185,16 @@ def test_runs_of_a_commit_are_joined_by_their_median(tmp_path: Path) -> None:
     assert [history.runs[index].path.name for index in series.runs] == ["a.json", "d.json", "f.json"]
 
 
+@pytest.mark.parametrize(("one", "other", "median"), [(1e308, 1.5e308, 1.25e308), (5e-324, 5e-324, 5e-324)])
+def test_median_of_the_largest_and_the_smallest_numbers(
+    tmp_path: Path, one: float, other: float, median: float
+) -> None:
+    documents = {f"{value}.{at}.json": result(1, {"a.time_it": row(value)}) for at, value in enumerate((one, other))}
+    write(tmp_path / "results", documents)
+    (series,) = read(tmp_path / "results").series
+    assert series.values.tolist() == [median]
+
+
 def test_facts_of_our_own_runs(tmp_path: Path) -> None:
     write(tmp_path / "results", {"a.json": ours()})
     history = read(tmp_path / "results")
@@ -311,6 +321,17 @@ def test_links_pipes_and_folders_are_not_read(tmp_path: Path) -> None:
         "pipe": "is not a regular file",
         "vast": "is larger than 64 MiB",
     }
+    assert len(history.runs) == 1
+
+
+def test_links_to_nothing_in_place_of_folders_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "results", {"a.json": result()})
+    for name in ("m-dangling", "benchmarks.json"):
+        (tmp_path / "results" / name).symlink_to(tmp_path / "nothing")
+    (tmp_path / "results" / "loop").symlink_to(tmp_path / "results" / "loop")
+    history = read(tmp_path / "results")
+    named = [(bad.path.name, bad.reason) for bad in history.quarantined]
+    assert sorted(named) == [(name, "is a link to nothing") for name in ("benchmarks.json", "loop", "m-dangling")]
     assert len(history.runs) == 1
 
 

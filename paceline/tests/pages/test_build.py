@@ -266,6 +266,40 @@ def test_uncommitted_changes_are_not_shown_as_a_commit(history: History) -> None
     assert [value for _, value in history.read("graphs/summary/suite.time_it.json")] == [1.0] * 12
 
 
+def test_uncommitted_changes_alone_make_no_site(history: History) -> None:
+    history.write({"dirty.json": history.document(3, {"suite.time_it": row(9.0)}, ours=True, dirty=True)})
+    said = error(history.pages())
+    assert said.endswith(
+        "holds runs of uncommitted changes alone, which belong to no commit: commit the changes, and record again"
+    )
+    assert not history.site.exists()
+
+
+def test_means_too_large_for_a_float_are_missing(history: History) -> None:
+    names = [f"suite.track_{sign}" for sign in ("up", "down")]
+    history.describe(*names, params={name: [["1", "2", "3"]] for name in names})
+    largest = sys.float_info.max
+    for at in range(12):
+        for run in range(2 if at == 5 else 1):
+            value = largest if at in {5, 8} else 1.0
+            rows = {name: row(sign * value, [["1", "2", "3"]]) for name, sign in zip(names, (1, -1), strict=True)}
+            history.write({f"{at}-{run}.json": history.document(at, rows)})
+    assert "Warning" not in history.built()
+
+    def infinite(constant: str) -> None:
+        raise AssertionError(constant)
+
+    scripts = [history.site / "compare-data.js", history.site / "slowdowns-data.js"]
+    scripts += history.site.rglob("*.json.js")
+    assert len(scripts) > 8
+    for path in scripts:
+        data = path.read_text(encoding="utf-8").removeprefix("pacelineData(").removesuffix(");\n")
+        json.loads(data, parse_constant=infinite)
+    (graph,) = (path for path in (history.site / "graphs").rglob(f"{names[0]}.json") if "summary" not in path.parts)
+    points = json.loads(graph.read_text(encoding="utf-8"))
+    assert [at for at, values in points if None in values] == [5]
+
+
 def test_feed_holds_no_markup_of_others(history: History) -> None:
     name = "suite.time_'&;"
     history.describe(name, unit="<b>seconds</b>")
@@ -357,6 +391,35 @@ def test_what_asv_warns_of_is_a_note(history: History) -> None:
     assert [line for line in said if new in line] == [
         f"note: Commit {new} specified in `regressions_first_commits` not found in branch"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("regressions_thresholds", {"(": 1}, "'(' is no regular expression (missing ), unterminated"),
+        ("regressions_thresholds", {"a{99999999999}": 1}, "is no regular expression (the repetition number"),
+        ("regressions_thresholds", {".*": "much"}, "'.*' has 'much', not a number"),
+        ("regressions_thresholds", [], "regressions_thresholds is [], not an object"),
+        ("regressions_first_commits", {"(": "main"}, "'(' is no regular expression"),
+        ("regressions_first_commits", {".*": 1}, "'.*' has 1, not a commit or null"),
+        ("regressions_first_commits", {".*": "no\npe"}, "names 'no\\npe', and the repository has no such commit"),
+        ("show_commit_url", 1, "show_commit_url is 1, not a text"),
+    ],
+)
+def test_configuration_that_asv_stumbles_over(history: History, name: str, value: object, said: str) -> None:
+    simple(history)
+    history.built()
+    before = documents(history.site)
+    configure(history, ".", html_dir=".asv/html", **{name: value})
+    assert said in error(history.pages())
+    assert documents(history.site) == before
+
+
+def test_address_that_is_none_is_not_linked(history: History) -> None:
+    simple(history)
+    configure(history, ".", html_dir=".asv/html", show_commit_url="http://[")
+    history.built()
+    assert history.read("index.json")["show_commit_url"] == "#"
 
 
 def test_results_of_another_project(history: History) -> None:

@@ -56,7 +56,7 @@ def _print(lines: tuple[str, ...], stream: TextIO | None) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return one line without what a terminal would obey, or GitHub at the start of a line."""
+    """Return text as one line, with nothing in it that a terminal would obey."""
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 

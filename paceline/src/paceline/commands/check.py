@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--machine", metavar="NAME", help="only this hardware class")
     parser.add_argument("--since", metavar="COMMIT|DATE", help="only changes from this commit or day on")
-    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write JSON (schema 1), to FILE or here")
+    parser.add_argument(
+        "--json", nargs="?", const="-", type=_file, metavar="FILE", help="write JSON (schema 1), to FILE or here"
+    )
     parser.add_argument(
         "--annotations",
         action="store_true",
@@ -53,6 +56,12 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--known", type=Path, metavar="FILE", help="file of known changes (default: .paceline/known.toml)"
     )
+
+
+def _file(text: str) -> str:
+    if not text:
+        raise ArgumentTypeError("'' names no file")
+    return text
 
 
 def run(arguments: argparse.Namespace) -> int:

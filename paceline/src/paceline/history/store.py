@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
+NOTHING = "is a link to nothing"
 STRIDE = 100  # files between two words of progress
 UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes", "track": "unit"}
 
@@ -67,7 +68,10 @@ def sound(results: Path, cache: Path | None = None, progress: Callable[[str], No
     machines: dict[str, Mapping[str, Any]] = {}
     good: list[tuple[Path, Result]] = []
     bad: list[Quarantined] = []
-    folders = {folder: _paths(folder, bad) for folder in filter(Path.is_dir, _paths(results, bad))}
+    entries = _paths(results, bad)
+    lost = (each for each in entries if _dangles(each) and each.name != BENCHMARKS_FILE)  # which is told of below
+    bad += [Quarantined(each, NOTHING) for each in lost]
+    folders = {folder: _paths(folder, bad) for folder in filter(Path.is_dir, entries)}
     paths = [path for listed in folders.values() for path in listed if path.suffix == ".json"]
     for place, path in enumerate(paths):
         if place % STRIDE == 0:
@@ -138,14 +142,18 @@ def _read(path: Path, cache: Cache) -> Result | str:
     try:
         return cache.read(path)
     except OSError as error:
-        return "is a link to nothing" if path.is_symlink() and not path.exists() else _said(error)
+        return NOTHING if _dangles(path) else _said(error)
+
+
+def _dangles(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _small(path: Path) -> bytes:
     """Content of one of asv's other files. Raises MalformedError."""
     try:
         if not path.is_file():
-            raise MalformedError("is a link to nothing" if path.is_symlink() else "is missing")
+            raise MalformedError(NOTHING if path.is_symlink() else "is missing")
         if path.stat().st_size > LONGEST:
             raise MalformedError(f"is larger than {LONGEST // 2**20} MiB")
         return path.read_bytes()
@@ -329,7 +337,7 @@ def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDAr
     ordered = values[np.lexsort((values, group))]  # NaN comes last in its group
     count = np.add.reduceat(~np.isnan(values), begins, dtype=np.int64)
     low, high = ordered[begins + np.maximum(count - 1, 0) // 2], ordered[begins + count // 2]
-    medians: NDArray[np.float64] = (low + high) / 2
+    medians: NDArray[np.float64] = np.where(low == high, low, low / 2 + high / 2)  # the sum may exceed a float
     return medians
 
 

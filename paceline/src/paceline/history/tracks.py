@@ -75,6 +75,10 @@ def judged(history: History) -> list[Series]:
     good = [each for each in history.series if each.unit in UNITS and each.values.size]
     if good:
         return [_finite(each) for each in good]
+    if history.runs and all(run.dirty for run in history.runs):
+        raise PacelineError(
+            f"there is nothing to check: {'; '.join(history.notices)}: commit the changes, and record again"
+        )
     if history.notices:
         raise PacelineError(
             f"there is nothing to check: {'; '.join(history.notices)}: fetch those commits, name their branch with"
@@ -130,12 +134,13 @@ def of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> C
         first = ordinals[matching.pop()]
         return lambda commit, _date: ordinals[commit] >= first
     try:
-        day = datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp() * 1000
+        day = datetime.fromisoformat(since)
     except ValueError:
         raise PacelineError(
             f"--since {since!r} is neither a date like 2026-11-22 nor the start of a commit that was measured"
         ) from None
-    return lambda _commit, date: date >= day
+    first_date = (day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1000
+    return lambda _commit, date: date >= first_date
 
 
 def full_name(benchmark: str, parameters: Sequence[str]) -> str:

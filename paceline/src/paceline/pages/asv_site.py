@@ -135,7 +135,11 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
         return path
 
     def fill(self, values: Floats, weights: Floats) -> None:
-        """Take `(revisions, n_series)` values and weights; what is missing at the ends is dropped."""
+        """Take `(revisions, n_series)` values and weights; what is missing at the ends is dropped.
+
+        A mean that is too large for a float is missing: no browser reads JSON that holds Infinity.
+        """
+        values, weights = (np.where(np.isfinite(each), each, np.nan) for each in (values, weights))
         there = np.flatnonzero(~np.isnan(values).all(axis=1))
         span = slice(there[0], there[-1] + 1) if len(there) else slice(0, 0)
         self.revisions, self.values, self.weights = self.revisions[span], values[span], weights[span]
@@ -389,9 +393,9 @@ def _means(numbers: Floats, group: NDArray[np.int64], count: int) -> Floats:
     """Mean of what is there in each group, added up in order, as asv does."""
     there = ~np.isnan(numbers)
     sums, counts = np.zeros((count, numbers.shape[1])), np.zeros((count, numbers.shape[1]))
-    np.add.at(sums, group, np.where(there, numbers, 0))
-    np.add.at(counts, group, there)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        np.add.at(sums, group, np.where(there, numbers, 0))
+        np.add.at(counts, group, there)
         return sums / np.where(counts, counts, np.nan)
 
 
@@ -578,4 +582,8 @@ def _choices(site: Site, listed: Sequence[Mapping[str, Any]]) -> dict[str, list[
 
 def web(address: str) -> str:
     """Return an address of the web, and nothing that a browser would run."""
-    return address if urllib.parse.urlsplit(address).scheme in {"http", "https"} else "#"
+    try:
+        scheme = urllib.parse.urlsplit(address).scheme
+    except ValueError:  # it has half a bracket
+        return "#"
+    return address if scheme in {"http", "https"} else "#"

@@ -98,10 +98,16 @@ def _heard() -> Iterator[list[str]]:
 @contextlib.contextmanager
 def _told_in_a_line() -> Iterator[None]:
     """Turn what asv raises for a user's mistake into an error of ours."""
+    from asv.repo import NoSuchNameError
     from asv.util import ProcessError, UserError
 
     try:
         yield
+    except NoSuchNameError as error:
+        raise PacelineError(
+            f"asv.conf.json: regressions_first_commits names {str(error)!r}, and the repository has no such commit:"
+            " correct the name, or fetch it"
+        ) from None
     except (ProcessError, UserError) as error:
         raise PacelineError(f"asv: {' '.join(str(error).split())}") from None
 
@@ -121,10 +127,42 @@ def _configuration(here: Path) -> tuple[Any, Path]:
     named = {"html_dir": project.HTML} | ({} if given else {"project": root.name})
     with _told_in_a_line():
         conf = Config.from_json(named | {"repo": "."} | given)
+    _check(conf)
     conf.branches = [name for name in conf.branches if isinstance(name, str)] or [None]
     if (root / conf.repo).exists():
         conf.repo = str((root / conf.repo).resolve())
     return conf, root
+
+
+def _check(conf: Any) -> None:
+    """Raise PacelineError for what asv's publishers would stumble over when most of the work is done."""
+    for name in ("project_url", "show_commit_url"):
+        if not isinstance(found := getattr(conf, name), str):
+            raise PacelineError(f"asv.conf.json: {name} is {found!r}, not a text: correct it")
+    kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+        "regressions_thresholds": (_is_number, "a number"),
+        "regressions_first_commits": (lambda value: value is None or isinstance(value, str), "a commit or null"),
+    }
+    for name, (is_sound, kind) in kinds.items():
+        if not isinstance(rules := getattr(conf, name), dict):
+            raise PacelineError(f"asv.conf.json: {name} is {rules!r}, not an object: correct it")
+        for pattern, value in rules.items():
+            try:
+                re.compile(pattern)
+            except (re.error, OverflowError, RecursionError) as error:
+                raise PacelineError(
+                    f"asv.conf.json: {name}: {pattern!r} is no regular expression ({error}): correct it"
+                ) from None
+            if not is_sound(value):
+                raise PacelineError(f"asv.conf.json: {name}: {pattern!r} has {value!r}, not {kind}: correct it")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether asv can take a value as a number."""
+    try:
+        return not math.isnan(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _no_repository(folder: object) -> str:
@@ -144,7 +182,13 @@ def _write(
     conf = about.conf
     asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
     # A file of ours may be of a tree with uncommitted changes, which no commit has.
-    kept = rows.of([result for _, result in found.results if not json.loads(result.about)["dirty"]])
+    clean = [result for _, result in found.results if not json.loads(result.about)["dirty"]]
+    if not clean:
+        raise PacelineError(
+            f"{about.results} holds runs of uncommitted changes alone, which belong to no commit: commit the changes,"
+            " and record again"
+        )
+    kept = rows.of(clean)
     commits = frozenset(head["commit"] for head in kept.heads)
     conf.repo = str(_repository(about, commits))
     repo = asv_site.Repository(conf.repo, conf.repo, commits)
