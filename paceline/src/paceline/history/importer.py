@@ -96,7 +96,7 @@ def _place(path: Path, here: Path, test: str) -> str:
     """
     root, module = project.find_root(here).resolve(), test.partition("::")[0]
     for folder in (*path.resolve().parents, here.resolve(), *here.resolve().parents):
-        if folder.is_relative_to(root) and os.path.isfile(folder / module):  # noqa: PTH113  # an error for no name
+        if folder.is_relative_to(root) and os.path.isfile(folder / module):  # noqa: PTH113  # raises for none
             return project.place(folder, root)
     return ""
 
