@@ -12,6 +12,7 @@ import pytest
 from paceline.cli import main
 from paceline.errors import PacelineError
 from paceline.history import bisect
+from paceline.history.document import asv_name
 from projects import Project, processes
 
 TEST = """
@@ -201,14 +202,20 @@ def test_an_unknown_test_is_named_as_in_the_checkout(history: tuple[Project, lis
     assert "paceline-" not in done.stdout + done.stderr
 
 
-def test_names_of_asv_become_node_ids(tmp_path: Path) -> None:
-    (tmp_path / "bench").mkdir()
-    (tmp_path / "bench" / "test_speed.py").touch()
-    for given, expected in {
-        "bench.test_speed.test_it": "bench/test_speed.py::test_it",
-        "bench.test_speed.TestX.test_it[a.b-c::d]": "bench/test_speed.py::TestX::test_it[a.b-c::d]",
-        "bench/test_speed.py::test_it[x]": "bench/test_speed.py::test_it[x]",
-    }.items():
-        assert bisect.node_id(given, tmp_path) == expected
+def test_names_in_the_history_become_node_ids(tmp_path: Path) -> None:
+    """From every folder of the project."""
+    (tmp_path / ".git").mkdir()
+    for path in ("bench/test_speed.py", "bench.v2/é e/test_speed.py", "bench/deeper/test_speed.py"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    for test in (
+        "bench/test_speed.py::test_it",
+        "bench/test_speed.py::TestX::test_it[a.b-c::d]",
+        "bench/deeper/test_speed.py::test_it[x]",
+        "bench.v2/é e/test_speed.py::test_it",
+    ):
+        assert bisect.node_id(test, tmp_path) == test
+        assert bisect.node_id(asv_name(test), tmp_path) == test
+        assert bisect.node_id(asv_name(test), tmp_path / "bench.v2") == f"../{test}".replace("../bench.v2/", "")
     with pytest.raises(PacelineError):
         bisect.node_id("bench.other.test_it", tmp_path)

@@ -177,6 +177,19 @@ def test_what_readers_cannot_hold_becomes_text(
     }
 
 
+def test_tests_are_named_as_if_recorded(
+    project: Project, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]
+) -> None:
+    """By their paths below the project's root, of files that lie where pytest was run, and of others."""
+    project.write({f"{name}/t.py": "" for name in "ab"} | {"a/.benchmarks/1.json": json.dumps(document)})
+    brought = project.root.parent / "brought.json"
+    document["version"] = "4"
+    brought.write_text(json.dumps(document), encoding="utf-8")
+    monkeypatch.chdir(project.root / "b")
+    assert cli.main(["import", "../a", str(brought)]) == 0
+    assert set(load(project.root / ".asv/results", repository=None).benchmarks) == {"a.t.test_a", "b.t.test_a"}
+
+
 def test_old_file(project: Project, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]) -> None:
     monkeypatch.chdir(project.root)
     (project.root / "old.json").write_text(json.dumps(document), encoding="utf-8")

@@ -238,6 +238,9 @@ def test_every_command_finds_the_same_project(measured: Project) -> None:
     assert run.status == 0, run.output
     (path,) = files(measured)
     assert str(path) in run.output
+    assert set(json.loads(path.read_text(encoding="utf-8"))["results"]) == {
+        f"benchmarks.test_speed.{test}" for test in ("TestText.test_upper", "test_sum[3]", "test_sum[30]")
+    }
     for command, said in (
         (["check"], "no new slowdowns"),
         (["pages"], str(measured.root / ".asv/html/index.html")),
@@ -253,6 +256,24 @@ def test_every_command_finds_the_same_project(measured: Project) -> None:
         )
         assert said in done.stdout + done.stderr, done
     assert not (below.root / ".asv").exists()
+
+
+def test_suites_of_one_project_keep_their_tests_apart(make_project: Callable[..., Project]) -> None:
+    suites = {f"{name}/pytest.ini": "[pytest]\n" for name in "ab"} | {
+        f"{name}/tests/test_x.py": TEST for name in "ab"
+    }
+    project = make_project(files={".gitignore": "__pycache__/\n", **suites})
+    for name in "ab":
+        run = record(Project(project.root / name, project.temporary), "-k", "upper")
+        assert run.status == 0, run.output
+    assert record(project, "-k", "upper", "a").status == 0
+    history = load(project.root / ".asv/results", repository=project.root)
+    assert len(history.runs) == 3
+    assert [each.key.benchmark for each in history.series] == [
+        f"{name}.tests.test_x.TestText.test_upper" for name in "ab"
+    ]
+    listed = json.loads((project.root / ".asv/results/benchmarks.json").read_text(encoding="utf-8"))
+    assert listed["b.tests.test_x.TestText.test_upper"]["code"] == "b/tests/test_x.py::TestText::test_upper"
 
 
 def test_folder_of_results(measured: Project) -> None:

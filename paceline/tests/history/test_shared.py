@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from paceline.cli import main
 from projects import Project
+from trees import ours, row
 
 RESULT = json.dumps({"commit_hash": "1" * 40})
 
@@ -93,6 +94,23 @@ def test_what_is_here_stays_and_what_is_new_comes(writer: Project, reader: Proje
         "two": "seconds",
         "three": "bytes",
     }
+
+
+@pytest.mark.parametrize(("mine", "shared"), [(1, 2), (2, 1)])
+def test_the_newest_commit_says_which_version_is_shown(
+    writer: Project, reader: Project, mine: int, shared: int
+) -> None:
+    def files(number: int) -> dict[str, str]:
+        said = f"v{number}"
+        listed = benchmarks("one").replace('"params"', f'"version": "{said}", "params"')
+        result = json.dumps(ours(number, {"one": row(version=said)}))
+        return {"results/benchmarks.json": listed, f"results/lab/{number}.json": result}
+
+    reader.write({f".asv/{name}": text for name, text in files(mine).items()})
+    writer.commit(files(shared))
+    writer.git("push", "--quiet", "origin", "main:benchmark-results")
+    assert main(["fetch"]) == 0
+    assert json.loads(local(reader)["results/benchmarks.json"])["one"]["version"] == "v2"
 
 
 def test_what_is_malformed_is_left_out(writer: Project, reader: Project, capsys: pytest.CaptureFixture[str]) -> None:

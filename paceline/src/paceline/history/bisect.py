@@ -11,15 +11,16 @@ import math
 import os
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline import child
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GitFailedError, Workspace, checkout_commit, git, is_shallow
+from paceline.history import project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 MORE = 3  # times the budget, for a trial that ended unsure
 MOST_OF_IT = 0.7  # of the whole slowdown: what one commit must have, or others have a part in it
@@ -72,20 +73,35 @@ class Culprit:
         return step is not None and whole is not None and math.log(step) >= MOST_OF_IT * math.log(whole)
 
 
-def node_id(benchmark: str, root: Path) -> str:
-    """Return pytest's name of a benchmark that may be given as asv names it. Raises PacelineError if it has none."""
+def node_id(benchmark: str, here: Path) -> str:
+    """Return pytest's name, for use in `here`, of a benchmark that may be given by its name in the history.
+
+    Raises PacelineError if it has none.
+    """
     name, bracket, parameters = benchmark.partition("[")
     if "::" in name:
         return benchmark
-    parts = name.split(".")
-    for count in range(len(parts) - 1, 0, -1):
-        path = "/".join(parts[:count]) + ".py"
-        if (root / path).is_file():
-            return "::".join([path, *parts[count:]]) + bracket + parameters
+    found = _module(project.find_root(here), name.split("."))
+    if found is not None:
+        path, inside = found
+        return "::".join([Path(os.path.relpath(path, here)).as_posix(), *inside]) + bracket + parameters
     raise PacelineError(
         f"{benchmark!r} is no pytest test of this checkout: give its node id, such as test_speed.py::test_it;"
         " asv's own benchmarks are bisected by `asv find`"
     )
+
+
+def _module(folder: Path, parts: Sequence[str]) -> tuple[Path, Sequence[str]] | None:
+    """Find the file below a folder that a dotted name begins with, and what follows; folders may have dots, too."""
+    for count in range(1, len(parts)):
+        path, rest = folder / ".".join(parts[:count]), parts[count:]
+        found = _module(path, rest) if path.is_dir() else None
+        if found is not None:
+            return found
+        file = path.with_name(f"{path.name}.py")
+        if file.is_file():
+            return file, rest
+    return None
 
 
 def commits_between(repository: Path, good: str, bad: str) -> list[str]:

@@ -47,7 +47,7 @@ COLUMNS = [
 class Measured:
     """One benchmark of a run. Times are seconds per call; without samples, only their quartiles are known."""
 
-    test: str  #: pytest's id
+    test: str  #: pytest's id, below the project's root
     samples: Sequence[float]
     quartiles: tuple[float, float, float]
     number: int  #: calls per sample

@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GitFailedError
-from paceline.history import provenance, writer
+from paceline.history import project, provenance, writer
 from paceline.history.asv_files import result_file, why_unfit
 from paceline.history.document import UNVERSIONED, Environment, Measured, benchmark_entries, result_document
 from paceline.history.hardware import Raw, safe
@@ -73,6 +74,8 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
         if before is not None:
             return Outcome(path, before)
         measured = _benchmarks(document)
+        place = _place(path, repository, measured[0].test)
+        measured = [replace(each, test=place + each.test) for each in measured]
         environment = _environment(document, machine)
         result = result_document(measured, head, environment)
         result_file(json.dumps(result).encode())  # whatever was overlooked above must not join the history
@@ -84,6 +87,18 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
         return Outcome(path, reason=TOO_DEEP)
     written = writer.add(results, name, result, benchmark_entries(measured), environment.machine)
     return Outcome(path, written, is_new=True)
+
+
+def _place(path: Path, here: Path, test: str) -> str:
+    """Return where below the project's root the tests were run: no file tells, so where the nearest such test is.
+
+    Files lie where pytest was run, or were brought to where they are imported.
+    """
+    root, module = project.find_root(here).resolve(), test.partition("::")[0]
+    for folder in (*path.resolve().parents, here.resolve(), *here.resolve().parents):
+        if folder.is_relative_to(root) and os.path.isfile(folder / module):  # noqa: PTH113  # raises for none
+            return project.place(folder, root)
+    return ""
 
 
 def _table(document: Any, name: str) -> dict[str, Any]:

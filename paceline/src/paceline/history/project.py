@@ -67,6 +67,16 @@ def find_root(here: Path) -> Path:
     return here
 
 
+def place(folder: Path, root: Path) -> str:
+    """Return where a folder is below a project's root, to be put before paths: `sub/folder/`, or nothing.
+
+    pytest names tests by their paths below its rootdir, of which a project may have several; the history, by those
+    below the project's root.
+    """
+    below = folder.absolute().relative_to(root.absolute()).as_posix()
+    return "" if below == "." else f"{below}/"
+
+
 def _has_history(folder: Path) -> bool:
     named = any((folder / name).exists() for name in CONFIGURATIONS)
     return named or (folder / RESULTS).is_dir() or bool(read_table(folder))

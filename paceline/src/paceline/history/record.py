@@ -76,6 +76,7 @@ class Recorder:
     def __init__(self, config: pytest.Config, results: Path, head: provenance.Provenance) -> None:
         self._config = config
         self._results = results
+        self._place = project.place(config.rootpath, project.find_root(config.rootpath))
         self._head = head
         self._measured: dict[str, Measured] = {}
         self._failed: set[str] = set()
@@ -93,7 +94,7 @@ class Recorder:
             if "benchmark" in getattr(item, "fixturenames", ()):
                 self._failed.add(item.nodeid)
         elif report.when == "call" and report.passed and getattr(benchmark, "stats", None):
-            self._measured[item.nodeid] = _measured(item, benchmark, call)
+            self._measured[item.nodeid] = _measured(item, self._place, benchmark, call)
         return report
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -162,11 +163,11 @@ def this_environment() -> Environment:
     )
 
 
-def _measured(item: pytest.Item, benchmark: Any, call: pytest.CallInfo[None]) -> Measured:
+def _measured(item: pytest.Item, place: str, benchmark: Any, call: pytest.CallInfo[None]) -> Measured:
     metadata = benchmark.stats
     samples = metadata.stats.data
     return Measured(
-        test=item.nodeid,
+        test=place + item.nodeid,
         samples=samples,
         quartiles=quartiles(samples),
         number=metadata.iterations,

@@ -21,7 +21,14 @@ from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallo
 from paceline.history import project
 from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
 from paceline.history.strict import MalformedError
-from paceline.history.writer import BENCHMARKS_FILE, MACHINE_FILE, listed, merge_benchmarks, of_all_results
+from paceline.history.writer import (
+    BENCHMARKS_FILE,
+    MACHINE_FILE,
+    listed,
+    merge_benchmarks,
+    of_all_results,
+    renew_benchmarks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -231,9 +238,15 @@ def _merge_benchmarks(results: Path, content: bytes, refused: list[str]) -> bool
     refused += [f"'results/{BENCHMARKS_FILE}' {reason}: left out" for reason in reasons]
     results.mkdir(parents=True, exist_ok=True)
     mine = listed(results)
-    made = of_all_results(results) if mine is None else {}  # says less than theirs
-    merge_benchmarks(results, {**made, **theirs})
-    return not theirs.keys() <= (mine or {}).keys()
+    if mine is None:
+        mine, theirs = {}, {**of_all_results(results), **theirs}  # the results say less
+    merge_benchmarks(results, theirs)
+    versions = {name: entry.get("version") for name, entry in mine.items()}
+    differing = {
+        name: theirs[name] for name in theirs.keys() & versions if theirs[name].get("version") != versions[name]
+    }
+    renew_benchmarks(results, differing)
+    return listed(results) != mine
 
 
 def _write(target: Path, content: bytes, *, replace: bool = False) -> bool:

@@ -67,9 +67,9 @@ def add(
         raise PacelineError(
             f"cannot write to {error.filename or folder}: {error.strerror}; the run was not recorded"
         ) from error
-    if not document[OURS]["dirty"]:  # uncommitted changes say nothing of the runs of commits
+    if not document[OURS]["dirty"]:
         with contextlib.suppress(OSError):  # the run is recorded, and a later one makes up for this
-            _renew_benchmarks(results, entries, document["date"])
+            renew_benchmarks(results, entries)
     return folder / name
 
 
@@ -82,19 +82,23 @@ def merge_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]]) ->
         _replace(results / BENCHMARKS_FILE, benchmarks_document({**entries, **(listed(results) or {})}))
 
 
-def _renew_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]], date: int) -> None:
-    """Replace what differs in `benchmarks.json` from `entries`, those of a clean run of a commit of this date.
+def renew_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Replace what differs in `benchmarks.json` by those `entries` that are of the version of the newest result.
 
-    What a clean result of a newer commit has measured stays: old commits are measured later, too. Raises OSError.
+    The last who writes need not be the newest: old commits are measured later, too. Raises OSError.
     """
     if _agree(listed(results), entries):
         return
     with _lock(results / LOCK):
-        newer = _measured_after(results, date)
-        renewed = {name: entry for name, entry in entries.items() if name not in newer}
+        newest = of_all_results(results)
+        current = {
+            name: entry
+            for name, entry in entries.items()
+            if name in newest and entry.get("version") == newest[name]["version"]
+        }
         before = listed(results) or {}
-        if not _agree(before, renewed):
-            _replace(results / BENCHMARKS_FILE, benchmarks_document({**before, **renewed}))
+        if not _agree(before, current):
+            _replace(results / BENCHMARKS_FILE, benchmarks_document({**before, **current}))
 
 
 def _agree(known: Mapping[str, Any] | None, entries: Mapping[str, Any]) -> bool:
@@ -109,40 +113,30 @@ def listed(results: Path) -> dict[str, dict[str, Any]] | None:
         return None
 
 
+def _machine_of(path: Path) -> dict[str, Any] | None:
+    try:
+        return machine_file(path.read_bytes())
+    except (OSError, MalformedError):
+        return None
+
+
 def of_all_results(results: Path) -> dict[str, dict[str, Any]]:
-    """Make entries of what results hold: the newest clean ones, for what those lack others."""
+    """Make an entry of each benchmark's newest result, by the date of its commit; clean ones come before others."""
+    from paceline.history.store import sound
+
+    def age(result: Result) -> tuple[bool, int, int]:
+        about = json.loads(result.about)
+        return not about["dirty"], about["date"], about["started"]
+
     found: dict[str, dict[str, Any]] = {}
-    for rows in dict.fromkeys(result.shared.rows for _, _, result in reversed(_by_age(results))):
+    newest_first = sorted((result for _, result in sound(results).results), key=age, reverse=True)
+    for rows in dict.fromkeys(result.shared.rows for result in newest_first):
         for name, params, version, count in json.loads(rows):
             if count:
                 names = [f"param{number + 1}" for number in range(len(params))]
                 entry = {"name": name, "params": params, "param_names": names, "type": "time", "unit": "seconds"}
                 found.setdefault(name, {**entry, "version": version or "", "code": ""})
     return found
-
-
-def _measured_after(results: Path, date: int) -> set[str]:
-    """Benchmarks that have a clean result of a commit after this date."""
-    texts = {result.shared.rows for clean, when, result in _by_age(results) if clean and when > date}
-    return {name for rows in texts for name, *_, count in json.loads(rows) if count}
-
-
-def _by_age(results: Path) -> list[tuple[bool, int, Result]]:
-    """Sound results, each with whether it is clean and the date of its commit; dirty ones first, the newest last."""
-    from paceline.history.store import sound
-
-    found = []
-    for _, result in sound(results).results:
-        about = json.loads(result.about)
-        found.append((not about["dirty"], about["date"], result))
-    return sorted(found, key=lambda each: each[:2])
-
-
-def _machine_of(path: Path) -> dict[str, Any] | None:
-    try:
-        return machine_file(path.read_bytes())
-    except (OSError, MalformedError):
-        return None
 
 
 def _replace(path: Path, document: Mapping[str, Any]) -> None:
