@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import orjson
 from asv import feed, graph, util
 from asv.graph import Graph, GraphSet
 from asv.plugins import git, regressions, summarygrid, summarylist
@@ -164,10 +165,10 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
 
     def save(self, html_dir: str) -> None:
         """Write revisions and values."""
-        text = json.dumps([point[:2] for point in self._data])
+        values = _lists(self.values if not self.scalar_series else self.values[:, 0])
         target = Path(html_dir, self.path + ".json")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        target.write_bytes(orjson.dumps(list(zip(self.revisions, values, strict=True))))
 
 
 class Lines(GraphSet):  # type: ignore[misc]  # asv has no types
@@ -454,6 +455,8 @@ def _mean(row: Sequence[float | None]) -> float | None:
     if None in row:
         mean: float | None = util.geom_mean_na(row)
         return mean
+    if len(row) == 1:
+        return row[0]
     product, exponent = 1.0, 1 / len(row)
     for value in row:
         product *= abs(value) ** exponent  # type: ignore[arg-type]  # none is None

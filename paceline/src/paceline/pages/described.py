@@ -32,8 +32,9 @@ def benchmarks(sound: Mapping[str, Mapping[str, Any]], rows: Rows) -> dict[str, 
 def _versions(rows: Rows) -> set[tuple[str, str]]:
     """Benchmarks and the versions of them that were measured."""
     measured = (rows.count > 0) & (rows.version >= 0)
-    pairs = np.unique(np.stack([rows.name[measured], rows.version[measured]]), axis=1)
-    return {(rows.texts[name], rows.texts[version]) for name, version in pairs.T.tolist()}
+    count = max(1, len(rows.texts))
+    pairs = np.unique(rows.name[measured] * count + rows.version[measured])
+    return {(rows.texts[pair // count], rows.texts[pair % count]) for pair in pairs.tolist()}
 
 
 def _is_usable(entry: Mapping[str, Any]) -> bool:
