@@ -91,6 +91,7 @@ def test_help_names_the_options(run_pytest: Run) -> None:
         assert f"  {option}" in printed
 
 
+@pytest.mark.slow
 def test_plain_pytest_tests_and_benchmark_only_measures(run_pytest: Run) -> None:
     assert "\nbenchmarks/test_speed.py" not in run_pytest("--collect-only", "-q").stdout
     measured = run_pytest("--benchmark-only", "--collect-only", "-q").stdout

@@ -101,7 +101,10 @@ def outside() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
-@pytest.mark.parametrize("command", TO_RUN)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(each, marks=pytest.mark.slow) if "--benchmark-against" in each else each for each in TO_RUN],
+)
 def test_commands_run(command: str, ready_tree: Path) -> None:
     words = shlex.split(command)
     variables = [words.pop(0)] if "=" in words[0] else []

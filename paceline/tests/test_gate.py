@@ -72,6 +72,7 @@ def test_slowdown_fails_its_test_everywhere(project: Project, tmp_path: Path) ->
     assert "**slower**" in summary.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_added_wait_is_seen_though_cpu_time_is_blind_to_it(make_project: MakeProject) -> None:
     waits = "import time\nimport work\n\ndef test_wait(benchmark):\n    benchmark(work.total, 300)\n"
     project = make_project(files={"work.py": WORK, "test_wait.py": waits})

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[1] / "scale.py"
 
 
+@pytest.mark.slow
 def test_small_history_is_measured() -> None:
     command = [sys.executable, str(SCRIPT), "--commits=5", "--benchmarks=2", "--no-growth", "--samples=9"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

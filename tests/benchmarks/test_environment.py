@@ -51,7 +51,10 @@ def cores_used(run_python: Run, framework: str, threads: int, first: str = "") -
     return float(done.stdout)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(
+    "framework",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "tensorflow" else name for name in FRAMEWORKS],
+)
 def test_one_thread_is_one_thread(run_python: Run, framework: str) -> None:
     assert cores_used(run_python, framework, threads=1) < 1.15
 

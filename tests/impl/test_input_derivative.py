@@ -151,6 +151,7 @@ print((peak() - before) // 1024)
 """
 
 
+@pytest.mark.slow
 def test_the_chunked_jacobian_fits_in_memory(run_python: Run) -> None:
     prepared("reverse_tensorflow", problem_module.SIZES["tiny"])
     if not Path("/proc/self/status").exists():

@@ -165,6 +165,7 @@ def graph_of(name: str) -> str:
     return f"index.html#{quote(name, safe='')}"
 
 
+@pytest.mark.slow
 def test_pages_load_without_network_or_complaint(visit: Visit) -> None:
     for name in (*PAGES, graph_of(STEPS), graph_of("suite.time_param"), graph_of(HOSTILE), graph_of("gone")):
         page = visit.open(name)
@@ -201,6 +202,7 @@ def test_asv_pages_show_data(visit: Visit) -> None:
     assert page.locator(".benchmark-plot canvas").count() >= 2
 
 
+@pytest.mark.slow
 def test_hostile_texts_are_shown_as_text(visit: Visit) -> None:
     page = visit.open("index.html")
     assert EVIL in page.inner_text("#summarygrid-display")  # pretty_name
