@@ -60,6 +60,7 @@ def test_interrupted_at_any_moment(project: Project, after: float) -> None:
     assert not has_worker(project)
 
 
+@pytest.mark.slow
 def test_killed_gate_takes_its_workers_along_and_the_next_one_cleans_up(project: Project) -> None:
     project.commit({"test_speed.py": SLOW})
     process = project.start(*QUICK, "--benchmark-against=HEAD", "-k", "slow")

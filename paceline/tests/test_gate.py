@@ -51,6 +51,7 @@ def test_schema_of_the_json(project: Project) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_slowdown_fails_its_test_everywhere(project: Project, tmp_path: Path) -> None:
     """Exit status, -k, JUnit and the step summary all say it."""
     other = "def test_other(benchmark):\n    benchmark(sum, range(300))\n"
@@ -122,6 +123,7 @@ def test_first_change_that_adds_benchmarks_is_green_with_a_notice(make_project: 
     assert "every benchmark is new" in run.output
 
 
+@pytest.mark.slow
 def test_head_is_what_lies_in_the_working_tree(make_project: MakeProject) -> None:
     """Changed, untracked and removed files count; a path with spaces is a path."""
     files = {"work.py": "from old import total\n", "old.py": SLOWER, "test_speed.py": TEST}

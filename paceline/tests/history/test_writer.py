@@ -10,6 +10,7 @@ import time
 from itertools import takewhile
 from pathlib import Path
 
+import pytest
 from paceline.history.asv_files import DEEPEST
 from paceline.history.document import Environment, Measured, result_document
 from paceline.history.provenance import Provenance
@@ -103,6 +104,7 @@ def test_many_writers_lose_nothing(tmp_path: Path) -> None:
     assert not list(results.rglob(".unfinished-*"))
 
 
+@pytest.mark.slow
 def test_hundreds_of_kills_lose_nothing_that_was_finished(tmp_path: Path) -> None:
     results = tmp_path / "results"
     draw = random.Random(0)
