@@ -158,6 +158,7 @@ def test_the_record_holds_what_the_gate_and_the_history_need(tree: Path, tmp_pat
     }
 
 
+@pytest.mark.slow
 def test_slow_work_is_timed_once_and_the_rest_often(tree: Path, tmp_path: Path, run_pytest: Run) -> None:
     write_contender(
         tree,

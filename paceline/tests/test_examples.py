@@ -37,6 +37,7 @@ def test_command(command: str, make_project: Callable[..., Project]) -> None:
     assert run.verdicts.keys() == ({"test_numpy"} if "-k" in arguments else {"test_numpy", "test_total"})
 
 
+@pytest.mark.slow
 def test_json_example_has_the_fields_that_are_written(project: Project) -> None:
     example = json.loads(blocks("json")[0])
     written = project.judge().document

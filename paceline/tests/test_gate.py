@@ -92,6 +92,7 @@ def test_speed_up_is_told_from_same(project: Project) -> None:
     assert run.verdicts == {"test_total": "faster"}
 
 
+@pytest.mark.slow
 def test_new_removed_and_changed_benchmarks(make_project: MakeProject) -> None:
     versioned = (
         "import work\n\ndef test_problem(benchmark):\n"
@@ -134,6 +135,7 @@ def test_head_is_what_lies_in_the_working_tree(make_project: MakeProject) -> Non
     assert run.verdicts == {"test_total": "faster"}, run.output
 
 
+@pytest.mark.slow
 def test_failing_head_is_broken_and_failing_base_blinds_nobody(make_project: MakeProject) -> None:
     tests = TEST + "def test_two(benchmark):\n    benchmark(work.two)\n"
     tests += "def test_three(benchmark):\n    benchmark(work.three)\n"
