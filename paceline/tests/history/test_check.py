@@ -167,6 +167,17 @@ def test_a_series_that_another_took_the_place_of_makes_no_alarm_for_ever(field: 
     assert [(each.kind, each.state) for each in report.findings] == [("slower", "gone")]
 
 
+@pytest.mark.parametrize(("last", "state"), [(60, "gone"), (155, "new")])
+def test_a_shift_of_a_suite_that_was_given_up_makes_no_alarm_for_ever(last: int, state: str) -> None:
+    def factor(_: int, place: int, where: str) -> float:
+        if where == "arm":
+            return math.nan if place >= last else 1.2 if place >= 30 else 1.0
+        return 1.0
+
+    found = only(look(Maker(machines=BOTH, commits=160, factor=factor)))
+    assert (found.kind, found.state, found.machines) == ("suite-slower", state, ("arm",))
+
+
 def test_a_class_that_is_run_now_and_then_is_not_given_up() -> None:
     report = look(of_both(step(3, 80, 1.3, "zen4"), pause=7, commits=159))
     assert told(report)[0][:3] == ("slower", "new", ("zen4",))

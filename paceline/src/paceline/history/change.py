@@ -71,7 +71,7 @@ def _finding(
 ) -> Finding:
     near = segments.around(track.panel, changes, change)
     part = track.panel.take(near)
-    own = near[np.isin(part.strata, change.strata)]  # where it was found
+    own = segments.where_found(track.panel, changes, change)
     own_at = int(np.searchsorted(own, change.at))
     early, late = segments.whereabouts(track.panel, changes, change)
     place = _Place(*(int(np.searchsorted(near, position)) for position in (change.at, early, late)))

@@ -63,9 +63,11 @@ def check(
     selected = of_benchmark(series, wanted.benchmark)
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
-    findings = _benchmarks(history.runs, tracks, suites, known, ordinals)
+    recent = _recent(suites, history.runs, ordinals)
+    findings = _benchmarks(history.runs, tracks, recent, known, ordinals)
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
-    findings += suite_shifts.findings_of(history.runs, suites, touched, known, ordinals)
+    shifts = suite_shifts.findings_of(history.runs, suites, touched, known, ordinals)
+    findings += [_unless_given_up(each, recent) for each in shifts]
     chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.known or _is_borne_out(each))]
     chosen = _told_apart(sorted(chosen, key=_worst_first))
     notices = _notices(history, suites, known, ordinals)
@@ -106,12 +108,16 @@ def _worst_first(finding: Finding) -> tuple[bool, bool, bool, float, str]:
 
 
 def _benchmarks(
-    runs: Sequence[Run], tracks: Sequence[Track], suites: Suites, known: Sequence[Known], ordinals: Ordinals
+    runs: Sequence[Run],
+    tracks: Sequence[Track],
+    recent: Mapping[Group, Integers],
+    known: Sequence[Known],
+    ordinals: Ordinals,
 ) -> list[Finding]:
     accepted = [_accepted(track, known, ordinals) for track in tracks]
     open_ends = [_after(track, entries) for track, entries in zip(tracks, accepted, strict=True)]
     parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
-    latest, recent = _latest(tracks), _recent(suites, runs, ordinals)
+    latest = _latest(tracks)
     findings = []
     for track, old, positions, found in zip(tracks, accepted, open_ends, segments.changes(parts), strict=True):
         new: list[tuple[Change, Known | None]] = [(replace(each, at=int(positions[each.at])), None) for each in found]
@@ -153,6 +159,12 @@ def _recent(suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> dict[Gro
         given_up = len(ordinals) - 1 - int(places[-1]) > GONE * pause
         found[group] = places[~one.odd][-GONE:] if not given_up else places[:0]
     return found
+
+
+def _unless_given_up(shift: Finding, recent: Mapping[Group, Integers]) -> Finding:
+    """Take a shift of suites for gone if all of them were given up."""
+    is_given_up = not any(recent[machine, shift.engine, shift.environment].size for machine in shift.machines)
+    return replace(shift, state="gone") if is_given_up and shift.known is None else shift
 
 
 def _gone(track: Track, recent: Mapping[Group, Integers], latest: Mapping[tuple[object, ...], int]) -> set[int]:

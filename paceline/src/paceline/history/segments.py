@@ -131,20 +131,23 @@ def around(panel: Panel, found: Iterable[Change], change: Change) -> Integers:
     return np.flatnonzero(inside)
 
 
+def where_found(panel: Panel, found: Iterable[Change], change: Change) -> Integers:
+    """Return, of the positions that tell of a change, those of the classes in which it was found."""
+    near = around(panel, found, change)
+    return near[np.isin(panel.strata[near], change.strata)]
+
+
 def whereabouts(panel: Panel, found: Iterable[Change], change: Change) -> tuple[int, int]:
     """Return the first and the last position at which a change may be, with some 95 % confidence; see `effect`."""
-    near = around(panel, found, change)
-    mine = near[np.isin(panel.strata[near], change.strata)]
+    mine = where_found(panel, found, change)
     own = panel.take(mine)
-    at = int(np.searchsorted(mine, change.at))
-    early, late = effect.whereabouts(own, at)
+    early, late = effect.whereabouts(own, int(np.searchsorted(mine, change.at)))
     first = int(np.searchsorted(panel.commits, own.commits[early - 1], side="right"))
     return first, int(mine[late])
 
 
 def _size(panel: Panel, found: Iterable[Change], change: Change) -> float:
-    near = around(panel, found, change)
-    mine = near[np.isin(panel.strata[near], change.strata)]
+    mine = where_found(panel, found, change)
     return detect.size(panel.take(mine), int(np.searchsorted(mine, change.at)))
 
 

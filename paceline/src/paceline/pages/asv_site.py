@@ -145,12 +145,12 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
         span = slice(there[0], there[-1] + 1) if len(there) else slice(0, 0)
         self.revisions, self.values, self.weights = self.revisions[span], values[span], weights[span]
 
+    def _listed(self, numbers: Floats) -> list[Any]:
+        return _lists(numbers[:, 0] if self.scalar_series else numbers)
+
     @cached_property
     def _data(self) -> list[tuple[int, Any, Any]]:
-        values, weights = _lists(self.values), _lists(self.weights)
-        if self.scalar_series:
-            values, weights = [value for (value,) in values], [weight for (weight,) in weights]
-        return list(zip(self.revisions, values, weights, strict=True))
+        return list(zip(self.revisions, self._listed(self.values), self._listed(self.weights), strict=True))
 
     def get_data(self) -> list[tuple[int, Any, Any]]:
         """Return revisions, values and weights."""
@@ -165,10 +165,9 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
 
     def save(self, html_dir: str) -> None:
         """Write revisions and values."""
-        values = _lists(self.values if not self.scalar_series else self.values[:, 0])
         target = Path(html_dir, self.path + ".json")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(orjson.dumps(list(zip(self.revisions, values, strict=True))))
+        target.write_bytes(orjson.dumps(list(zip(self.revisions, self._listed(self.values), strict=True))))
 
 
 class Lines(GraphSet):  # type: ignore[misc]  # asv has no types
