@@ -190,22 +190,21 @@ def after_every_commit(family: str, suites: int, *, together: bool) -> str:
     return f"{false / suites / SUITE:.4f} ({low / suites / SUITE:.4f} .. {high / suites / SUITE:.4f})"
 
 
-def measure(families: Iterable[str], series: int, asv_series: int, suites: int) -> Iterator[str]:
+def measure(series: int, asv_series: int, suites: int) -> Iterator[str]:
     """Markdown tables."""
-    families = list(families)
     machine = f"{platform.machine()}, {os.cpu_count()} CPUs"
     yield f"Measured {datetime.now(UTC).date()} on {machine} (on which no figure depends)."
     yield ""
     yield f"| noise | detector | series | false slowdowns | +5 % found after {AFTER} commits |"
     yield "| --- | --- | --- | --- | --- |"
-    for family in families:
+    for family in FAMILIES:
         for detector, count in zip(DETECTORS, (series, asv_series), strict=True):
             false, found = single_look(family, detector, count)
             yield f"| {family} | {detector} | {count} | {false} | {found} |"
     yield ""
     yield f"| noise | series | alarms per series and year, alone | among {SUITE} benchmarks |"
     yield "| --- | --- | --- | --- |"
-    for family in families:
+    for family in FAMILIES:
         alone, together = (after_every_commit(family, suites, together=each) for each in (False, True))
         yield f"| {family} | {suites * SUITE} | {alone} | {together} |"
 
@@ -220,7 +219,6 @@ def main() -> None:
     """Measure, or make the table anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["measure", "table"])
-    parser.add_argument("--family", action="append", choices=FAMILIES, help="only this noise; can be repeated")
     parser.add_argument("--series", type=int, default=5000, help="series for the scan, a family (default: 5000)")
     parser.add_argument("--asv-series", type=int, default=1000, help="series for asv, a family (default: 1000)")
     parser.add_argument("--suites", type=int, default=20, help=f"suites of {SUITE} series, a family (default: 20)")
@@ -228,7 +226,7 @@ def main() -> None:
     if arguments.command == "table":
         NULL.write_text("".join(f"{line}\n" for line in table()), encoding="ascii")
     else:
-        say(measure(arguments.family or FAMILIES, arguments.series, arguments.asv_series, arguments.suites))
+        say(measure(arguments.series, arguments.asv_series, arguments.suites))
 
 
 if __name__ == "__main__":
