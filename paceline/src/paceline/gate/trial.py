@@ -1,6 +1,6 @@
 """The trial as a whole: trees, collection, rounds, findings.
 
-Rounds go only to benchmarks that are still undecided, so a suite of many costs little more than its suspects.
+It owns what is known of a gate; how it is timed is in `rounds`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from paceline.gate import checkout, schedule, statistics
 from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.launcher import Launcher
-from paceline.gate.pair import End, Launch, Pair
+from paceline.gate.pair import End, Pair
+from paceline.gate.rounds import Rounds
 from paceline.gate.schedule import SIDES
 from paceline.gate.trees import Trees
 from paceline.gate.verdict import Benchmark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from paceline.gate.selection import Selection
     from paceline.gate.settings import Settings
@@ -108,7 +109,6 @@ class _Run:
         self._workspace = workspace
         self._trees = Trees(trial.settings, trial.selection, workspace, trial.say, trial.notices)
         self._launcher = Launcher(trial.selection, self._trees, workspace.folder)
-        self._cpus = schedule.cpus()
 
     def run(self, until: float) -> None:
         self._launcher.copy_plugin()
@@ -117,7 +117,8 @@ class _Run:
         own = self._collect_base()
         different = self._trees.overlay()
         self._enter(own, different)
-        self._rounds(until)
+        rounds = Rounds(self._trial, self._trees, self._launcher, self._workspace.folder)
+        rounds.run(until)
 
     # Collection
 
@@ -165,83 +166,6 @@ class _Run:
         for name in sorted((own or set()) - set(self._selection.benchmarks)):
             self._trial.set_apart(name, Verdict.REMOVED, "head has no such benchmark")
         self._trial.enter(entered, notes)
-
-    # Rounds
-
-    def _rounds(self, until: float) -> None:
-        trial = self._trial
-        count = 0
-        while (undecided := trial.undecided()) and time.monotonic() < until:
-            count += 1
-            self._round(undecided, until)
-            left = len(trial.undecided())
-            trial.say(f"round {count}: {len(undecided)} timed, {left} undecided")
-        for benchmark in trial.undecided().values():
-            benchmark.close(f"the budget of {self._settings.budget:g} s is spent (--benchmark-budget)")
-
-    def _round(self, undecided: Mapping[str, Benchmark], until: float) -> None:
-        draw = schedule.draw(self._trial.coins, list(undecided))
-        self._trees.slots.arrange(draw.base_at)
-        left = list(draw.order)
-        while left and time.monotonic() < until:
-            with Pair(self._workspace.folder, self._settings.timeout, self._trial.coins) as pair:
-                launches = {side: self._side_launch(side, left, draw) for side in SIDES}
-                pair.start(launches, draw.first)
-                left = self._visit_all(pair, undecided, left, until)
-
-    def _side_launch(self, side: str, items: Sequence[str], draw: schedule.Draw) -> Launch:
-        root = self._trees.project(side)
-        files = dict.fromkeys(str(root / name.partition("::")[0]) for name in items)
-        return self._launcher.launch(side, [*self._launcher.ini(side), *files], items, draw)
-
-    def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str], until: float) -> list[str]:
-        """Time these benchmarks in order. Returns those that a fresh pair must take over."""
-        left = self._present(pair, undecided, left)
-        while left and time.monotonic() < until:
-            name = left.pop(0)
-            benchmark = undecided[name]
-            pinned = [self._trial.coins.choice(self._cpus)] if self._cpus else []
-            visit = pair.visit(name, benchmark.recipe, pinned)
-            for side, end in visit.ends.items():
-                self._insist_on_own_code(side, name, end)
-            benchmark.add(visit)
-            if pair.lost or any(end.outcome == "failed" for end in visit.ends.values()):
-                return left  # what spoilt this test may have spoilt its process
-        return []
-
-    def _present(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
-        """Drop what a side could not collect; if it could not start at all, that is everything."""
-        found = pair.collected()
-        missing: dict[str, dict[str, End]] = {name: {} for name in left}
-        for side, message in found.items():
-            there = set() if isinstance(message, End) else set(message["items"])
-            for name in left:
-                if isinstance(message, End):
-                    missing[name][side] = message
-                elif name not in there:
-                    missing[name][side] = End("missing", _why_missing(name, message["errors"]))
-        for name, ends in missing.items():
-            if ends:
-                undecided[name].fail(ends)
-        return [name for name in left if not missing[name]]
-
-    def _insist_on_own_code(self, side: str, name: str, end: End) -> None:
-        if not end.foreign:
-            return
-        module, file = end.foreign[0]
-        more = f" and {len(end.foreign) - 1} more" if len(end.foreign) > 1 else ""
-        raise PacelineError(
-            f"{side} did not run its own code in {name}: module {module!r} came from {file}{more}: install"
-            " both sides (--benchmark-against-install), or remove the editable installation or PYTHONPATH"
-            " entry that comes first"
-        )
-
-
-def _why_missing(name: str, errors: Mapping[str, str]) -> str:
-    for place, text in errors.items():
-        if not place or name.startswith(place):
-            return text
-    return "not collected there: its parameters differ, or an option deselected it"
 
 
 def machine() -> dict[str, Any]:
