@@ -9,7 +9,20 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from paceline.commands import bisect, calibrate, check, doctor, fetch, import_, machine, pages, progress, say, warn
+from paceline.commands import (
+    bisect,
+    calibrate,
+    check,
+    doctor,
+    fetch,
+    gate,
+    import_,
+    machine,
+    pages,
+    progress,
+    say,
+    warn,
+)
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -19,6 +32,7 @@ if TYPE_CHECKING:
 
 #: In the order of `paceline --help`.
 COMMANDS: dict[str, Command] = {
+    "gate": gate,
     "check": check,
     "bisect": bisect,
     "pages": pages,
@@ -64,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status, which is 4 with one line of why if it could not be run."""
     line = parser()
     given, unknown = line.parse_known_args(arguments)
-    if unknown:
+    if getattr(given, "takes_more", False):
+        given.more = unknown
+    elif unknown:
         line.prog = f"paceline {given.command}"  # whose help tells what it knows
         line.error(f"unrecognized arguments: {' '.join(unknown)}")
     if threading.current_thread() is threading.main_thread():

@@ -9,21 +9,21 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paceline.gate.settings import OPTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from paceline.gate.finding import Finding
-    from paceline.gate.selection import Selection
+    from paceline.gate.request import Request
     from paceline.gate.settings import Settings
-    from paceline.gate.trial import Trial
 
 WORKER = "paceline.gate.worker"
-PREFIX = "benchmark_against_"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,69 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(
         "paceline", "paceline: judge a change's speed by a randomised trial (also: [tool.paceline])"
     )
-    group.addoption(
-        "--benchmark-against",
-        metavar="REV",
-        nargs="?",
-        const="",
-        help="Judge every selected benchmark of the working tree against this git revision. Without a"
-        " value: the merge base with the upstream default branch. Exit status: 1 if something is slower, 4 if"
-        " nothing could be judged.",
-    )
-    group.addoption(
-        "--benchmark-tolerance",
-        metavar="FRACTION",
-        help="Slowdowns below this are accepted, e.g. 2%% or 0.02. Default: 3%%.",
-    )
-    group.addoption(
-        "--benchmark-alpha",
-        metavar="FRACTION",
-        help="At most this share of runs on identical code goes red, over all benchmarks. Default: 1%%.",
-    )
-    group.addoption(
-        "--benchmark-budget",
-        metavar="SECONDS",
-        help="What is undecided when this time is spent is `unsure`. Default: 600.",
-    )
-    group.addoption(
-        "--benchmark-timeout",
-        metavar="SECONDS",
-        help="A burst, a set-up or a teardown that takes longer hangs; a test may take five times as long."
-        " Default: 120.",
-    )
-    group.addoption(
-        "--benchmark-against-json",
-        metavar="FILE",
-        help="Write the findings to this file, as JSON (schema 1).",
-    )
-    group.addoption(
-        "--benchmark-against-python",
-        metavar="EXE",
-        help="Run base with this Python, to judge an upgrade. Without --benchmark-against: on the same code.",
-    )
-    group.addoption(
-        "--benchmark-against-install",
-        nargs="?",
-        const="yes",
-        choices=["auto", "yes", "no"],
-        help="Install both sides into folders of their own. Default: auto (src/ layouts, compiled parts).",
-    )
-    group.addoption(
-        "--benchmark-against-control",
-        action="store_true",
-        default=None,
-        help="Judge base against base: whatever is found is false.",
-    )
-    group.addoption(
-        "--benchmark-unsure",
-        choices=["pass", "fail"],
-        help="What to do with benchmarks that stay undecided. Default: pass, and say so.",
-    )
-    group.addoption(
-        "--benchmark-accept",
-        metavar="REASON",
-        help="Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each.",
-    )
+    for option in OPTIONS:
+        group.addoption(option.flag, **option.keywords)
     group.addoption(
         "--benchmark-record",
         metavar="dirty",
@@ -141,7 +80,7 @@ def _prepare_recording(config: pytest.Config) -> None:
 
 def _settings(config: pytest.Config) -> Settings | None:
     from paceline.errors import PacelineError
-    from paceline.gate.settings import combine, read_table
+    from paceline.gate.settings import read_settings
 
     option = config.option
     if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
@@ -152,79 +91,68 @@ def _settings(config: pytest.Config) -> Settings | None:
             raise PacelineError(f"{flag} and --benchmark-against contradict each other: leave out one")
     if not hasattr(option, "benchmark_only"):
         raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
-    names = {
-        "accept": "benchmark_accept",
-        "against": "benchmark_against",
-        "alpha": "benchmark_alpha",
-        "budget": "benchmark_budget",
-        "control": PREFIX + "control",
-        "install": PREFIX + "install",
-        "json": PREFIX + "json",
-        "python": PREFIX + "python",
-        "timeout": "benchmark_timeout",
-        "tolerance": "benchmark_tolerance",
-        "unsure": "benchmark_unsure",
-    }
-    given = {key: getattr(option, name, None) for key, name in names.items()}
-    return combine(given, read_table(config.rootpath))
+    return read_settings(option, config.rootpath)
+
+
+def _request(config: pytest.Config, settings: Settings) -> Request:
+    from paceline.gate.request import Request
+
+    arguments = [os.fspath(argument) for argument in config.invocation_params.args]
+    return Request(settings, tuple(arguments), config.invocation_params.dir)
+
+
+class Judged(pytest.Item):
+    """Stands for a benchmark that was judged; there is nothing left to run."""
+
+    finding: Finding
+    line: int
+
+    def runtest(self) -> None:
+        """Do nothing: it ran in the trial."""
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Say where the benchmark is defined."""
+        return self.path, self.line, self.name
 
 
 class Gate:
-    """Runs the trial between collection and reports, and lets each test report its verdict."""
+    """Runs the trial in place of collecting, and makes an item of each finding that reports it."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        from paceline.gate.trial import Trial
+        from paceline.report.closing import Closing
+
         self._config = config
-        self._settings = settings
-        self._trial: Trial | None = None
-        self._findings: dict[str, Finding] = {}
+        self._trial = Trial(_request(config, settings), self._say)
+        self._closing = Closing(self._trial)
+        self._failed = False
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Judge all benchmarks before the first report."""
-        config = self._config
-        if config.option.collectonly or (session.testsfailed and not config.option.continue_on_collection_errors):
-            return
+    def pytest_collection(self, session: pytest.Session) -> bool | None:
+        """Judge; this session itself collects nothing, so that it imports nothing of what it judges."""
+        if self._config.option.collectonly:
+            return None
         from paceline.errors import PacelineError
-        from paceline.gate.trial import Trial
 
-        benchmarks = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
-        if not benchmarks:
-            raise pytest.UsageError(
-                "no benchmark was selected, so there is nothing to judge: name tests that use the `benchmark`"
-                " fixture, or loosen -k and -m"
-            )
-        self._trial = Trial(self._settings, self._selection(benchmarks), self._say)
         try:
             with _ended_by_signals():
                 self._trial.run()
+            self._closing.write()
         except PacelineError as error:
+            self._failed = True
             raise pytest.UsageError(str(error)) from None
-        self._findings = {finding.name: finding for finding in self._trial.findings()}
-        self._note_exceptions()
-        self._write()
+        session.items = [self._item(session, finding) for finding in self._trial.findings()]
+        session.testscollected = len(session.items)
+        return True
 
-    def _note_exceptions(self) -> None:
-        """Keep what was let through visible in every report."""
-        let_through = sum(each.verdict == "slower" and not self._fails(each) for each in self._findings.values())
-        if self._trial is not None and let_through:
-            self._trial.notices.append(f"reviewed exception: {let_through} slower, {self._settings.accept}")
-
-    def _selection(self, items: list[pytest.Item]) -> Selection:
-        from paceline.gate.selection import Selection
-
-        config = self._config
-        paths = [str(path) for path in getattr(config.option, "file_or_dir", None) or []]
-        return Selection(
-            benchmarks=tuple(item.nodeid for item in items),
-            modules=tuple(_measuring_files(items, config.rootpath)),
-            arguments=tuple(_without(config.invocation_params.args, paths)),
-            paths=tuple(paths),
-            root=config.rootpath,
-            ini=config.inipath,
-            started_in=config.invocation_params.dir,
-            python_path=tuple(_python_path(config)),
-            extra=("--no-cov",) if config.pluginmanager.hasplugin("_cov") else (),
-        )
+    def _item(self, session: pytest.Session, finding: Finding) -> Judged:
+        location = self._trial.locations.get(finding.name)
+        path = session.path / finding.name.partition("::")[0]
+        name = finding.name.rpartition("::")[2]
+        item: Judged = Judged.from_parent(session, name=name, nodeid=finding.name, path=path)
+        item.finding = finding
+        item.line = location.line if location else 0
+        return item
 
     def _say(self, text: str) -> None:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -233,45 +161,29 @@ class Gate:
             reporter.write_line(f"paceline: {text}")
             reporter.flush()
 
-    def _write(self) -> None:
-        from paceline.report import json_file, markdown
-
-        trial = self._trial
-        if trial is None:
-            return
-        try:
-            if self._settings.json:
-                json_file.write(trial, self._config.invocation_params.dir / self._settings.json)
-            step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
-            if step_summary:
-                with Path(step_summary).open("a", encoding="utf-8") as file:
-                    file.write(markdown.page(trial.findings(), trial.seconds, trial.notices))
-        except OSError as error:
-            raise pytest.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Report a benchmark's verdict in place of running it here."""
-        finding = self._findings.get(item.nodeid)
-        if finding is None:
+        if not isinstance(item, Judged):
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for when in ("setup", "call", "teardown"):
-            item.ihook.pytest_runtest_logreport(report=self._report(item, when, finding))
+            item.ihook.pytest_runtest_logreport(report=self._report(item, when))
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
-    def _report(self, item: pytest.Item, when: Any, finding: Finding) -> pytest.TestReport:
+    def _report(self, item: Judged, when: Any) -> pytest.TestReport:
         from paceline.report.terminal import claim
 
+        finding = item.finding
         outcome: Any = "passed"
         longrepr: Any = None
         if when == "call":
-            if self._fails(finding):
+            if self._closing.fails(finding):
                 outcome, longrepr = "failed", claim(finding)
             elif finding.verdict == "unavailable":
                 outcome = "skipped"
-                longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {claim(finding)}")
+                longrepr = (str(item.path), item.line + 1, f"Skipped: {claim(finding)}")
         properties = [(name, value) for name, value in finding.as_json().items() if name != "name"]
         return pytest.TestReport(
             nodeid=item.nodeid,
@@ -283,47 +195,14 @@ class Gate:
             user_properties=properties if when == "call" else (),
         )
 
-    def _fails(self, finding: Finding) -> bool:
-        from paceline.gate.finding import RED
-
-        if finding.verdict == "unsure":
-            return self._settings.unsure == "fail"
-        accepted = finding.verdict == "slower" and self._settings.accept is not None
-        return finding.verdict in RED and not accepted
-
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table: all of it, or after an interruption what is known so far."""
-        from paceline.gate.trial import machine
-        from paceline.report.terminal import summary, table
-
-        trial = self._trial
-        findings = trial.findings() if trial else []
-        if trial is None or not findings:
+        if self._failed:
             return
-        terminalreporter.section("paceline")
-        base = str(trial.base.get("commit") or "the same code")[:12]
-        terminalreporter.write_line(
-            f"head against {trial.base.get('revision') or 'another environment'} ({base});"
-            f" tolerance {trial.settings.tolerance:.1%}, at most {trial.settings.alpha:.1%} false alarms"
-        )
-        for line in table(findings):
+        for place, line in enumerate(self._closing.lines()):
+            if place == 0:
+                terminalreporter.section("paceline")
             terminalreporter.write_line(line)
-        notices = list(trial.notices)
-        if not machine()["pinning"]:
-            notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
-        if all(finding.verdict == "new" for finding in findings):
-            notices.append("every benchmark is new: nothing to compare with yet")
-        unsure = sum(finding.verdict == "unsure" for finding in findings)
-        if unsure and trial.settings.unsure == "pass":
-            notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
-        for notice in notices:
-            terminalreporter.write_line(f"note: {notice}")
-        terminalreporter.write_line(summary(findings, trial.seconds))
-        if os.environ.get("GITHUB_ACTIONS") == "true":
-            from paceline.report import annotations
-
-            for line in annotations.lines(findings, self._fails):
-                terminalreporter.write_line(line)
 
 
 @contextmanager
@@ -339,31 +218,3 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
-
-
-def _measuring_files(items: list[pytest.Item], root: Path) -> list[Path]:
-    """Files that define the measurement: test modules, and the conftests and package files around them."""
-    files: dict[Path, None] = {}
-    for item in items:
-        files[item.path] = None
-        for folder in item.path.parents:
-            files[folder / "conftest.py"] = None
-            if folder == root:
-                break
-    return [path for path in files if path.is_file()]
-
-
-def _without(arguments: Any, paths: list[str]) -> list[str]:
-    """Arguments of the command line without its paths, which stand last where one is also a value."""
-    left = [os.fspath(argument) for argument in arguments]
-    for path in reversed(paths):
-        if path in left:
-            del left[len(left) - 1 - left[::-1].index(path)]
-    return left
-
-
-def _python_path(config: pytest.Config) -> Iterator[str]:
-    for path in config.getini("pythonpath"):
-        folder = Path(path)
-        if folder.is_relative_to(config.rootpath):
-            yield folder.relative_to(config.rootpath).as_posix()

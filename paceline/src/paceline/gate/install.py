@@ -29,7 +29,7 @@ print(json.dumps({
     "recent": sys.version_info >= (3, 11),
     "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix}),
     "pytest": version("pytest"),
-    "pytest_benchmark": version("pytest-benchmark"),
+    "pytest-benchmark": version("pytest-benchmark"),
     "plugin": any(point.name == "paceline" for point in metadata.entry_points(group="pytest11")),
 }))
 """
@@ -37,35 +37,37 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that can run a side. `prefixes` are where its environment and its standard library live."""
+    """A Python that can run a side. `prefixes` are where its environment and its standard library live.
+
+    `lacking` are distributions that a side needs and its environment does not have.
+    """
 
     executable: str
     version: str
     prefixes: tuple[str, ...]
+    lacking: tuple[str, ...]
     has_plugin: bool
 
 
 def probe(executable: str, folder: Path) -> Interpreter:
-    """Ask an interpreter what it is. Raises PacelineError if it cannot run a trial."""
+    """Ask an interpreter what it is. Raises PacelineError if it cannot run a side."""
     try:
         done = subprocess.run(
             [executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=120, cwd=folder
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PacelineError(
-            f"--benchmark-against-python: cannot run {executable!r} ({error}): name a Python executable"
-        ) from error
+        raise PacelineError(f"cannot run {executable!r} ({error}): name a Python executable") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PacelineError(f"--benchmark-against-python: {executable!r} failed ({last}): name a Python executable")
-    found = json.loads(done.stdout)
+        raise PacelineError(f"{executable!r} failed ({last}): name a Python executable")
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        raise PacelineError(f"{executable!r} does not answer like Python: name a Python executable") from None
     if not found["recent"]:
         raise PacelineError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
-    missing = [name for name in ("pytest", "pytest_benchmark") if found[name] is None]
-    if missing:
-        names = " ".join(name.replace("_", "-") for name in missing)
-        raise PacelineError(f"{executable} lacks {names}: `{executable} -m pip install {names}`")
-    return Interpreter(found["executable"], found["python"], tuple(found["prefixes"]), bool(found["plugin"]))
+    lacking = tuple(name for name in ("pytest", "pytest-benchmark") if found[name] is None)
+    return Interpreter(found["executable"], found["python"], tuple(found["prefixes"]), lacking, bool(found["plugin"]))
 
 
 def needs_install(tree: Path, on_path: Sequence[str]) -> bool:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paceline
 from paceline.gate import checkout
+from paceline.gate.lending import lend
 from paceline.gate.pair import Launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paceline.gate import schedule
+    from paceline.gate.channel import Message
     from paceline.gate.install import Interpreter
+    from paceline.gate.request import Request
     from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
 
@@ -26,40 +30,63 @@ NOT_INHERITED = ("PYTEST_CURRENT_TEST", "COV_CORE_SOURCE", "COV_CORE_CONFIG", "C
 class Launcher:
     """Makes the launches of both sides. `workspace` is the folder of everything that a trial writes."""
 
-    def __init__(self, selection: Selection, trees: Trees, workspace: Path) -> None:
-        self._selection = selection
+    def __init__(self, request: Request, trees: Trees, workspace: Path) -> None:
+        self._request = request
         self._trees = trees
         self._workspace = workspace
         self._plugin = workspace / "plugin"
 
     def copy_plugin(self) -> None:
-        """Give both sides the same paceline, whatever their environments hold."""
+        """Give both sides the same paceline, and the judge's own copy of what their environments lack."""
         source = Path(paceline.__file__).parent
         unwanted = shutil.ignore_patterns("__pycache__", "pages")
         shutil.copytree(source, self._plugin / "paceline", ignore=unwanted)
+        lend({name for side in self._trees.sides.values() for name in side.interpreter.lacking}, self._plugin)
 
-    def launch(
-        self, side: str, arguments: Sequence[str], items: Sequence[str] | None, draw: schedule.Draw | None
-    ) -> Launch:
-        """Return how to start a side; `items` are the benchmarks that it may run, None for all."""
+    def survey(self, side: str) -> Launch:
+        """Return how to collect a side as the user would, to see what there is."""
+        return self._launch(side, self.translated(side), _task(survey=True))
+
+    def collect(self, side: str, selection: Selection, paths: Sequence[str]) -> Launch:
+        """Return how to collect a side by its own tests, all that there are in these paths of its tree."""
+        launch = self._launch(side, [*self._arguments(side, selection), *paths], _task())
+        return replace(launch, environment={**launch.environment, "PYTHONDONTWRITEBYTECODE": "1"})
+
+    def round(self, side: str, selection: Selection, items: Sequence[str], draw: schedule.Draw) -> Launch:
+        """Return how to start a side that may run these benchmarks."""
+        root = self._trees.tree(side) / selection.root
+        files = dict.fromkeys(str(root / name.partition("::")[0]) for name in items)
+        launch = self._launch(side, [*self._arguments(side, selection), *files], _task(items))
+        drawn = {"PYTHONHASHSEED": str(draw.hash_seed), "PACELINE_PADDING": "x" * draw.padding[side]}
+        return replace(launch, environment={**launch.environment, **drawn})
+
+    def translated(self, side: str) -> list[str]:
+        """Return the user's arguments, pointed at a side's tree."""
+        return [self.translate(word, self._trees.tree(side)) for word in self._request.arguments]
+
+    def _arguments(self, side: str, selection: Selection) -> list[str]:
+        """Return the user's options, and pytest's root and settings as head's collection found them."""
+        tree = self._trees.tree(side)
+        options = [self.translate(word, tree) for word in selection.arguments]
+        options.append(f"--rootdir={tree / selection.root}")
+        if selection.ini is not None and (tree / selection.ini).is_file():
+            options += ["-c", str(tree / selection.ini)]
+        return options
+
+    def _launch(self, side: str, arguments: Sequence[str], task: Message) -> Launch:
         tree, about = self._trees.tree(side), self._trees.sides[side]
         plugins = ["-p", "paceline.gate.worker"]
         if not about.interpreter.has_plugin:
             plugins += ["-p", "paceline.plugin"]
-        command = [about.interpreter.executable, "-m", "pytest", *plugins]
-        command += [self.translate(word, tree) for word in self._selection.arguments]
-        command += [*self._selection.extra, f"--rootdir={self._trees.project(side)}"]
-        folder = tree / self._trees.relative(self._selection.started_in)
+        folder = tree / self._trees.relative(self._request.started_in)
         return Launch(
-            command=(*command, *arguments),
+            command=(about.interpreter.executable, "-m", "pytest", *plugins, *arguments),
             folder=folder if folder.is_dir() else tree,
-            environment=self._environment(side, draw),
-            task={
-                "items": None if items is None else list(items),
+            environment=self._environment(side),
+            task=task
+            | {
                 "own": [str(self._trees.slots.path(side))],
-                "names": checkout.package_names(
-                    self._trees.project(side), self._trees.site(side) if about.installed else None
-                ),
+                "names": checkout.package_names(tree, self._trees.site(side) if about.installed else None),
                 "foreign": [str(self._workspace), str(self._trees.root)],
                 "exempt": self._exempt(about.interpreter),
             },
@@ -82,11 +109,12 @@ class Launcher:
 
     def _spellings(self) -> list[str]:
         """Paths of the checkout as the user may write them: a link on the way to it is resolved, or is not."""
-        place, root = self._trees.relative(self._selection.root), self._selection.root
-        unresolved = root.parents[len(place.parts) - 1] if place.parts else root
+        started_in = self._request.started_in
+        place = self._trees.relative(started_in)
+        unresolved = started_in.parents[len(place.parts) - 1] if place.parts else started_in
         return [str(self._trees.root), str(unresolved)]
 
-    def _environment(self, side: str, draw: schedule.Draw | None) -> dict[str, str]:
+    def _environment(self, side: str) -> dict[str, str]:
         tree, installed = self._trees.tree(side), self._trees.sides[side].installed
         environment = {name: text for name, text in os.environ.items() if name not in NOT_INHERITED}
         inherited = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
@@ -95,17 +123,9 @@ class Launcher:
         environment["PYTHONPATH"] = os.pathsep.join(path)
         if installed:
             environment["PYTHONSAFEPATH"] = "1"  # else the tree, which is not built, comes first
-        if draw is not None:
-            environment["PYTHONHASHSEED"] = str(draw.hash_seed)
-            environment["PACELINE_PADDING"] = "x" * draw.padding[side]
         return environment
 
-    def ini(self, side: str) -> list[str]:
-        """Return the option that names pytest's settings file, if this side has it."""
-        ini = self._selection.ini
-        if ini is None:
-            return []
-        if not ini.resolve().is_relative_to(self._trees.root):
-            return ["-c", str(ini)]
-        own = self._trees.tree(side) / self._trees.relative(ini)
-        return ["-c", str(own)] if own.is_file() else []
+
+def _task(items: Sequence[str] | None = None, *, survey: bool = False) -> Message:
+    """Return what a worker is to do: collect all or `items` alone, and say more of it in a survey."""
+    return {"items": None if items is None else list(items), "survey": survey}

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
 from paceline.gate import schedule
-from paceline.gate.pair import End, Launch, Pair
+from paceline.gate.pair import End, Pair
 from paceline.gate.schedule import SIDES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from paceline.gate.launcher import Launcher
+    from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
     from paceline.gate.trial import Trial
     from paceline.gate.verdict import Benchmark
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 class Rounds:
     """Times the benchmarks of a trial. `folder` takes sockets and logs of the processes."""
 
-    def __init__(self, trial: Trial, trees: Trees, launcher: Launcher, folder: Path) -> None:
+    def __init__(self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, folder: Path) -> None:
         self._trial = trial
+        self._selection = selection
         self._trees = trees
         self._launcher = launcher
         self._folder = folder
@@ -51,14 +53,9 @@ class Rounds:
         left = list(draw.order)
         while left and time.monotonic() < until:
             with Pair(self._folder, self._trial.settings.timeout, self._trial.coins) as pair:
-                launches = {side: self._side_launch(side, left, draw) for side in SIDES}
+                launches = {side: self._launcher.round(side, self._selection, left, draw) for side in SIDES}
                 pair.start(launches, draw.first)
                 left = self._visit_all(pair, undecided, left, until)
-
-    def _side_launch(self, side: str, items: Sequence[str], draw: schedule.Draw) -> Launch:
-        root = self._trees.project(side)
-        files = dict.fromkeys(str(root / name.partition("::")[0]) for name in items)
-        return self._launcher.launch(side, [*self._launcher.ini(side), *files], items, draw)
 
     def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str], until: float) -> list[str]:
         """Time these benchmarks in order. Returns those that a fresh pair must take over."""

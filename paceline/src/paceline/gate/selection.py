@@ -1,24 +1,88 @@
-"""What is to be judged, as the user's own pytest session chose it."""
+"""Which benchmarks are judged: what head's own pytest has collected, in a worker.
+
+The judge only reads what the worker says, so it never imports a line of the project.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
+
+    from paceline.gate.channel import Message
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a benchmark is defined: `path` below the tree, `line` from 0."""
+
+    path: Path
+    line: int
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What the user's own pytest session has chosen, and how it was started."""
+    """Head's collection. Paths are relative to the tree, but for an `ini` outside of it."""
 
-    benchmarks: tuple[str, ...]  # node ids
+    benchmarks: Mapping[str, Location]  # by node id, in pytest's order
     modules: tuple[Path, ...]  # files with these benchmarks, conftests and package files above them
     arguments: tuple[str, ...]  # of the command line, without paths
-    paths: tuple[str, ...]  # of the command line: files, folders, node ids
+    paths: tuple[str, ...]  # of the command line, as given: files, folders, node ids
     root: Path  # pytest's rootdir
     ini: Path | None
-    started_in: Path
     python_path: tuple[str, ...]  # pytest's setting
-    extra: tuple[str, ...] = ()  # arguments that silence other plugins
+    errors: Mapping[str, str]  # what could not be collected, and why
+    loaded: Mapping[str, str]  # modules that collecting has loaded, and their files
+
+
+def read_selection(message: Message, tree: Path, arguments: Sequence[str], translated: Sequence[str]) -> Selection:
+    """Return what a worker has collected in this tree. `translated` are the arguments as the worker got them."""
+    paths = _places(translated, message["paths"])
+    return Selection(
+        benchmarks={each["id"]: _location(each, tree) for each in message["benchmarks"]},
+        modules=tuple(Path(name).relative_to(tree) for name in message["modules"] if _is_below(name, tree)),
+        arguments=tuple(word for place, word in enumerate(arguments) if place not in paths),
+        paths=tuple(arguments[place] for place in sorted(paths)),
+        root=_relative(message["root"], tree),
+        ini=_ini(message["ini"], tree),
+        python_path=tuple(
+            _relative(name, tree).as_posix() for name in message["python_path"] if _is_below(name, tree)
+        ),
+        errors=message["errors"],
+        loaded=message["loaded"],
+    )
+
+
+def _location(benchmark: Mapping[str, Any], tree: Path) -> Location:
+    return Location(_relative(benchmark["path"], tree), benchmark["line"])
+
+
+def _is_below(name: str, tree: Path) -> bool:
+    return Path(name).is_relative_to(tree)
+
+
+def _relative(name: str, tree: Path) -> Path:
+    """Where a path lies in the tree. Raises PacelineError if it lies outside."""
+    if not _is_below(name, tree):
+        raise PacelineError(f"pytest's root or a benchmark is outside the repository: {name}: run inside it")
+    return Path(name).relative_to(tree)
+
+
+def _ini(name: str | None, tree: Path) -> Path | None:
+    if name is None:
+        return None
+    return Path(name).relative_to(tree) if _is_below(name, tree) else Path(name)
+
+
+def _places(arguments: Sequence[str], paths: Sequence[str]) -> set[int]:
+    """Places of the paths among the arguments: the last ones, where a path is also an option's value."""
+    places: set[int] = set()
+    for path in reversed(paths):
+        found = [place for place, word in enumerate(arguments) if word == path and place not in places]
+        places.update(found[-1:])
+    return places

@@ -32,6 +32,101 @@ TEXTS = ("against", "json", "python", "results")
 
 
 @dataclass(frozen=True)
+class Option:
+    """An option of the gate, for pytest and for `paceline gate`. `keywords` are argparse's."""
+
+    flag: str
+    setting: str
+    keywords: Mapping[str, Any]
+
+    def given(self, namespace: Any) -> Any:
+        """Return its value in what a parser has read; None if it was not given."""
+        return getattr(namespace, self.flag.removeprefix("--").replace("-", "_"), None)
+
+
+def _option(flag: str, setting: str, text: str, **keywords: Any) -> Option:
+    return Option(flag, setting, {"help": text, "default": None, **keywords})
+
+
+#: `paceline gate` takes the base as its first argument instead of the first of these.
+AGAINST = _option(
+    "--benchmark-against",
+    "against",
+    "Judge every selected benchmark of the working tree against this git revision. Without a"
+    " value: the merge base with the upstream default branch. Exit status: 1 if something is slower, 4 if"
+    " nothing could be judged.",
+    metavar="REV",
+    nargs="?",
+    const=MERGE_BASE,
+)
+OPTIONS = (
+    AGAINST,
+    _option(
+        "--benchmark-tolerance",
+        "tolerance",
+        "Slowdowns below this are accepted, e.g. 2%% or 0.02. Default: 3%%.",
+        metavar="FRACTION",
+    ),
+    _option(
+        "--benchmark-alpha",
+        "alpha",
+        "At most this share of runs on identical code goes red, over all benchmarks. Default: 1%%.",
+        metavar="FRACTION",
+    ),
+    _option(
+        "--benchmark-budget",
+        "budget",
+        "What is undecided when this time is spent is `unsure`. Default: 600.",
+        metavar="SECONDS",
+    ),
+    _option(
+        "--benchmark-timeout",
+        "timeout",
+        "Time limit for one burst, setup or teardown. A whole test gets five times this. Default: 120.",
+        metavar="SECONDS",
+    ),
+    _option(
+        "--benchmark-against-json",
+        "json",
+        "Write the findings to this file, as JSON (schema 1).",
+        metavar="FILE",
+    ),
+    _option(
+        "--benchmark-against-python",
+        "python",
+        "Run base with this Python, to judge an upgrade. Without a base: on the same code.",
+        metavar="EXE",
+    ),
+    _option(
+        "--benchmark-against-install",
+        "install",
+        "Install both sides into folders of their own. Default: auto (src/ layouts, compiled parts).",
+        nargs="?",
+        const="yes",
+        choices=["auto", "yes", "no"],
+    ),
+    _option(
+        "--benchmark-against-control",
+        "control",
+        "Judge base against base: every slowdown found is false.",
+        action="store_true",
+    ),
+    _option(
+        "--benchmark-unsure",
+        "unsure",
+        "What to do with benchmarks that stay undecided. Default: pass, and say so.",
+        choices=["pass", "fail"],
+    ),
+    _option(
+        "--benchmark-accept",
+        "accept",
+        "Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each.",
+        metavar="REASON",
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Settings:
     """`tolerance` and `alpha` are fractions, `budget` and `timeout` seconds; no `revision`: the same code."""
 
@@ -86,6 +181,21 @@ def read_table(root: Path) -> dict[str, Any]:
         if not isinstance(table.get(name, ""), str):
             raise PacelineError(f"[tool.paceline]: {name} is {table[name]!r}, not a text: correct it in {path}")
     return table
+
+
+def project_root(folder: Path) -> Path:
+    """Return the nearest folder, from here up to the repository's, whose pyproject.toml has [tool.paceline]."""
+    for each in (folder, *folder.parents):
+        if read_table(each):
+            return each
+        if (each / ".git").exists():
+            break
+    return folder
+
+
+def read_settings(namespace: Any, root: Path) -> Settings | None:
+    """Return what a parsed command line asks for, with the settings of the project at `root` behind it."""
+    return combine({option.setting: option.given(namespace) for option in OPTIONS}, read_table(root))
 
 
 def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settings | None:

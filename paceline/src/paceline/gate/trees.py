@@ -5,7 +5,6 @@ Base comes from git, head is the working tree; then base gets head's tests, so t
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
     from paceline.gate.checkout import Workspace
     from paceline.gate.install import Interpreter
+    from paceline.gate.request import Request
     from paceline.gate.selection import Selection
-    from paceline.gate.settings import Settings
 
 
 @dataclass
@@ -37,25 +36,20 @@ class Trees:
     """Makes the trees, and says where each is in this round. `notices` takes what the user ought to know."""
 
     def __init__(
-        self,
-        settings: Settings,
-        selection: Selection,
-        workspace: Workspace,
-        say: Callable[[str], None],
-        notices: list[str],
+        self, request: Request, workspace: Workspace, say: Callable[[str], None], notices: list[str]
     ) -> None:
-        self._settings = settings
-        self._selection = selection
+        self._request = request
+        self._settings = request.settings
         self._workspace = workspace
         self._say = say
         self._notices = notices
         self.slots = workspace.slots
-        self.root = selection.root
+        self.root = _project_around(request.started_in)
         self.sides: dict[str, Side] = {}
 
     def make(self) -> None:
-        """Write both trees, and install them where the project needs that. Raises PacelineError."""
-        head_python = install.probe(sys.executable, self._workspace.folder)
+        """Write both trees. Raises PacelineError."""
+        head_python = install.probe(self._request.python, self._workspace.folder)
         base_python = head_python
         if self._settings.python:
             base_python = install.probe(self._settings.python, self._workspace.folder)
@@ -65,11 +59,10 @@ class Trees:
             base, head = self._trees_from_git()
         self.sides["base"] = Side(base_python, base | {"python": base_python.version})
         self.sides["head"] = Side(head_python, head | {"python": head_python.version})
-        self._install()
 
     def _is_in_git(self) -> bool:
         try:
-            checkout.toplevel(self._selection.root)
+            checkout.toplevel(self._request.started_in)
         except PacelineError:
             return False
         return True
@@ -81,7 +74,7 @@ class Trees:
         return about, dict(about)
 
     def _trees_from_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        repository = checkout.toplevel(self._selection.root)
+        repository = checkout.toplevel(self._request.started_in)
         self.root = repository
         head_commit = checkout.git(repository, "rev-parse", "HEAD").strip()
         dirty = checkout.is_dirty(repository)
@@ -113,25 +106,21 @@ class Trees:
         """Where a side's tree is now; named as the user's, since a test may depend on that."""
         return self.slots.path(side) / (self.root.name or "tree")
 
-    def project(self, side: str) -> Path:
-        """Where pytest's rootdir lies in a side's tree."""
-        return self.tree(side) / self.relative(self._selection.root)
-
     def site(self, side: str) -> Path:
         """Where a side is installed, if it is."""
         return self.slots.path(side) / "site"
 
-    def _install(self) -> None:
+    def install(self, selection: Selection) -> bool:
+        """Install the sides where the project needs that; returns whether one was. Raises PacelineError."""
         choice = self._settings.install
         for side in SIDES:
-            project = self.project(side)
-            if choice == "no" or (
-                choice == "auto" and not install.needs_install(project, self._selection.python_path)
-            ):
+            project = self.tree(side) / selection.root
+            if choice == "no" or (choice == "auto" and not install.needs_install(project, selection.python_path)):
                 continue
             self._say(f"installing {side}")
             install.install(self.sides[side].interpreter, project, self.site(side), side)
             self.sides[side].installed = True
+        return any(side.installed for side in self.sides.values())
 
     def relative(self, path: Path) -> Path:
         """Where a path of the user's checkout lies in a tree; the tree itself for paths outside."""
@@ -140,13 +129,12 @@ class Trees:
         except ValueError:
             return Path()
 
-    def overlay(self) -> set[str]:
+    def overlay(self, selection: Selection) -> set[str]:
         """Give both sides head's tests. Returns the files that differ from base's own."""
-        files = [self.relative(path).as_posix() for path in self._selection.modules]
-        if self._selection.ini is not None and self._selection.ini.resolve().is_relative_to(self.root):
-            files.append(self.relative(self._selection.ini).as_posix())
-        place = self.relative(self._selection.root)
-        named = [(place / name).as_posix() for name in self._settings.overlay]
+        files = [path.as_posix() for path in selection.modules]
+        if selection.ini is not None and not selection.ini.is_absolute():
+            files.append(selection.ini.as_posix())
+        named = [(selection.root / name).as_posix() for name in self._settings.overlay]
         head, base = self.tree("head"), self.tree("base")
         files += [name for name in map(_package_file, files) if not (self.tree("base") / name).exists()]
         if self._settings.control:  # both are base: the tests come from the user's checkout
@@ -162,3 +150,11 @@ class Trees:
 def _package_file(module: str) -> str:
     """Name the file that makes a test's folder a package: base gets it only if it has none."""
     return (Path(module).parent / "__init__.py").as_posix()
+
+
+def _project_around(folder: Path) -> Path:
+    """Return the project's folder where no repository says it: the nearest one with a project's file."""
+    folder = folder.resolve()
+    names = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "setup.py")
+    around = (each for each in (folder, *folder.parents) if any((each / name).is_file() for name in names))
+    return next(around, folder)

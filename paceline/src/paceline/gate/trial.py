@@ -22,13 +22,17 @@ from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Pair
 from paceline.gate.rounds import Rounds
 from paceline.gate.schedule import SIDES
+from paceline.gate.selection import read_selection
 from paceline.gate.trees import Trees
 from paceline.gate.verdict import Benchmark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from paceline.gate.selection import Selection
+    from paceline.gate.channel import Message
+    from paceline.gate.pair import Launch
+    from paceline.gate.request import Request
+    from paceline.gate.selection import Location, Selection
     from paceline.gate.settings import Settings
 
 
@@ -36,16 +40,21 @@ if TYPE_CHECKING:
 class Trial:
     """Runs a gate; what it knows can be read at any time, also after an interruption."""
 
-    settings: Settings
-    selection: Selection
+    request: Request
     say: Callable[[str], None]
     base: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
+    locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
     _apart: list[Finding] = field(default_factory=list)
     _benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     coins: random.Random = field(default_factory=random.SystemRandom)
+
+    @property
+    def settings(self) -> Settings:
+        """Return what the gate was asked for."""
+        return self.request.settings
 
     def run(self) -> None:
         """Judge every benchmark. Raises PacelineError; leaves no process and no file, however it ends."""
@@ -66,8 +75,8 @@ class Trial:
         """Return what is known, in the order in which pytest collected the benchmarks; removed ones last."""
         known = {finding.name: finding for finding in self._apart}
         known |= {name: benchmark.finding() for name, benchmark in self._benchmarks.items()}
-        order = [name for name in self.selection.benchmarks if name in known]
-        order += [name for name in known if name not in order]
+        order = [name for name in self.locations if name in known]
+        order += [name for name in known if name not in self.locations]
         return [self._with_acceptance(known[name]) for name in order]
 
     def _with_acceptance(self, finding: Finding) -> Finding:
@@ -104,37 +113,61 @@ class _Run:
 
     def __init__(self, trial: Trial, workspace: Workspace) -> None:
         self._trial = trial
-        self._settings = trial.settings
-        self._selection = trial.selection
         self._workspace = workspace
-        self._trees = Trees(trial.settings, trial.selection, workspace, trial.say, trial.notices)
-        self._launcher = Launcher(trial.selection, self._trees, workspace.folder)
+        self._trees = Trees(trial.request, workspace, trial.say, trial.notices)
+        self._launcher = Launcher(trial.request, self._trees, workspace.folder)
 
     def run(self, until: float) -> None:
-        self._launcher.copy_plugin()
         self._trees.make()
+        self._launcher.copy_plugin()
         self._trial.base, self._trial.head = (self._trees.sides[side].about for side in SIDES)
-        own = self._collect_base()
-        different = self._trees.overlay()
-        self._enter(own, different)
-        rounds = Rounds(self._trial, self._trees, self._launcher, self._workspace.folder)
-        rounds.run(until)
+        selection = self._select()
+        self._trial.locations = selection.benchmarks
+        own = self._collect_base(selection)
+        different = self._trees.overlay(selection)
+        self._enter(selection, own, different)
+        Rounds(self._trial, selection, self._trees, self._launcher, self._workspace.folder).run(until)
 
     # Collection
 
-    def _collect_base(self) -> set[str] | None:
+    def _select(self) -> Selection:
+        """Collect head, again if that has shown that it must be installed. Raises PacelineError."""
+        selection = self._survey()
+        if self._trees.install(selection):
+            selection = self._survey()
+        failed = {name: text for name, text in selection.errors.items() if not text.startswith("skipped")}
+        if failed:
+            name, text = next(iter(failed.items()))
+            more = f" ({len(failed) - 1} more)" if len(failed) > 1 else ""
+            raise PacelineError(f"head: {name} could not be collected: {text}{more}: fix it, or select other tests")
+        if not selection.benchmarks:
+            raise PacelineError(
+                "no benchmark was selected, so there is nothing to judge: name tests that use the `benchmark`"
+                " fixture, or loosen -k and -m"
+            )
+        return selection
+
+    def _survey(self) -> Selection:
+        found = self._collect("head", self._launcher.survey("head"))
+        if isinstance(found, End):
+            raise PacelineError(f"head could not be collected: {found.reason}")
+        tree, arguments = self._trees.tree("head"), self._trial.request.arguments
+        return read_selection(found, tree, arguments, self._launcher.translated("head"))
+
+    def _collect(self, side: str, launch: Launch) -> Message | End:
+        with Pair(self._workspace.folder, self._trial.settings.timeout, self._trial.coins) as pair:
+            pair.start({side: launch}, side)
+            return pair.collected()[side]
+
+    def _collect_base(self, selection: Selection) -> set[str] | None:
         """Names of base's benchmarks by base's own tests; None if they cannot be collected at all."""
         tree = self._trees.tree("base")
-        paths = [self._launcher.translate(path.split("::")[0], tree) for path in self._selection.paths]
-        folder = tree / self._trees.relative(self._selection.started_in)
+        paths = [self._launcher.translate(path.split("::")[0], tree) for path in selection.paths]
+        folder = tree / self._trees.relative(self._trial.request.started_in)
         there = [path for path in paths if (folder / path).exists()]
         if paths and not there:
             return set()
-        launch = self._launcher.launch("base", [*self._launcher.ini("base"), *there], None, None)
-        launch = replace(launch, environment={**launch.environment, "PYTHONDONTWRITEBYTECODE": "1"})
-        with Pair(self._workspace.folder, self._settings.timeout, self._trial.coins) as pair:
-            pair.start({"base": launch}, "base")
-            found = pair.collected()["base"]
+        found = self._collect("base", self._launcher.collect("base", selection, there))
         if isinstance(found, End):
             self._trial.notices.append(
                 f"base could not be collected with its own tests ({found.reason}): new and removed"
@@ -142,30 +175,30 @@ class _Run:
             )
             return None
         errors = [name for name, text in found["errors"].items() if not text.startswith("skipped")]
-        lost = {name for name in self._selection.benchmarks if any(name.startswith(error) for error in errors)}
-        return {name for name in found["benchmarks"] if self._is_asked_for(name)} | lost
+        lost = {name for name in selection.benchmarks if any(name.startswith(error) for error in errors)}
+        return {each["id"] for each in found["benchmarks"] if _is_asked_for(each["id"], selection.paths)} | lost
 
-    def _is_asked_for(self, name: str) -> bool:
-        wanted = [path for path in self._selection.paths if "::" in path]
-        if not wanted or len(wanted) < len(self._selection.paths):
-            return True
-        tails = [path.partition("::")[2] for path in wanted]
-        own = name.partition("::")[2]
-        return any(own == tail or own.startswith((f"{tail}[", f"{tail}::")) for tail in tails)
-
-    def _enter(self, own: set[str] | None, different: set[str]) -> None:
-        place = self._trees.relative(self._selection.root)
+    def _enter(self, selection: Selection, own: set[str] | None, different: set[str]) -> None:
         entered, notes = [], {}
-        for name in self._selection.benchmarks:
+        for name, location in selection.benchmarks.items():
             if own is not None and name not in own:
                 self._trial.set_apart(name, Verdict.NEW, "base has no such benchmark")
                 continue
             entered.append(name)
-            if (place / name.partition("::")[0]).as_posix() in different:
+            if location.path.as_posix() in different:
                 notes[name] = "its file differs from base's: both sides ran head's"
-        for name in sorted((own or set()) - set(self._selection.benchmarks)):
+        for name in sorted((own or set()) - set(selection.benchmarks)):
             self._trial.set_apart(name, Verdict.REMOVED, "head has no such benchmark")
         self._trial.enter(entered, notes)
+
+
+def _is_asked_for(name: str, paths: Sequence[str]) -> bool:
+    """Whether the command line's node ids, if it has only such, name this benchmark."""
+    wanted = [path.partition("::")[2] for path in paths if "::" in path]
+    if not wanted or len(wanted) < len(paths):
+        return True
+    own = name.partition("::")[2]
+    return any(own == each or own.startswith((f"{each}[", f"{each}::")) for each in wanted)
 
 
 def machine() -> dict[str, Any]:

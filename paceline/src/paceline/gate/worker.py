@@ -20,6 +20,7 @@ from paceline.gate.fixture import TrialFixture, pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 ADDRESS = "PACELINE_WORKER"
 GATE_ENDED = 70  # exit status when nobody is left to time for
@@ -37,16 +38,19 @@ NEUTRAL: dict[str, Any] = {
     "benchmark_save": None,
     "benchmark_skip": False,
     "continue_on_collection_errors": True,
+    "dist": "no",
     "durations": None,
     "failedfirst": False,
     "lf": False,
     "maxfail": 0,
     "newfirst": False,
+    "numprocesses": None,
     "setuponly": False,
     "setupplan": False,
     "stepwise": False,
     "stepwise_skip": False,
     "trace": False,
+    "tx": [],
     "usepdb": False,
     "xmlpath": None,
 }
@@ -109,9 +113,7 @@ class Worker:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run tests on command instead of in a loop."""
-        benchmarks = [item.nodeid for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
-        everything = [item.nodeid for item in session.items]
-        self._say({"event": "collected", "benchmarks": benchmarks, "items": everything, "errors": self._errors})
+        self._say({"event": "collected", "errors": self._errors} | collected(session, self.task["survey"]))
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])
@@ -150,6 +152,56 @@ class Worker:
         """Return the one `benchmark` of the running test."""
         self._fixture = TrialFixture(request, self.channel)
         return self._fixture
+
+
+def collected(session: pytest.Session, survey: bool) -> dict[str, Any]:  # noqa: FBT001
+    """Return what this session has collected; a survey also says how, and what that has loaded."""
+    benchmarks = [item for item in session.items if is_benchmark(item)]
+    found: dict[str, Any] = {
+        "benchmarks": [described(item) for item in benchmarks],
+        "items": [item.nodeid for item in session.items],
+    }
+    if not survey:
+        return found
+    config = session.config
+    return found | {
+        "root": os.path.realpath(config.rootpath),
+        "ini": None if config.inipath is None else os.path.realpath(config.inipath),
+        "paths": [str(path) for path in getattr(config.option, "file_or_dir", None) or []],
+        "python_path": [os.path.realpath(path) for path in config.getini("pythonpath")],
+        "modules": measuring_files(benchmarks, config.rootpath),
+        "loaded": dict(loaded_modules()),
+    }
+
+
+def is_benchmark(item: pytest.Item) -> bool:
+    """Whether a test can be timed."""
+    return "benchmark" in getattr(item, "fixturenames", ())
+
+
+def described(item: pytest.Item) -> dict[str, Any]:
+    """Return what the judge needs to know of a benchmark."""
+    return {"id": item.nodeid, "path": os.path.realpath(item.path), "line": item.location[1] or 0}
+
+
+def measuring_files(items: Iterable[pytest.Item], root: Path) -> list[str]:
+    """Files that define the measurement: test modules, and the conftests and package files around them."""
+    files: dict[Path, None] = {}
+    for item in items:
+        files[item.path] = None
+        for folder in item.path.parents:
+            files[folder / "conftest.py"] = None
+            if folder == root:
+                break
+    return [os.path.realpath(path) for path in files if path.is_file()]
+
+
+def loaded_modules() -> Iterator[tuple[str, str]]:
+    """Modules that have a file, with their files."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name.partition(".")[0] != "paceline":
+            yield name, os.path.realpath(file)
 
 
 class Fixtures:
@@ -202,11 +254,7 @@ def foreign_modules(task: dict[str, Any]) -> Iterator[tuple[str, str]]:
     it (an installed copy would make both sides run the same code).
     """
     own, names = task["own"], set(task["names"])
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or name.partition(".")[0] == "paceline":
-            continue
-        path = os.path.realpath(file)
+    for name, path in loaded_modules():
         if any(inside(path, folder) for folder in own):
             continue
         in_other_tree = any(inside(path, folder) for folder in task["foreign"])

@@ -1,0 +1,115 @@
+"""`paceline gate`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.commands import say
+from paceline.errors import PacelineError
+from paceline.gate.settings import AGAINST, OPTIONS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from paceline.commands import Commands
+    from paceline.gate.settings import Settings
+
+RED = 1
+INTERRUPTED = 2
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "gate",
+        help="judge a change's speed against its base",
+        usage="paceline gate [BASE] [options] [pytest's options and paths]",
+        description="Judges every benchmark of the working tree against BASE, a git revision (default: the merge"
+        " base with the upstream default branch), as `pytest --benchmark-against` does, but from outside: this"
+        " process never imports the project, so paceline may be installed anywhere. Options that it does not"
+        " know are pytest's, such as -k; paths come after BASE, or after `--`.",
+        epilog="Exit status: 0 nothing red, 1 something red, 2 interrupted, 4 wrong use or nothing measured.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--python",
+        metavar="EXE",
+        dest="interpreter",
+        help="The project's Python. Default: the one in $VIRTUAL_ENV, in .venv, or on the PATH.",
+    )
+    for option in OPTIONS:
+        if option is not AGAINST:
+            parser.add_argument(option.flag, **option.keywords)
+    parser.set_defaults(takes_more=True, more=[])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge, print the table, and return the exit status."""
+    from paceline.gate.request import Request
+    from paceline.gate.trial import Trial
+    from paceline.report.closing import Closing
+
+    started_in = Path.cwd()
+    base, rest = split(arguments.more, started_in)
+    arguments.benchmark_against = base
+    settings = _settings(arguments, started_in)
+    python = str(Path(arguments.interpreter or find_python(started_in)))
+    say(f"paceline: judging with {python}")
+    trial = Trial(Request(settings, tuple(rest), started_in, python), lambda text: say(f"paceline: {text}"))
+    closing = Closing(trial)
+    try:
+        trial.run()
+        closing.write()
+    except KeyboardInterrupt:
+        say(*closing.lines())
+        return INTERRUPTED
+    say(*closing.lines())
+    return RED if closing.is_red else 0
+
+
+def _settings(arguments: argparse.Namespace, started_in: Path) -> Settings:
+    from paceline.gate.settings import project_root, read_settings
+
+    settings = read_settings(arguments, project_root(started_in))
+    if settings is None:
+        raise PacelineError("nothing to judge")
+    return settings
+
+
+def split(words: Sequence[str], folder: Path) -> tuple[str, list[str]]:
+    """Return the base and pytest's arguments. Raises PacelineError if the first could be either."""
+    from paceline.gate import checkout
+
+    words = list(words)
+    if not words or words[0].startswith("-"):
+        return "", words[words[:1] == ["--"] :]
+    first, rest = words[0], words[1:]
+    is_path = (folder / first.partition("::")[0]).exists()
+    try:
+        checkout.resolve(folder, first)
+    except PacelineError:
+        if not is_path:
+            raise
+        return "", words
+    if is_path and rest[:1] != ["--"]:
+        raise PacelineError(f"{first!r} is a revision and a path: write `paceline gate {first} --`, or `-- {first}`")
+    return first, rest[rest[:1] == ["--"] :]
+
+
+def find_python(folder: Path) -> str:
+    """Return the Python of the project's environment. Raises PacelineError if there is none."""
+    environments = [Path(os.environ["VIRTUAL_ENV"])] if os.environ.get("VIRTUAL_ENV") else []
+    environments += [each / ".venv" for each in (folder, *folder.parents)]
+    names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python",)
+    for environment in environments:
+        for name in names:
+            if (environment / name).exists():
+                return str(environment / name)
+    found = shutil.which("python3") or shutil.which("python")
+    if found is None:
+        raise PacelineError("no Python found: activate the project's environment, or name it with --python")
+    return found

@@ -1,0 +1,21 @@
+"""What a user asks of a gate, however it was started."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paceline.gate.settings import Settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """A gate to run. `arguments` are pytest's, as the user gave them; `python` runs head."""
+
+    settings: Settings
+    arguments: tuple[str, ...] = ()
+    started_in: Path = field(default_factory=Path.cwd)
+    python: str = sys.executable

@@ -1,0 +1,86 @@
+"""The end of a gate: what it prints, what it writes, and its exit status."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+from paceline.gate.finding import RED, Verdict
+from paceline.gate.trial import machine
+from paceline.report import annotations as on_github
+from paceline.report import json_file, markdown
+from paceline.report.terminal import summary, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from paceline.gate.finding import Finding
+    from paceline.gate.trial import Trial
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Shows a trial that has ended, or was interrupted."""
+
+    trial: Trial
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether this finding makes the gate red."""
+        settings = self.trial.settings
+        if finding.verdict == Verdict.UNSURE.value:
+            return settings.unsure == "fail"
+        accepted = finding.verdict == Verdict.SLOWER.value and settings.accept is not None
+        return finding.verdict in RED and not accepted
+
+    @property
+    def is_red(self) -> bool:
+        """Whether something fails."""
+        return any(self.fails(finding) for finding in self.trial.findings())
+
+    def notices(self) -> list[str]:
+        """Return everything that a reader of the table ought to know, in the order in which it is shown."""
+        trial, findings = self.trial, self.trial.findings()
+        notices = list(trial.notices)
+        let_through = sum(each.verdict == Verdict.SLOWER.value and not self.fails(each) for each in findings)
+        if let_through:
+            notices.append(f"reviewed exception: {let_through} slower, {trial.settings.accept}")
+        if not machine()["pinning"]:
+            notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
+        if all(finding.verdict == Verdict.NEW.value for finding in findings):
+            notices.append("every benchmark is new: nothing to compare with yet")
+        unsure = sum(finding.verdict == Verdict.UNSURE.value for finding in findings)
+        if unsure and trial.settings.unsure == "pass":
+            notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
+        return notices
+
+    def lines(self) -> Iterator[str]:
+        """Yield the table, notices and summary; nothing if nothing is known."""
+        trial, findings = self.trial, self.trial.findings()
+        if not findings:
+            return
+        base = str(trial.base.get("commit") or "the same code")[:12]
+        yield (
+            f"head against {trial.base.get('revision') or 'another environment'} ({base});"
+            f" tolerance {trial.settings.tolerance:.1%}, at most {trial.settings.alpha:.1%} false alarms"
+        )
+        yield from table(findings)
+        yield from (f"note: {notice}" for notice in self.notices())
+        yield summary(findings, trial.seconds)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            yield from on_github.lines(findings, self.fails)
+
+    def write(self) -> None:
+        """Write the JSON file and GitHub's step summary where asked. Raises PacelineError."""
+        trial = self.trial
+        try:
+            if trial.settings.json:
+                json_file.write(trial, trial.request.started_in / trial.settings.json)
+            step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+            if step_summary:
+                with Path(step_summary).open("a", encoding="utf-8") as file:
+                    file.write(markdown.page(trial.findings(), trial.seconds, self.notices()))
+        except OSError as error:
+            raise PacelineError(f"cannot write {error.filename}: {error.strerror}") from None
