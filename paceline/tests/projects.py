@@ -111,6 +111,30 @@ class Project:
             start_new_session=True,
         )
 
+    def gate(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
+        """Run `paceline gate`, quick, by this environment's paceline, for this environment."""
+        findings = self.root.parent / "findings.json"
+        findings.unlink(missing_ok=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "paceline.cli",
+                "gate",
+                *arguments,
+                *QUICK,
+                f"--benchmark-against-json={findings}",
+            ],
+            cwd=self.root,
+            env=self.environment() | {"VIRTUAL_ENV": sys.prefix} | (environment or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+        document = json.loads(findings.read_text(encoding="utf-8")) if findings.exists() else {}
+        return Run(done.returncode, done.stdout + done.stderr, document)
+
     def environment(self) -> dict[str, str]:
         """Return an environment without what this test run itself has set."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST", "COV", "GITHUB"))}

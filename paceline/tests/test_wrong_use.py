@@ -108,13 +108,6 @@ def test_unknown_setting(project: Project) -> None:
     assert "has no 'tolerence'" in run.error
 
 
-@pytest.mark.parametrize("option", ["-n2", "--numprocesses=2", "--dist=load"])
-def test_active_xdist(project: Project, option: str) -> None:
-    run = project.judge(option)
-    assert run.status == WRONG_USE
-    assert "leave out -n" in run.error
-
-
 def test_overlay_that_does_not_exist(project: Project) -> None:
     project.write({"pyproject.toml": '[tool.paceline]\noverlay = ["benches"]\n'})
     assert "overlay names 'benches'" in project.judge().error

@@ -49,14 +49,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _is_asked_for(option: Any) -> bool:
+    asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
+    return any(each is not None for each in asked)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Be earlier than the plugins that start here, such as coverage."""
+    if _is_asked_for(early_config.known_args_namespace):
+        from paceline.gate import neutral
+
+        neutral.before_conftests(early_config)
+    return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the gate, or the recording of this run, if one is asked for."""
     option = config.option
     if option.benchmark_record is not None:
         _prepare_recording(config)
-    asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
-    if all(each is None for each in asked) or config.pluginmanager.has_plugin(WORKER):
+    if not _is_asked_for(option) or config.pluginmanager.has_plugin(WORKER):
         return
     from paceline.errors import PacelineError
 
@@ -65,6 +79,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except PacelineError as error:
         raise pytest.UsageError(str(error)) from None
     if settings is not None:
+        from paceline.gate import neutral
+
+        neutral.set_options(config)
         config.pluginmanager.register(Gate(config, settings), "paceline-gate")
 
 
@@ -83,11 +100,9 @@ def _settings(config: pytest.Config) -> Settings | None:
     from paceline.gate.settings import read_settings
 
     option = config.option
-    if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
-        raise PacelineError("xdist is active, and processes that run at once disturb each other: leave out -n")
     for name in ("benchmark_disable", "benchmark_skip"):
-        if getattr(option, name, False):
-            flag = "--" + name.replace("_", "-")
+        flag = "--" + name.replace("_", "-")
+        if flag in config.invocation_params.args:  # in addopts it is for everyday runs
             raise PacelineError(f"{flag} and --benchmark-against contradict each other: leave out one")
     if not hasattr(option, "benchmark_only"):
         raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")

@@ -100,19 +100,15 @@ class Launcher:
         return [*prefixes, str(self._plugin), str(Path(paceline.__file__).resolve().parent)]
 
     def translate(self, word: str, tree: Path) -> str:
-        """Point an argument's absolute path in the user's checkout at the side's tree."""
-        for root in self._spellings():
-            before, found, after = word.partition(root)
-            if found and (not before or before.endswith("=")) and (not after or after.startswith((os.sep, ":"))):
-                return f"{before}{tree}{after}"
-        return word
-
-    def _spellings(self) -> list[str]:
-        """Paths of the checkout as the user may write them: a link on the way to it is resolved, or is not."""
-        started_in = self._request.started_in
-        place = self._trees.relative(started_in)
-        unresolved = started_in.parents[len(place.parts) - 1] if place.parts else started_in
-        return [str(self._trees.root), str(unresolved)]
+        """Point an argument's absolute path in the user's checkout, by whatever links, at the side's tree."""
+        option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        name, colons, node = value.partition("::")
+        if not Path(name).is_absolute():
+            return word
+        path = Path(name).resolve()
+        if not path.is_relative_to(self._trees.root):
+            return word
+        return f"{option}{equals}{tree / path.relative_to(self._trees.root)}{colons}{node}"
 
     def _environment(self, side: str) -> dict[str, str]:
         tree, installed = self._trees.tree(side), self._trees.sides[side].installed

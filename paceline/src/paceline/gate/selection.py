@@ -38,6 +38,7 @@ class Selection:
     python_path: tuple[str, ...]  # pytest's setting
     errors: Mapping[str, str]  # what could not be collected, and why
     loaded: Mapping[str, str]  # modules that collecting has loaded, and their files
+    set_aside: tuple[str, ...]  # the user's options that a gate leaves out
 
 
 def read_selection(message: Message, tree: Path, arguments: Sequence[str], translated: Sequence[str]) -> Selection:
@@ -55,6 +56,7 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
         ),
         errors=message["errors"],
         loaded=message["loaded"],
+        set_aside=tuple(message["set_aside"]),
     )
 
 

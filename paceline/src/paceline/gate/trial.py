@@ -123,6 +123,8 @@ class _Run:
         self._trial.base, self._trial.head = (self._trees.sides[side].about for side in SIDES)
         selection = self._select()
         self._trial.locations = selection.benchmarks
+        if selection.set_aside:
+            self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
         different = self._trees.overlay(selection)
         self._enter(selection, own, different)

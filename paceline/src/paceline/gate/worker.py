@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paceline.gate import neutral
 from paceline.gate.channel import Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
 
@@ -26,35 +27,6 @@ ADDRESS = "PACELINE_WORKER"
 GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
 
-# Options that would write a second report, stop early, or choose other tests than the gate asked for.
-NEUTRAL: dict[str, Any] = {
-    "benchmark_autosave": None,
-    "benchmark_compare": [],
-    "benchmark_compare_fail": None,
-    "benchmark_cprofile": None,
-    "benchmark_disable": False,
-    "benchmark_histogram": [],
-    "benchmark_json": None,
-    "benchmark_save": None,
-    "benchmark_skip": False,
-    "continue_on_collection_errors": True,
-    "dist": "no",
-    "durations": None,
-    "failedfirst": False,
-    "lf": False,
-    "maxfail": 0,
-    "newfirst": False,
-    "numprocesses": None,
-    "setuponly": False,
-    "setupplan": False,
-    "stepwise": False,
-    "stepwise_skip": False,
-    "trace": False,
-    "tx": [],
-    "usepdb": False,
-    "xmlpath": None,
-}
-
 
 def die_with_the_gate() -> None:
     """Ask the kernel (Linux) to end this process when the gate is killed, even inside an endless burst."""
@@ -63,21 +35,29 @@ def die_with_the_gate() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Be earlier than the plugins that start here, such as coverage."""
+    neutral.before_conftests(early_config)
+    return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Call the gate and take its task."""
     die_with_the_gate()
-    for name, value in NEUTRAL.items():
-        if hasattr(config.option, name):
-            setattr(config.option, name, value)
-    config.pluginmanager.register(Worker(config, Caller(os.environ[ADDRESS])), "paceline-worker")
+    set_aside = neutral.active(config)
+    config.option.xmlpath = None  # the session that judges writes it
+    neutral.set_options(config)
+    config.pluginmanager.register(Worker(config, Caller(os.environ[ADDRESS]), set_aside), "paceline-worker")
 
 
 class Worker:
     """Runs tests for the gate."""
 
-    def __init__(self, config: pytest.Config, channel: Caller) -> None:
+    def __init__(self, config: pytest.Config, channel: Caller, set_aside: list[str]) -> None:
         self.channel = channel
+        self._set_aside = set_aside
         self.task = self._receive()
         self._errors: dict[str, str] = {}
         self._reports: list[pytest.TestReport] = []
@@ -94,6 +74,7 @@ class Worker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
         """Put paceline's fixture over pytest-benchmark's, which is registered by now."""
+        neutral.remove_plugins(session.config)
         session.config.pluginmanager.register(Fixtures(self), "paceline-fixtures")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -113,7 +94,8 @@ class Worker:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run tests on command instead of in a loop."""
-        self._say({"event": "collected", "errors": self._errors} | collected(session, self.task["survey"]))
+        about = {"event": "collected", "errors": self._errors, "set_aside": self._set_aside}
+        self._say(about | collected(session, self.task["survey"]))
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])

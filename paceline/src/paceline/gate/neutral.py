@@ -1,0 +1,100 @@
+"""Other plugins and options that would choose, repeat, stop, spread or trace the tests of a gate.
+
+People have them in addopts for their everyday runs. A gate sets them aside, in its workers and in the session that
+judges, and says so. Standard library and pytest only: workers load this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+#: What each option is set to, by its name in pytest's namespace.
+VALUES: dict[str, Any] = {
+    "benchmark_autosave": None,
+    "benchmark_compare": [],
+    "benchmark_compare_fail": None,
+    "benchmark_cprofile": None,
+    "benchmark_disable": False,
+    "benchmark_histogram": [],
+    "benchmark_json": None,
+    "benchmark_only": False,  # it would skip tests that are benchmarks by a marker
+    "benchmark_save": None,
+    "benchmark_skip": False,
+    "continue_on_collection_errors": True,
+    "count": 1,
+    "cov_fail_under": None,
+    "cov_source": [],
+    "dist": "no",
+    "durations": None,
+    "failedfirst": False,
+    "lf": False,
+    "maxfail": 0,
+    "memray": False,
+    "newfirst": False,
+    "no_cov": True,
+    "numprocesses": None,
+    "profile": False,
+    "randomly_reorganize": False,
+    "randomly_seed": 0,  # the same for both sides
+    "setuponly": False,
+    "setupplan": False,
+    "stepwise": False,
+    "stepwise_skip": False,
+    "trace": False,
+    "tx": [],
+    "usepdb": False,
+}
+#: Plugins that go once they have set themselves up, so that their markers and settings stay known.
+PLUGINS = ("timeout", "rerunfailures", "flaky", "random_order")
+#: What is said of those that are often on by default; the settings of an option count too.
+SPOKEN_OF = {
+    "count": "--count",
+    "cov_source": "--cov",
+    "durations": "--durations",
+    "maxfail": "--maxfail",
+    "numprocesses": "-n",
+    "random_order_bucket": "--random-order",
+    "reruns": "--reruns",
+    "timeout": "--timeout",
+}
+
+
+def active(config: pytest.Config) -> list[str]:
+    """Return the options that are about to be set aside, as a user writes them."""
+    found = [label for name, label in SPOKEN_OF.items() if _is_set(config, name)]
+    if config.pluginmanager.hasplugin("randomly"):
+        found.append("-p randomly")
+    return sorted(found)
+
+
+def _is_set(config: pytest.Config, name: str) -> bool:
+    value = getattr(config.option, name, None)
+    if value is None and config.pluginmanager.hasplugin(name):
+        with contextlib.suppress(ValueError, KeyError):
+            value = config.getini(name)
+    return bool(value) and value not in (VALUES.get(name), "none")
+
+
+def before_conftests(config: pytest.Config) -> None:
+    """Keep coverage from starting, and turn no warning into an error: to be called before conftests load."""
+    given = config.known_args_namespace
+    given.cov_source = []
+    given.pythonwarnings = [*(given.pythonwarnings or []), "default"]
+
+
+def set_options(config: pytest.Config) -> None:
+    """Set the options; to be called before other plugins set themselves up."""
+    for name, value in VALUES.items():
+        if hasattr(config.option, name):
+            setattr(config.option, name, value)
+
+
+def remove_plugins(config: pytest.Config) -> None:
+    """Take the plugins out; to be called after they have set themselves up."""
+    for name in PLUGINS:
+        if config.pluginmanager.hasplugin(name):
+            config.pluginmanager.unregister(name=name)
