@@ -18,6 +18,7 @@ from paceline.errors import PacelineError
 from paceline.gate import checkout, schedule, statistics
 from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
+from paceline.gate.hints import no_benchmark
 from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Pair
 from paceline.gate.rounds import Rounds
@@ -143,10 +144,7 @@ class _Run:
             more = f" ({len(failed) - 1} more)" if len(failed) > 1 else ""
             raise PacelineError(f"head: {name} could not be collected: {text}{more}: fix it, or select other tests")
         if not selection.benchmarks:
-            raise PacelineError(
-                "no benchmark was selected, so there is nothing to judge: name tests that use the `benchmark`"
-                " fixture, or loosen -k and -m"
-            )
+            raise PacelineError(no_benchmark(selection, self._trees.tree("head")))
         return selection
 
     def _survey(self) -> Selection:

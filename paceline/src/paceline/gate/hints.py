@@ -1,0 +1,51 @@
+"""What to say when no benchmark was selected: what there is in the tree that looks like one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from paceline.gate.selection import Selection
+
+USES_FIXTURE = re.compile(r"def test\w*\([^)]*\b(?:codspeed_)?benchmark\b")
+USES_MARKER = re.compile(r"mark\.(?:codspeed_)?benchmark\b")
+ASV = "asv.conf.json"
+NAMED = 3  # files of a kind; the others are counted
+
+
+def no_benchmark(selection: Selection, tree: Path) -> str:
+    """Return the error for an empty selection, in one line."""
+    seen = list(_seen(selection, tree)) or ["name tests that use the `benchmark` fixture, or loosen -k and -m"]
+    return f"no benchmark was selected, so there is nothing to judge: {'; '.join(seen)}"
+
+
+def _seen(selection: Selection, tree: Path) -> Iterator[str]:
+    skipped = [f"{name} ({text.removeprefix('skipped: ')})" for name, text in selection.errors.items()]
+    if skipped:
+        yield f"pytest skipped {_some(skipped)}"
+    texts = dict(_python_files(tree))
+    fixture = [name for name, text in texts.items() if USES_FIXTURE.search(text)]
+    marker = [name for name, text in texts.items() if USES_MARKER.search(text) and name not in fixture]
+    if fixture:
+        yield f"the `benchmark` fixture is used in {_some(fixture)}: name these files, or loosen -k and -m"
+    if marker:
+        yield f"tests are marked as benchmarks in {_some(marker)}: name these files, or loosen -k and -m"
+    asv = sorted(path.relative_to(tree).as_posix() for path in tree.rglob(ASV))
+    if asv:
+        yield f"there is an asv suite ({_some(asv)}): --benchmark-asv judges it"
+
+
+def _python_files(tree: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(tree.rglob("*.py")):
+        name = path.relative_to(tree).as_posix()
+        if path.is_file() and not name.startswith(".git/"):
+            yield name, path.read_text(encoding="utf-8", errors="replace")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
