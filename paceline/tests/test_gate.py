@@ -125,6 +125,20 @@ def test_first_change_that_adds_benchmarks_is_green_with_a_notice(make_project: 
 
 
 @pytest.mark.slow
+def test_new_benchmarks_that_base_can_run_are_judged_if_asked(make_project: MakeProject) -> None:
+    project = make_project(files={"work.py": WORK})
+    tests = TEST + "def test_other(benchmark):\n    benchmark(work.other)\n"
+    project.write({"work.py": SLOWER + "def other():\n    pass\n", "test_speed.py": tests})
+    shown = project.judge()
+    assert shown.verdicts == {"test_total": "new", "test_other": "new"}
+    assert "but can run it (--benchmark-new=judge)" in shown.findings["test_total"]["reason"]
+    assert "cannot run it: failed: AttributeError" in shown.findings["test_other"]["reason"]
+    judged = project.judge("--benchmark-new=judge")
+    assert judged.status == 1, judged.output
+    assert judged.verdicts == {"test_total": "slower", "test_other": "new"}
+
+
+@pytest.mark.slow
 def test_head_is_what_lies_in_the_working_tree(make_project: MakeProject) -> None:
     """Changed, untracked and removed files count; a path with spaces is a path."""
     files = {"work.py": "from old import total\n", "old.py": SLOWER, "test_speed.py": TEST}

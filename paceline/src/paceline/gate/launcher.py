@@ -52,11 +52,15 @@ class Launcher:
         launch = self._launch(side, [*self._arguments(side, selection), *paths], _task())
         return replace(launch, environment={**launch.environment, "PYTHONDONTWRITEBYTECODE": "1"})
 
-    def round(self, side: str, selection: Selection, items: Sequence[str], draw: schedule.Draw) -> Launch:
+    def items(self, side: str, selection: Selection, items: Sequence[str]) -> Launch:
         """Return how to start a side that may run these benchmarks."""
         root = self._trees.tree(side) / selection.root
         files = dict.fromkeys(str(root / name.partition("::")[0]) for name in items)
-        launch = self._launch(side, [*self._arguments(side, selection), *files], _task(items))
+        return self._launch(side, [*self._arguments(side, selection), *files], _task(items))
+
+    def round(self, side: str, selection: Selection, draw: schedule.Draw, items: Sequence[str]) -> Launch:
+        """Return how to start a side in a round, whose draws go into its environment."""
+        launch = self.items(side, selection, items)
         drawn = {"PYTHONHASHSEED": str(draw.hash_seed), "PACELINE_PADDING": "x" * draw.padding[side]}
         return replace(launch, environment={**launch.environment, **drawn})
 

@@ -283,6 +283,16 @@ class Pair:
             self._on_both(self._order, self._finish)
         return self._visit
 
+    def rehearse(self, side: str, nodeid: str) -> End:
+        """Run one test on one side, untimed, and return how it ended."""
+        self._visit = Visit()
+        self._until = time.monotonic() + TESTS_PATIENCE * self._timeout
+        self._processes[side].send({"do": "run", "item": nodeid})
+        with contextlib.suppress(SideEndedError):
+            self._arrive(side)
+            self._finish(side)
+        return self._visit.ends[side]
+
     def _on_both(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
         """Ask both sides, even if the first has ended: whether the other does too decides who is to blame."""
         found: dict[str, Found] = {}

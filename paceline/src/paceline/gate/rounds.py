@@ -53,7 +53,7 @@ class Rounds:
         left = list(draw.order)
         while left and time.monotonic() < until:
             with Pair(self._folder, self._trial.settings.timeout, self._trial.coins) as pair:
-                launches = {side: self._launcher.round(side, self._selection, left, draw) for side in SIDES}
+                launches = {side: self._launcher.round(side, self._selection, draw, left) for side in SIDES}
                 pair.start(launches, draw.first)
                 left = self._visit_all(pair, undecided, left, until)
 
@@ -82,7 +82,7 @@ class Rounds:
                 if isinstance(message, End):
                     missing[name][side] = message
                 elif name not in there:
-                    missing[name][side] = End("missing", _why_missing(name, message["errors"]))
+                    missing[name][side] = End("missing", why_missing(name, message["errors"]))
         for name, ends in missing.items():
             if ends:
                 undecided[name].fail(ends)
@@ -100,7 +100,8 @@ class Rounds:
         )
 
 
-def _why_missing(name: str, errors: Mapping[str, str]) -> str:
+def why_missing(name: str, errors: Mapping[str, str]) -> str:
+    """Say why a side has not collected a benchmark, from what it could not collect."""
     for place, text in errors.items():
         if not place or name.startswith(place):
             return text

@@ -14,20 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MERGE_BASE = ""  # stands for the option without a value
-KEYS = (
-    "against",
-    "alpha",
-    "budget",
-    "control",
-    "install",
-    "json",
-    "overlay",
-    "python",
-    "results",
-    "timeout",
-    "tolerance",
-    "unsure",
-)
 TEXTS = ("against", "json", "python", "results")
 
 
@@ -123,7 +109,16 @@ OPTIONS = (
         "Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each.",
         metavar="REASON",
     ),
+    _option(
+        "--benchmark-new",
+        "new",
+        "What to do with benchmarks that base does not have but can run, by head's test files: `judge` them, or"
+        " `show` them as new. Default: show.",
+        choices=["show", "judge"],
+    ),
 )
+#: What [tool.paceline] may hold.
+KEYS = sorted({option.setting for option in OPTIONS} - {"accept"} | {"overlay", "results"})
 
 
 @dataclass(frozen=True)
@@ -141,6 +136,7 @@ class Settings:
     unsure: str = "pass"
     timeout: float = 120.0
     overlay: tuple[str, ...] = ()
+    new: str = "show"
     accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
 
 
@@ -216,6 +212,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             control=bool(given.get("control", False)),
             unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "fail")),
             timeout=seconds(given.get("timeout", 120.0)),
+            new=_choice("new", given.get("new", "show"), ("show", "judge")),
             overlay=tuple(given.get("overlay", ())),
             accept=command_line.get("accept"),
         )

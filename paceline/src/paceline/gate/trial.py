@@ -21,7 +21,7 @@ from paceline.gate.finding import Finding, Verdict
 from paceline.gate.hints import no_benchmark
 from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Pair
-from paceline.gate.rounds import Rounds
+from paceline.gate.rounds import Rounds, why_missing
 from paceline.gate.schedule import SIDES
 from paceline.gate.selection import read_selection
 from paceline.gate.trees import Trees
@@ -128,7 +128,7 @@ class _Run:
             self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
         different = self._trees.overlay(selection)
-        self._enter(selection, own, different)
+        self._enter(selection, own, different, until)
         Rounds(self._trial, selection, self._trees, self._launcher, self._workspace.folder).run(until)
 
     # Collection
@@ -178,18 +178,49 @@ class _Run:
         lost = {name for name in selection.benchmarks if any(name.startswith(error) for error in errors)}
         return {each["id"] for each in found["benchmarks"] if _is_asked_for(each["id"], selection.paths)} | lost
 
-    def _enter(self, selection: Selection, own: set[str] | None, different: set[str]) -> None:
-        entered, notes = [], {}
+    def _enter(self, selection: Selection, own: set[str] | None, different: set[str], until: float) -> None:
+        notes = {}
         for name, location in selection.benchmarks.items():
-            if own is not None and name not in own:
-                self._trial.set_apart(name, Verdict.NEW, "base has no such benchmark")
-                continue
-            entered.append(name)
             if location.path.as_posix() in different:
                 notes[name] = "its file differs from base's: both sides ran head's"
+        new = [] if own is None else [name for name in selection.benchmarks if name not in own]
+        judged = self._judge_new(selection, new, until)
         for name in sorted((own or set()) - set(selection.benchmarks)):
             self._trial.set_apart(name, Verdict.REMOVED, "head has no such benchmark")
-        self._trial.enter(entered, notes)
+        apart = set(new) - judged
+        self._trial.enter([name for name in selection.benchmarks if name not in apart], notes)
+
+    def _judge_new(self, selection: Selection, new: Sequence[str], until: float) -> set[str]:
+        """Return the new benchmarks to judge: all that base can run by head's test files, if that is asked for."""
+        ends = self._rehearse(selection, new, until) if new else {}
+        can_run = {name for name, end in ends.items() if end is not None and end.outcome in {"passed", "xfailed"}}
+        judged = can_run if self._trial.settings.new == "judge" else set()
+        for name in (each for each in new if each not in judged):
+            reason, end = "base has no such benchmark", ends.get(name)
+            if name in can_run:
+                reason += ", but can run it (--benchmark-new=judge)"
+            elif end is not None:
+                reason += f" and cannot run it: {end.outcome}" + (f": {end.reason}" if end.reason else "")
+            self._trial.set_apart(name, Verdict.NEW, reason)
+        return judged
+
+    def _rehearse(self, selection: Selection, new: Sequence[str], until: float) -> dict[str, End | None]:
+        """Run new benchmarks once on base. None for those that time did not allow."""
+        ends: dict[str, End | None] = dict.fromkeys(new)
+        left = list(new)
+        while left and time.monotonic() < until:
+            with Pair(self._workspace.folder, self._trial.settings.timeout, self._trial.coins) as pair:
+                pair.start({"base": self._launcher.items("base", selection, left)}, "base")
+                found = pair.collected()["base"]
+                if isinstance(found, End):
+                    return ends | dict.fromkeys(left, found)
+                for name in (each for each in left if each not in found["items"]):
+                    ends[name] = End("missing", why_missing(name, found["errors"]))
+                left = [name for name in left if name in found["items"]]
+                while left and time.monotonic() < until and not pair.lost:
+                    name = left.pop(0)
+                    ends[name] = pair.rehearse("base", name)
+        return ends
 
 
 def _is_asked_for(name: str, paths: Sequence[str]) -> bool:
