@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import argparse
 import subprocess
 import sys
-import sysconfig
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hub import affected, gate
+from hub import affected, gate, install
 
 from tests.github.documents import BASE, HEAD
 from tests.github.workflows import ROOT, outside
@@ -135,14 +134,49 @@ def test_expressions_choose_benchmarks_of_this_suite() -> None:
             assert any(all(word in name for word in words) for name in names), choice
 
 
-@pytest.mark.parametrize("given", [{}, {"PACELINE_AGAINST": ""}])
-def test_without_a_revision_it_judges_against_the_merge_base(given: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "test_a.py").write_text("def test_a(benchmark):\n    benchmark(len, ())\n", encoding="utf-8")
-    done = script(tmp_path, "gate", **given)
-    assert re.search(r"--benchmark-against=\s", done.stdout)
-    # There is no history here to judge against; pytest alone would time the test and pass.
-    assert done.returncode == 4, done.stdout
-    assert "git" in done.stdout + done.stderr
+def judge(folder: Path, body: str) -> dict[str, str]:
+    """Put a script in place of the judge's Python, and return the environment in which it is found."""
+    path = folder / "paceline" / "bin" / "python"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return {"RUNNER_TEMP": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "gate --python={python} --benchmark-against-json={temp}/gate.json --"),
+        ({"PACELINE_AGAINST": ""}, "gate --python={python} --benchmark-against-json={temp}/gate.json --"),
+        (
+            {"PACELINE_AGAINST": "HEAD^1", "PACELINE_JSON": "g.json", "PACELINE_BUDGET": "9"},
+            "gate HEAD^1 --python={python} --benchmark-against-json=g.json --benchmark-budget=9 --",
+        ),
+        (
+            {"PACELINE_ARGUMENTS": "bench -k 'a or b'", "PACELINE_JSON": "g.json"},
+            "gate --python={python} --benchmark-against-json=g.json -- bench -k a or b",
+        ),
+    ],
+)
+def test_inputs_become_arguments_of_the_command(given: dict[str, str], words: str, tmp_path: Path) -> None:
+    done = script(tmp_path, "gate", **given, **judge(tmp_path, 'shift 2; echo "$@"; exit 3'))
+    expected = words.format(python=sys.executable, temp=tmp_path)
+    assert done.stdout.splitlines()[-1] == expected
+    assert done.returncode == 3, "the gate's own status"
+
+
+def test_groups_need_a_pip_that_knows_them(tmp_path: Path) -> None:
+    commands: list[list[str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(install, "_run", lambda command: commands.append(list(command)))
+        for wanted in ("-e . --group test", "-e .[test]", ""):
+            install.run(argparse.Namespace(), {"PACELINE_INSTALL": wanted, "RUNNER_TEMP": str(tmp_path)})
+    pip = [
+        command[-len(command) + 6 :] for command in commands if command[2] == "pip" and command[0] == sys.executable
+    ]
+    assert pip == [["pip>=25.1"], ["-e", ".", "--group", "test"], ["-e", ".[test]"]]
+    own = [command for command in commands if command[-1] == str(ROOT / "paceline")]
+    assert {command[0] for command in own} == {str(tmp_path / "paceline" / "bin" / "python")}
 
 
 @pytest.mark.parametrize("broken", ["-k 'open", '"'])
@@ -153,26 +187,3 @@ def test_arguments_that_cannot_be_split_are_one_line(command: str, broken: str, 
     name = "arguments" if command == "gate" else "install"
     assert done.stderr.startswith(f"ERROR: the input `{name}` is ")
     assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize("own", [True, False])
-def test_the_paceline_of_this_checkout_is_not_installed_again(tmp_path: Path, *, own: bool) -> None:
-    # There is no pip, so that any call of it fails.
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
-    site = tmp_path / "venv" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-    (tmp_path / "paceline").mkdir()
-    (tmp_path / "paceline" / "__init__.py").touch()
-    (site / "paceline.pth").write_text(str(ROOT / "paceline" / "src" if own else tmp_path), encoding="utf-8")
-    (site / "paceline-1.dist-info").mkdir()
-    metadata = "Metadata-Version: 2.1\nName: paceline\nVersion: 1\n"
-    (site / "paceline-1.dist-info" / "METADATA").write_text(metadata, encoding="utf-8")
-    done = subprocess.run(
-        [str(tmp_path / "venv" / "bin" / "python"), "-I", str(ROOT / ".github" / "scripts"), "install"],
-        env=outside(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == (0 if own else 4), done.stderr
-    assert ("is installed from" in done.stdout) == own
-    assert ("pip could not install" in done.stderr) != own

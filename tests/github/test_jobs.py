@@ -113,8 +113,14 @@ class Tiny:
             "PIP_NO_INDEX": "1",  # what would be fetched is there already
             "PIP_NO_BUILD_ISOLATION": "false",  # pip's way to say: no isolation
             "PIP_NO_DEPS": "1",
+            "PYTHONPATH": os.pathsep.join(seen()),  # what the judge's environment would fetch
         }
         return Runner(self.root, event_name, event, given | variables, folder)
+
+
+def seen() -> list[str]:
+    """Where this environment's packages are."""
+    return [path for path in sys.path if path.endswith("site-packages")]
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +129,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     site = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-    seen = [path for path in sys.path if path.endswith("site-packages")]
-    (site / "seen.pth").write_text("\n".join(seen), encoding="utf-8")
+    (site / "seen.pth").write_text("\n".join(seen()), encoding="utf-8")
     return folder / "bin" / "python"
 
 

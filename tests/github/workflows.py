@@ -202,7 +202,7 @@ class Runner:
             "cancelled": lambda: False,
         }
         names = {"github": self.github(), "inputs": inputs, "steps": self._steps, "matrix": {}}
-        names["env"] = self._environment
+        names["env"], names["runner"] = self._environment, {"temp": str(self.folder)}
         return Expression(text, names, functions).value()
 
     def _fill(self, text: Any, inputs: Mapping[str, Any]) -> str:
@@ -246,7 +246,9 @@ class Runner:
         own = {name: self._fill(value, inputs) for name, value in step.get("env", {}).items()}
         files = {"ENV": "env", "OUTPUT": "output", "PATH": "path", "STEP_SUMMARY": "summary"}
         given = {f"GITHUB_{name}": str(self.folder / file) for name, file in files.items()}
-        given |= {"GITHUB_ACTIONS": "true"} | ({"GITHUB_ACTION_PATH": str(action)} if action else {})
+        given |= {"GITHUB_ACTIONS": "true", "RUNNER_TEMP": str(self.folder)} | (
+            {"GITHUB_ACTION_PATH": str(action)} if action else {}
+        )
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
             cwd=self.checkout,

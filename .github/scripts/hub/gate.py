@@ -1,4 +1,4 @@
-"""`gate`: pytest with the gate's options, for the action; and the label by which a slowdown is let through.
+"""`gate`: `paceline gate`, for the action; and the label by which a slowdown is let through.
 
 The label counts in the one run that giving it has started, for the commit that it was given for: the event says
 both. A later push starts a run whose event is another, so the label needs to be taken off and given again.
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hub import job
+from hub import install, job
 
 if TYPE_CHECKING:
     import argparse
@@ -21,23 +21,22 @@ if TYPE_CHECKING:
 LABEL = "slowdown-accepted"
 LOGIN = r"[A-Za-z0-9-]{1,60}(?:\[bot\])?"
 
-#: Inputs of the action that are options of pytest where they are given.
+#: Inputs of the action that are options of the gate where they are given.
 OPTIONS = {
     "PACELINE_TOLERANCE": "--benchmark-tolerance",
     "PACELINE_BUDGET": "--benchmark-budget",
-    "PACELINE_JSON": "--benchmark-against-json",
 }
 
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    commands.add_parser("gate", help="run pytest with the gate's options, as the action's inputs say")
+    commands.add_parser("gate", help="run `paceline gate` as the action's inputs say")
 
 
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Run pytest; returns its exit status."""
-    command = [sys.executable, "-m", "pytest", "--benchmark-only", *_options(environment)]
-    command += job.words(environment, "PACELINE_ARGUMENTS", "arguments")
+    """Run the gate; returns its exit status."""
+    arguments = job.words(environment, "PACELINE_ARGUMENTS", "arguments")
+    command = [str(install.judge_python(environment)), "-m", "paceline.cli", "gate", *_options(environment)]
     event = job.event(environment) if environment.get("GITHUB_EVENT_PATH") else {}
     giver = accepted_by(event, _tested_head())
     if giver is not None:
@@ -48,6 +47,7 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
             f"::notice title=paceline::the label {LABEL} was not given for this run's commit:"
             " to let a slowdown through, take it off and give it again"
         )
+    command += ["--", *arguments]
     print(shlex.join(command), flush=True)
     return subprocess.run(command, check=False).returncode
 
@@ -79,8 +79,10 @@ def _tested_head() -> str:
 
 
 def _options(environment: Mapping[str, str]) -> Iterator[str]:
-    # Also if it is empty, which means the merge base: without the option pytest would time, judge nothing, and pass.
-    yield f"--benchmark-against={environment.get('PACELINE_AGAINST', '')}"
+    if environment.get("PACELINE_AGAINST"):
+        yield environment["PACELINE_AGAINST"]
+    yield f"--python={sys.executable}"
+    yield f"--benchmark-against-json={environment.get('PACELINE_JSON') or job.temporary(environment) / 'gate.json'}"
     for name, option in OPTIONS.items():
         if environment.get(name):
             yield f"{option}={environment[name]}"

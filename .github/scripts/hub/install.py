@@ -1,4 +1,4 @@
-"""`install`: what the action needs in the Python that will run the gate: the project, as told, and paceline."""
+"""`install`: the project goes into the Python that runs it, paceline into an environment of its own."""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-#: Where the installed package lies, if it is one whose plugin pytest finds.
-WHERE = "import importlib.metadata as m, paceline; m.distribution('paceline'); print(paceline.__file__)"
 PACELINE = Path(__file__).resolve().parents[3] / "paceline"
+GROUP = "--group"
+KNOWS_GROUPS = "pip>=25.1"
 
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    commands.add_parser("install", help="install what PACELINE_INSTALL names, then paceline, by pip")
+    commands.add_parser("install", help="install what PACELINE_INSTALL names, and paceline beside it, by pip")
 
 
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Run pip; paceline comes last, so that it is the action's own, which knows the options that it passes."""
+    """Run pip. The judge has its own environment, so that nothing of the project can change it."""
     wanted = job.words(environment, "PACELINE_INSTALL", "install")
+    if any(word.partition("=")[0] == GROUP for word in wanted):
+        _pip(sys.executable, [KNOWS_GROUPS])
     if wanted:
-        _pip(wanted)
-    if _is_installed():
-        print(f"paceline is installed from {PACELINE} already")
-    else:
-        _pip([str(PACELINE)])
+        _pip(sys.executable, wanted)
+    judge = judge_python(environment)
+    _run([sys.executable, "-m", "venv", str(judge.parents[1])])
+    _pip(str(judge), [str(PACELINE)])
     return 0
 
 
-def _pip(arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", *arguments]
+def judge_python(environment: Mapping[str, str]) -> Path:
+    """Return the Python of the judge's environment."""
+    return job.temporary(environment) / "paceline" / "bin" / "python"
+
+
+def _pip(python: str, arguments: Sequence[str]) -> None:
+    _run([python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", *arguments])
+
+
+def _run(command: Sequence[str]) -> None:
     print(shlex.join(command), flush=True)
     if subprocess.run(command, check=False).returncode:
-        raise PacelineError(f"pip could not install {shlex.join(arguments)}: its message is above")
-
-
-def _is_installed() -> bool:
-    """Whether this very paceline is, as by an editable install with what is locked: pip would replace it."""
-    done = subprocess.run([sys.executable, "-I", "-c", WHERE], capture_output=True, text=True, check=False)
-    return done.returncode == 0 and Path(done.stdout.strip()).resolve().is_relative_to(PACELINE)
+        raise PacelineError(f"failed: {shlex.join(command)}: its message is above")

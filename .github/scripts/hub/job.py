@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,11 @@ def words(environment: Mapping[str, str], variable: str, called: str) -> list[st
         return shlex.split(text)
     except ValueError as error:
         raise PacelineError(f"the input `{called}` is {text!r}: {error}") from None
+
+
+def temporary(environment: Mapping[str, str]) -> Path:
+    """Return the folder that lasts as long as the job, outside of the checkout."""
+    return Path(environment.get("RUNNER_TEMP") or tempfile.gettempdir())
 
 
 def run_address(environment: Mapping[str, str], run: int) -> str:

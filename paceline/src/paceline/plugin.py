@@ -148,6 +148,7 @@ class Gate:
         if self._config.option.collectonly:
             return None
         from paceline.errors import PacelineError
+        from paceline.report.closing import explain
 
         try:
             with _ended_by_signals():
@@ -155,6 +156,7 @@ class Gate:
             self._closing.write()
         except PacelineError as error:
             self._failed = True
+            self._write(*explain(error))
             raise pytest.UsageError(str(error)) from None
         session.items = [self._item(session, finding) for finding in self._trial.findings()]
         session.testscollected = len(session.items)
@@ -170,10 +172,15 @@ class Gate:
         return item
 
     def _say(self, text: str) -> None:
+        if self._config.option.verbose >= 0:
+            self._write(f"paceline: {text}")
+
+    def _write(self, *lines: str) -> None:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and self._config.option.verbose >= 0:
+        if reporter is not None and lines:
             reporter.ensure_newline()
-            reporter.write_line(f"paceline: {text}")
+            for line in lines:
+                reporter.write_line(line)
             reporter.flush()
 
     @pytest.hookimpl(tryfirst=True)

@@ -95,3 +95,16 @@ def test_environment_without_any_python(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PacelineError, match="--python"):
         find_python(tmp_path)
+
+
+def test_github_is_told_why_there_is_no_verdict(project: Project, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    for run in (
+        project.gate("HEAD", "-k", "nothing", environment=github),
+        project.judge("-k", "x", environment=github),
+    ):
+        assert run.status == WRONG_USE
+        assert "::error title=paceline::no benchmark was selected" in run.output
+        assert "unavailable" not in run.output
+    assert summary.read_text(encoding="utf-8").count("### paceline: nothing was judged") == 2

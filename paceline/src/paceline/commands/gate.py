@@ -49,15 +49,24 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, print the table, and return the exit status."""
+    from paceline.report.closing import explain
+
+    try:
+        return _judge(arguments)
+    except PacelineError as error:
+        say(*explain(error))
+        raise
+
+
+def _judge(arguments: argparse.Namespace) -> int:
     from paceline.gate.request import Request
     from paceline.gate.trial import Trial
     from paceline.report.closing import Closing
 
     started_in = Path.cwd()
-    base, rest = split(arguments.more, started_in)
-    arguments.benchmark_against = base
+    arguments.benchmark_against, rest = split(arguments.more, started_in)
     settings = _settings(arguments, started_in)
-    python = str(Path(arguments.interpreter or find_python(started_in)))
+    python = arguments.interpreter or find_python(started_in)
     say(f"paceline: judging with {python}")
     trial = Trial(Request(settings, tuple(rest), started_in, python), lambda text: say(f"paceline: {text}"))
     closing = Closing(trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class Closing:
         yield from table(findings)
         yield from (f"note: {notice}" for notice in self.notices())
         yield summary(findings, trial.seconds)
-        if os.environ.get("GITHUB_ACTIONS") == "true":
+        if _is_on_github():
             yield from on_github.lines(findings, self.fails)
 
     def write(self) -> None:
@@ -78,9 +79,25 @@ class Closing:
         try:
             if trial.settings.json:
                 json_file.write(trial, trial.request.started_in / trial.settings.json)
-            step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
-            if step_summary:
-                with Path(step_summary).open("a", encoding="utf-8") as file:
-                    file.write(markdown.page(trial.findings(), trial.seconds, self.notices()))
+            _add_to_step_summary(markdown.page(trial.findings(), trial.seconds, self.notices()))
         except OSError as error:
             raise PacelineError(f"cannot write {error.filename}: {error.strerror}") from None
+
+
+def explain(error: Exception) -> Iterator[str]:
+    """Tell GitHub why there is no verdict: in the step summary, and by the lines that are returned for the log."""
+    with contextlib.suppress(OSError):  # the error itself matters more
+        _add_to_step_summary(f"### paceline: nothing was judged\n\n{markdown.escape(str(error))}\n")
+    if _is_on_github():
+        yield on_github.command("error", str(error))
+
+
+def _is_on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _add_to_step_summary(text: str) -> None:
+    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if step_summary:
+        with Path(step_summary).open("a", encoding="utf-8") as file:
+            file.write(text)
