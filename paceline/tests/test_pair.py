@@ -14,10 +14,10 @@ from paceline.gate import schedule
 from paceline.gate.channel import DIALS_AGAIN_WITHIN, Callee, Caller, ChannelLostError
 from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
 
-CALM = Timing(wall=9_000_000, process=8_990_000, thread=8_980_000, queued=0, children=False, iterations=10)
+CALM = Timing(wall=9_000_000, process=8_990_000, thread=8_980_000, queued=0, waits=0, children=False, iterations=10)
 
 
-def changed(**fields: int | bool) -> Timing:
+def changed(**fields: int | bool | None) -> Timing:
     return Timing(**{**CALM.__dict__, **fields})
 
 
@@ -25,8 +25,11 @@ def changed(**fields: int | bool) -> Timing:
     ("timing", "clock"),
     [
         (CALM, "cpu"),
-        (changed(process=4_500_000, thread=4_500_000, queued=4_500_000), "cpu"),  # preempted half of the time
-        (changed(process=8_500_000, thread=8_500_000), "wall"),  # waits
+        (changed(process=4_500_000, thread=4_500_000), "cpu"),  # preempted half of the time, or its CPU was stolen
+        (changed(process=4_500_000, thread=4_500_000, queued=4_500_000, waits=None), "cpu"),  # the same, not counted
+        (changed(process=8_500_000, thread=8_500_000, waits=1), "wall"),  # waits
+        (changed(process=8_500_000, thread=8_500_000, waits=None), "wall"),  # may wait
+        (changed(waits=40), "cpu"),  # gives up its CPU, for no time
         (changed(process=17_000_000), "wall"),  # has helpers
         (changed(children=True), "wall"),
         (changed(thread=0), "wall"),  # a clock that stands still
@@ -44,13 +47,13 @@ def visit(*pairs: tuple[int, int]) -> Visit:
 
 
 def test_round_value_is_the_median_of_the_log_ratios() -> None:
-    assert visit((100, 110), (100, 120), (100, 900)).log_ratio() == pytest.approx(math.log(1.2))
-    assert visit((100, 110)).seconds("head") == pytest.approx(110 / 10 / 1e9)
+    assert visit((100, 110), (100, 120), (100, 900)).log_ratio("wall") == pytest.approx(math.log(1.2))
+    assert visit((100, 110)).base_seconds("wall") == pytest.approx(100 / 10 / 1e9)
 
 
 def test_bursts_on_which_a_clock_stood_still_are_left_out() -> None:
-    assert visit((100, 110), (0, 120), (100, -5)).log_ratio() == pytest.approx(math.log(1.1))
-    assert visit((0, 0)).log_ratio() is None
+    assert visit((100, 110), (0, 120), (100, -5)).log_ratio("wall") == pytest.approx(math.log(1.1))
+    assert visit((0, 0)).log_ratio("wall") is None
 
 
 def test_round_is_complete_only_if_both_sides_came_to_their_end() -> None:

@@ -1,6 +1,7 @@
 """What people and pages are shown: no number without its doubt, no markup from a name."""
 
 import html
+from dataclasses import replace
 
 import pytest
 from paceline.gate.finding import Finding
@@ -37,10 +38,49 @@ def test_intervals_never_claim_a_bound_that_does_not_exist() -> None:
 
 def test_table_has_a_row_for_each_and_a_line_for_each_reason() -> None:
     lines = table([SAME, SLOWER, NEW])
-    assert [line.split()[0] for line in lines[:4]] == ["benchmark", "test_a", "test_b", "test_c"]
+    assert [line.split()[0] for line in lines[:4]] == ["benchmark", "test_b", "test_a", "test_c"]
     assert lines[-1] == "test_c: new: base has no such benchmark"
     assert summary([SAME, SLOWER, SAME], 61.2) == "2 same, 1 slower in 61 s"
     assert "1.100 times as long" in claim(SLOWER)
+
+
+SUSPECT = Finding(
+    "t.py::test_d", "unsure", 1.1, 1.05, 1.2, 8, "cpu", 1.0, 1.1, 0.09, "5 more rounds would settle it", suspect=True
+)
+
+
+def test_suspects_come_before_all_that_is_not_red() -> None:
+    unsure = Finding("t.py::test_e", "unsure", 1.0, 0.9, 1.2, 8, "cpu", 1.0, 1.0, 0.1, "spent")
+    findings = [SAME, unsure, SUSPECT]
+    assert [line.split()[0] for line in table(findings)[1:4]] == ["test_d", "test_e", "test_a"]
+    assert "unsure (suspect)" in table(findings)[1]
+    assert summary(findings, 3.0) == "1 suspect, 1 same, 1 unsure in 3 s"
+    first, *_ = annotations.lines(findings)
+    assert "1.050 to 1.200" in first
+    assert "5 more rounds would settle it" in first
+    rows = [line for line in page(findings, 3.0, []).splitlines() if line.startswith("| test")]
+    assert "**unsure (suspect)**" in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("finding", "unsure", "accepted", "red"),
+    [
+        (SLOWER, "pass", None, True),
+        (SLOWER, "pass", "worth it", False),
+        (Finding("x", "broken"), "pass", "worth it", True),
+        (SUSPECT, "pass", None, False),
+        (SUSPECT, "suspects", None, True),
+        (SUSPECT, "fail", None, True),
+        (Finding("x", "unsure"), "suspects", None, False),
+        (Finding("x", "unsure"), "fail", None, True),
+        (SAME, "fail", None, False),
+    ],
+)
+def test_what_is_red(finding: Finding, unsure: str, accepted: str | None, *, red: bool) -> None:
+    assert finding.judged(unsure, accepted).red is red
+    let_through = replace(finding, critical=False).judged(unsure, accepted)
+    assert not let_through.red
+    assert ("not red: no pattern of `critical`" in str(let_through.reason)) is red or accepted is not None
 
 
 def test_names_are_shortened_only_if_that_keeps_them_apart() -> None:
@@ -86,20 +126,21 @@ def test_what_cannot_be_seen_is_left_out() -> None:
 
 def test_annotations_cannot_be_ended_by_a_name() -> None:
     hostile = Finding("t.py::test_x[50%\n::error::no]", "unsure", 1.0, 0.9, 1.1, 14, "cpu", reason="too noisy")
-    (line,) = annotations.lines([hostile, SAME], lambda _: False)
+    (line,) = annotations.lines([hostile, SAME])
     assert line.startswith("::warning title=paceline::t.py::test_x[50%25%0A::error::no]: unsure: ")
     assert line.endswith("; too noisy")
 
 
 def test_annotations_tell_failures_from_doubts_and_stay_below_githubs_limit() -> None:
     many = [Finding(f"t.py::test_{number}", "unsure", reason="spent") for number in range(25)]
-    lines = list(annotations.lines([SLOWER, *many, SAME], lambda finding: finding is SLOWER))
+    lines = list(annotations.lines([*many, SAME, replace(SLOWER, red=True)]))
     assert [line.split()[0] for line in lines] == ["::error"] + ["::warning"] * 10
     assert lines[-1].endswith("::16 more: see the summary of the run")
 
 
 def test_page_begins_with_what_is_red() -> None:
-    rows = [line for line in page([SAME, NEW, SLOWER], 3.0, ["a note"]).splitlines() if "test" in line]
+    red = replace(SLOWER, red=True)
+    rows = [line for line in page([SAME, NEW, red], 3.0, ["a note"]).splitlines() if "test" in line]
     assert "**slower**" in rows[0]
     assert rows[-1].startswith("- test")
 

@@ -23,6 +23,10 @@ def finding(name: str = "test_speed.py::test_a", verdict: str = "same", **more: 
         "head_seconds": 0.0012,
         "detectable": 0.021,
         "reason": None,
+        "suspect": False,
+        "tolerance": 0.03,
+        "critical": True,
+        "red": verdict in ("slower", "broken"),
         **more,
     }
 
@@ -39,7 +43,7 @@ def gate(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
         "pinning": True,
     }
     return {
-        "schema": 1,
+        "schema": 2,
         "base": {**side, "commit": BASE},
         "head": side,
         "machine": machine,

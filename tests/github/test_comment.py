@@ -60,6 +60,31 @@ def test_what_is_slower_stands_first_and_the_rest_is_folded(hub: Hub, script: Sc
     assert f"https://github.com/owner/project/actions/runs/{RUN}" in before
 
 
+def test_suspects_stand_above_what_is_merely_unsure(hub: Hub, script: Script) -> None:
+    number = hub.add_pull(HEAD)
+    suspect = finding(
+        "t.py::test_b", "unsure", low=1.1, high=1.3, suspect=True, reason="9 more rounds would settle it"
+    )
+    give(hub, finding("t.py::test_a", "unsure"), suspect)
+    script("comment", event=event())
+    before, _, folded = hub.comments[number][0]["body"].partition("<details>")
+    assert "2 unsure, 1 of them suspect" in before
+    assert "| **" not in folded
+    assert "9 more rounds" in before
+    assert "test\\_b" in before
+    assert "test\\_a" in folded
+
+
+def test_an_older_paceline_is_still_understood(hub: Hub, script: Script) -> None:
+    number = hub.add_pull(HEAD)
+    new = ("suspect", "tolerance", "critical", "red")
+    old = [finding("t.py::test_a"), finding("t.py::test_b", "slower")]
+    old = [{key: value for key, value in each.items() if key not in new} for each in old]
+    hub.add_artifact(RUN, "gate", packed({"gate.json": json.dumps(gate(*old, schema=1))}))
+    assert script("comment", event=event()).returncode == 0
+    assert "test\\_b" in hub.comments[number][0]["body"].partition("<details>")[0]
+
+
 def test_a_pull_request_of_a_fork_is_found(hub: Hub, script: Script) -> None:
     hub.add_pull(HEAD)  # same branch name and commit, but the base repository's own
     number = hub.add_pull(HEAD, owner="stranger")

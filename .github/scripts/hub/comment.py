@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.finding import RED, Verdict
+from paceline.gate.finding import LET_THROUGH, UNSURE, Verdict
 from paceline.report.markdown import escape, row
-from paceline.report.terminal import HEADINGS, cells, short_names, summary
+from paceline.report.terminal import HEADINGS, cells, in_order, summary
 
 from hub import api as github
 from hub import archive, gate_findings, job
@@ -98,17 +98,17 @@ def _pull_request(api: Api, judged: Judged) -> int | None:
 
 
 def page(gate: Gate, judged: Judged, address: str) -> str:
-    """Write the comment: what is slower or broken first, else what is unsure; the rest folded or left out."""
-    pairs = list(zip(gate.findings, short_names(gate.findings), strict=True))
-    verdicts = [pair[0].verdict for pair in pairs]
-    first = RED if RED & set(verdicts) else {Verdict.UNSURE.value}
-    top = [pair for pair in pairs if pair[0].verdict in first]
-    rest = [pair for pair in pairs if pair[0].verdict not in first]
+    """Write the comment: what is red, slower, broken or suspect, else what is unsure; the rest folded or left out."""
+    pairs = in_order(gate.findings)
+    urgent = any(finding.urgency <= LET_THROUGH for finding in gate.findings)
+    last = LET_THROUGH if urgent else UNSURE
+    top = [pair for pair in pairs if pair[0].urgency <= last]
+    rest = [pair for pair in pairs if pair[0].urgency > last]
     head = [
         f"<!-- paceline:gate run={judged.run} -->",
         f"### paceline: {escape(summary(gate.findings, gate.seconds)) if pairs else 'no benchmark'}",
         "",
-        f"{_in_short(verdicts)}Commit {judged.commit[:12]}, [all about this run]({address}).",
+        f"{_in_short(gate.findings)}Commit {judged.commit[:12]}, [all about this run]({address}).",
         "",
     ]
     parts = [*_table(top)]
@@ -117,12 +117,15 @@ def page(gate: Gate, judged: Judged, address: str) -> str:
     return _within(head, parts, tail=["</details>"] if rest else [])
 
 
-def _in_short(verdicts: Sequence[str]) -> str:
+def _in_short(findings: Sequence[Finding]) -> str:
     """Say what no red means: that nothing is slower is known only of what was judged."""
-    if RED & set(verdicts):
+    verdicts = [finding.verdict for finding in findings]
+    if {Verdict.SLOWER.value, Verdict.BROKEN.value} & set(verdicts):
         return ""
     if unsure := verdicts.count(Verdict.UNSURE.value):
-        return f"Nothing was shown to be slower; {unsure} unsure. "
+        suspects = sum(finding.suspect for finding in findings)
+        more = f", {suspects} of them suspect" if suspects else ""
+        return f"Nothing was shown to be slower; {unsure} unsure{more}. "
     judged = {Verdict.SAME.value, Verdict.FASTER.value} & set(verdicts)
     return "Nothing is slower. " if judged else "Nothing was judged. "
 

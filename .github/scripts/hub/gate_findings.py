@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from paceline.gate.finding import Finding, Verdict
 
 from hub import strict
 
-SCHEMA = 1
+SCHEMAS = (1, 2)  # a pull request may bring an older paceline than the branch that this runs on
 FILE = "gate.json"
 LARGEST = 4_000_000
 MOST = 5_000
@@ -19,6 +19,7 @@ NAME = r"[A-Za-z0-9_./:\[\](),=+%~ -]{1,300}"
 SIDE = {"revision", "commit", "dirty", "python"}
 MACHINE = {"system", "release", "architecture", "cpus", "usable_cpus", "pinning"}
 CLOCKS = {"cpu", "wall"}
+SINCE_2 = {"suspect", "tolerance", "critical", "red"}
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ def read(content: bytes) -> Gate:
         FILE,
         {"schema", "base", "head", "machine", "alpha", "tolerance", "seconds", "benchmarks"},
     )
-    if document["schema"] != SCHEMA or isinstance(document["schema"], bool):
-        raise strict.RefusedError(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
+    schema = document["schema"]
+    if schema not in SCHEMAS or isinstance(schema, bool):
+        raise strict.RefusedError(f"{FILE}: schema {strict.quoted(schema)} is not 1 or 2")
     for side in ("base", "head"):
         _plain(strict.table(document[side], side, (), SIDE), side)
     _plain(strict.table(document["machine"], "machine", (), MACHINE), "machine")
@@ -45,7 +47,7 @@ def read(content: bytes) -> Gate:
         strict.number(document[name], name)
     seconds = strict.number(document["seconds"], "seconds")
     rows = strict.array(document["benchmarks"], "benchmarks", MOST)
-    findings = tuple(_finding(row, f"benchmarks[{place}]") for place, row in enumerate(rows))
+    findings = tuple(_finding(row, f"benchmarks[{place}]", schema) for place, row in enumerate(rows))
     if len({finding.name for finding in findings}) < len(findings):
         raise strict.RefusedError("benchmarks: a name stands twice")
     return Gate(findings, seconds)
@@ -59,17 +61,27 @@ def _plain(facts: dict[str, Any], where: str) -> None:
             strict.count(value, f"{where}.{name}")
 
 
-def _finding(row: Any, where: str) -> Finding:
-    row = strict.table(row, where, {each.name for each in fields(Finding)})
-    numbers = {
+def _finding(row: Any, where: str, schema: int) -> Finding:
+    names = {each.name for each in fields(Finding)}
+    row = strict.table(row, where, names if schema > 1 else names - SINCE_2)
+    numbers: dict[str, Any] = {
         name: strict.nothing_or(strict.number, row[name], f"{where}.{name}")
-        for name in ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable")
+        for name in ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
+        if name in row
     }
-    return Finding(
+    found = Finding(
         name=strict.text(row["name"], f"{where}.name", NAME),
         verdict=strict.one_of(row["verdict"], f"{where}.verdict", {each.value for each in Verdict}),
         rounds=strict.count(row["rounds"], f"{where}.rounds"),
         clock=None if row["clock"] is None else strict.one_of(row["clock"], f"{where}.clock", CLOCKS),
         reason=strict.nothing_or(strict.text, row["reason"], f"{where}.reason"),
         **numbers,
+    )
+    if schema == 1:
+        return found.judged("pass", None)
+    return replace(
+        found,
+        suspect=strict.truth(row["suspect"], f"{where}.suspect"),
+        critical=strict.truth(row["critical"], f"{where}.critical"),
+        red=strict.truth(row["red"], f"{where}.red"),
     )

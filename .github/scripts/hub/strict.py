@@ -96,6 +96,13 @@ def count(value: Any, where: str, at_most: int = 10**9) -> int:
     return value
 
 
+def truth(value: Any, where: str) -> bool:
+    """Return true or false."""
+    if not isinstance(value, bool):
+        raise RefusedError(f"{where}: {quoted(value)} is neither true nor false")
+    return value
+
+
 def text(value: Any, where: str, pattern: str = r".{0,20000}", flags: re.RegexFlag = re.DOTALL) -> str:
     """Return a string that is `pattern` from end to end."""
     if not isinstance(value, str) or re.fullmatch(pattern, value, flags) is None:

@@ -67,6 +67,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the gate, or the recording of this run, if one is asked for."""
+    config.addinivalue_line(
+        "markers", "paceline(tolerance): slowdown of this benchmark that a gate accepts, e.g. 0.10"
+    )
     option = config.option
     if option.benchmark_record is not None:
         _prepare_recording(config)
@@ -201,7 +204,7 @@ class Gate:
         outcome: Any = "passed"
         longrepr: Any = None
         if when == "call":
-            if self._closing.fails(finding):
+            if finding.red:
                 outcome, longrepr = "failed", claim(finding)
             elif finding.verdict == "unavailable":
                 outcome = "skipped"

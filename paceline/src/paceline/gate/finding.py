@@ -5,7 +5,7 @@ So is all that shows it: a job that may write to pull requests renders findings 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -24,8 +24,8 @@ class Verdict(Enum):
     UNAVAILABLE = "unavailable"
 
 
-# What fails its test; an unsure one does so only if asked.
-RED = frozenset({Verdict.SLOWER.value, Verdict.BROKEN.value})
+#: How urgent a finding is.
+RED, SUSPECT, LET_THROUGH, UNSURE, HARMLESS = range(5)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Finding:
 
     `ratio` is head's time over base's, with its exact 95 % interval `low` to `high`; with five rounds `low`
     is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that this noise
-    would let the gate tell from none in nine trials of ten. Times are seconds per call.
+    would let the gate tell from none in nine trials of ten. Times are seconds per call: base's median over
+    rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
+    `critical`: it may be red; `red`: it fails the gate.
     """
 
     name: str
@@ -48,6 +50,39 @@ class Finding:
     head_seconds: float | None = None
     detectable: float | None = None
     reason: str | None = None
+    suspect: bool = False
+    tolerance: float | None = None
+    critical: bool = True
+    red: bool = False
+
+    def judged(self, unsure: str, accepted: str | None) -> Finding:
+        """Return it with `red` set, and the reason why it is not where its verdict would be.
+
+        `unsure`: pass, suspects or fail; `accepted`: why slower ones may pass.
+        """
+        would = (
+            self.verdict in {Verdict.SLOWER.value, Verdict.BROKEN.value}
+            or (self.verdict == Verdict.UNSURE.value and unsure == "fail")
+            or (self.suspect and unsure == "suspects")
+        )
+        excuses = []
+        if self.verdict == Verdict.SLOWER.value and accepted is not None:
+            excuses.append(f"accepted: {accepted}")
+        if would and not self.critical:
+            excuses.append("not red: no pattern of `critical` matches it")
+        reason = "; ".join(filter(None, (*excuses, self.reason))) or None
+        return replace(self, red=would and not excuses, reason=reason)
+
+    @property
+    def urgency(self) -> int:
+        """Place in every report: what is red comes first."""
+        if self.red:
+            return RED
+        if self.suspect:
+            return SUSPECT
+        if self.verdict in {Verdict.SLOWER.value, Verdict.BROKEN.value}:
+            return LET_THROUGH
+        return UNSURE if self.verdict == Verdict.UNSURE.value else HARMLESS
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields in the order of the schema."""

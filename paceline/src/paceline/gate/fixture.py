@@ -13,6 +13,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 from pytest_benchmark.stats import Metadata
 
@@ -237,8 +242,9 @@ class TrialFixture(BenchmarkFixture):
             self._channel.send({"event": "pinned"})
             return
         calls = command["calls"]
-        children, queued = _child_seconds(), _queued()
+        children, queued, waits = _child_seconds(), _queued(), _waits()
         wall, process, thread = subject.time(calls)
+        waits = _waits() - waits
         if self.stats is None:
             self.stats = Metadata(self, calls * subject.iterations, {})  # type: ignore[no-untyped-call]
         self.stats.iterations = calls * subject.iterations
@@ -251,6 +257,7 @@ class TrialFixture(BenchmarkFixture):
                 "process": process,
                 "thread": thread,
                 "queued": _queued() - queued,
+                "waits": waits if _COUNTS_WAITS else None,
                 "children": _child_is_running() or _child_seconds() > children,
             }
         )
@@ -295,6 +302,26 @@ def _queued() -> int:
             return int(file.read().split()[1])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _waits() -> int:
+    """How often this thread has given up its CPU of its own accord: to sleep, to wait for a lock or for data.
+
+    Neither preemption nor a hypervisor that steals the CPU counts here, which is what tells them from waiting.
+    """
+    if resource is None:
+        return 0
+    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
+
+
+def _counts_waits() -> bool:
+    """Whether this system counts them at all: some that imitate Linux always say 0."""
+    before = _waits()
+    time.sleep(1e-4)
+    return _waits() > before
+
+
+_COUNTS_WAITS = _counts_waits()
 
 
 def _child_seconds() -> float:

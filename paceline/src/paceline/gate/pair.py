@@ -56,8 +56,8 @@ class Launch:
 class End:
     """How a test ended on one side.
 
-    `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, or missing
-    (not collected). `foreign`: modules of another tree, with their files.
+    `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, cut (the gate
+    gave it no more time), or missing (not collected). `foreign`: modules of another tree, with their files.
     """
 
     outcome: str
@@ -68,18 +68,24 @@ class End:
 
 @dataclass(frozen=True)
 class Timing:
-    """One burst, in nanoseconds."""
+    """One burst, in nanoseconds. `waits`: how often its thread gave up the CPU by itself; None if unknown."""
 
     wall: int
     process: int
     thread: int
     queued: int
+    waits: int | None
     children: bool
     iterations: int
 
     def seconds(self, clock: str) -> float:
         """Seconds per call on a clock, cpu or wall."""
         return (self.process if clock == "cpu" else self.wall) / self.iterations / 1e9
+
+    @property
+    def busy(self) -> float:
+        """Share of the wall time in which it was running or ready to run."""
+        return 1.0 if self.waits == 0 else (self.thread + self.queued) / self.wall
 
 
 Burst = dict[str, Timing]  # by side
@@ -97,11 +103,12 @@ class Recipe:
 
 @dataclass
 class Visit:
-    """One test in one round."""
+    """One test in one round. `clock` is the one that its bursts on free CPUs speak for; wall if there were none."""
 
     ends: dict[str, End] = field(default_factory=dict)
     recipe: Recipe | None = None
     bursts: list[Burst] = field(default_factory=list)
+    clock: str = "wall"
 
     @property
     def is_complete(self) -> bool:
@@ -109,24 +116,28 @@ class Visit:
         ended = [self.ends[side].outcome for side in SIDES if side in self.ends]
         return bool(self.bursts) and len(ended) == len(SIDES) and {*ended} <= {"passed", "xfailed"}
 
-    def log_ratio(self) -> float | None:
-        """Round value: median over bursts of log(head / base); None if a clock stood still."""
-        clock = self.recipe.clock if self.recipe else "wall"
+    @property
+    def is_cut(self) -> bool:
+        """Whether the gate ended it for lack of time, so that it says nothing."""
+        return any(end.outcome == "cut" for end in self.ends.values())
+
+    def log_ratio(self, clock: str) -> float | None:
+        """Round value: median over bursts of log(head / base); None if the clock stood still."""
         pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
         usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
         return statistics.median(usable) if usable else None
 
-    def seconds(self, side: str) -> float:
-        """Median seconds per call of a side."""
-        clock = self.recipe.clock if self.recipe else "wall"
-        return statistics.median(pair[side].seconds(clock) for pair in self.bursts)
+    def base_seconds(self, clock: str) -> float:
+        """Median seconds per call of base."""
+        return statistics.median(pair["base"].seconds(clock) for pair in self.bursts)
 
 
 def choose_clock(bursts: Sequence[Burst]) -> str:
-    """CPU time where it misses nothing, else wall time.
+    """CPU time where it misses nothing, else wall time; for bursts of one round, on free CPUs.
 
-    It misses waiting, other threads' contention, and child processes; a benchmark that is merely preempted is
-    ready to run all the while, so that a loaded machine does not change the choice.
+    It misses waiting, other threads' contention, and child processes. A benchmark that is preempted, or whose CPU
+    is stolen by the hypervisor, does not give up its CPU by itself, so a loaded machine does not change the choice.
+    Both sides must speak for CPU time, so the choice is the same with their names swapped.
     """
     if os.name == "nt":
         return "wall"
@@ -134,7 +145,7 @@ def choose_clock(bursts: Sequence[Burst]) -> str:
         timings = [burst[side] for burst in bursts]
         if any(timing.children or timing.thread <= 0 or timing.wall <= 0 for timing in timings):
             return "wall"
-        busy = statistics.median((timing.thread + timing.queued) / timing.wall for timing in timings)
+        busy = statistics.median(timing.busy for timing in timings)
         alone = statistics.median(timing.process / timing.thread for timing in timings)
         if busy < BUSY or alone > ALONE:
             return "wall"
@@ -239,7 +250,7 @@ class Pair:
         self._timeout = timeout
         self._coins = coins
         self._processes: dict[str, Process] = {}
-        self._until = math.inf
+        self._until = self._cut_at = math.inf
         self.lost = False
         self._visit = Visit()
         self._order: Sequence[str] = SIDES
@@ -257,22 +268,27 @@ class Pair:
             sockets, logs = self._workspace / "sockets", self._workspace / "logs"
             self._processes[side] = Process(launches[side], sockets, logs / side, f"{place}")
 
-    def collected(self) -> dict[str, Message | End]:
-        """Wait for what each side has collected, or for why it could not."""
-        patience = max(self._timeout, STARTS_WITHIN)
+    def collected(self, until: float = math.inf) -> dict[str, Message | End]:
+        """Wait for what each side has collected, or for why it could not; no longer than `until`."""
+        patience = min(max(self._timeout, STARTS_WITHIN), max(0.0, until - time.monotonic()))
         for process in self._processes.values():  # in the order that was drawn; then both work at once
             process.greet(patience)
         found = {side: process.receive(patience) for side, process in self._processes.items()}
         for side, message in found.items():
             if isinstance(message, End):
                 self.lost = True
-                found[side] = End(message.outcome, f"{message.reason}: {self._processes[side].last_words()}")
+                outcome = "cut" if message.outcome == "hung" and time.monotonic() >= until else message.outcome
+                found[side] = End(outcome, f"{message.reason}: {self._processes[side].last_words()}")
         return found
 
-    def visit(self, nodeid: str, recipe: Recipe | None, cpus: Sequence[int]) -> Visit:
-        """Run one test on both sides; time it by the recipe, or find one. `cpus`: pin to these, if any."""
+    def visit(self, nodeid: str, recipe: Recipe | None, cpus: Sequence[int], until: float = math.inf) -> Visit:
+        """Run one test on both sides; time it by the recipe, or find one. `cpus`: pin to these, if any.
+
+        At `until` it is cut, which costs both processes.
+        """
         self._visit = Visit(recipe=recipe)
-        self._until = time.monotonic() + TESTS_PATIENCE * self._timeout
+        self._cut_at = until
+        self._until = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until)
         self._order = self._coins.sample(SIDES, 2)
         for side in self._order:
             self._processes[side].send({"do": "run", "item": nodeid})
@@ -286,7 +302,7 @@ class Pair:
     def rehearse(self, side: str, nodeid: str) -> End:
         """Run one test on one side, untimed, and return how it ended."""
         self._visit = Visit()
-        self._until = time.monotonic() + TESTS_PATIENCE * self._timeout
+        self._until, self._cut_at = time.monotonic() + TESTS_PATIENCE * self._timeout, math.inf
         self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
             self._arrive(side)
@@ -328,6 +344,8 @@ class Pair:
         message = self._processes[side].receive(patience)
         if isinstance(message, End):
             self.lost = True
+            if message.outcome == "hung" and time.monotonic() >= self._cut_at:
+                message = End("cut", "took longer than its share of the time")
             self._visit.ends[side] = message
             raise SideEndedError
         return message
@@ -365,10 +383,12 @@ class Pair:
         first = self._burst(1)
         if visit.recipe.cold:
             visit.bursts = [first]
-            return
-        if most is None:
-            self._burst(visit.recipe.calls)  # wakes caches and clocks; too dear where calls are numbered
-        visit.bursts = [self._burst(visit.recipe.calls) for _ in range(visit.recipe.pairs)]
+        else:
+            if most is None:
+                self._burst(visit.recipe.calls)  # wakes caches and clocks; too dear where calls are numbered
+            visit.bursts = [self._burst(visit.recipe.calls) for _ in range(visit.recipe.pairs)]
+        if visit.recipe.clock == "wall":  # so the CPUs were free
+            visit.clock = choose_clock(visit.bursts)
 
     def _explore(self, most: int | None, cpus: Sequence[int]) -> None:
         """First round: find the recipe on free CPUs, by a rule that treats the sides alike."""
@@ -377,18 +397,20 @@ class Pair:
         longest = max(timing.wall for timing in first.values()) / 1e9
         if most == 1 or longest > LONG:
             visit.bursts = [first]
-            visit.recipe = Recipe(1, 1, choose_clock([first]), cold=True)
+            visit.clock = choose_clock(visit.bursts)
+            visit.recipe = Recipe(1, 1, visit.clock, cold=True)
         elif most is not None:
             pairs = min(PAIRS, most - 1)
             calls = max(1, min((most - 1) // pairs, round(BURST / max(longest, 1e-9))))
             visit.bursts = [self._burst(calls) for _ in range(pairs)]
-            visit.recipe = Recipe(calls, pairs, choose_clock(visit.bursts), cold=False)
+            visit.clock = choose_clock(visit.bursts)
+            visit.recipe = Recipe(calls, pairs, visit.clock, cold=False)
         else:
             calls, seconds = self._calibrate(longest)
-            clock = choose_clock([self._burst(calls) for _ in range(PROBES)])
+            visit.clock = choose_clock([self._burst(calls) for _ in range(PROBES)])
             pairs = max(FEWEST_PAIRS, min(PAIRS, int(TIME_FOR_PAIRS / max(seconds, 1e-9))))
-            visit.recipe = Recipe(calls, pairs, clock, cold=False)
-            self._pin(cpus if clock == "cpu" else ())
+            visit.recipe = Recipe(calls, pairs, visit.clock, cold=False)
+            self._pin(cpus if visit.clock == "cpu" else ())
             visit.bursts = [self._burst(calls) for _ in range(pairs)]
 
     def _calibrate(self, seconds: float) -> tuple[int, float]:

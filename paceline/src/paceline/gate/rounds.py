@@ -1,31 +1,35 @@
-"""Rounds: which benchmark is timed when, each time in a fresh pair of processes.
-
-They go only to benchmarks that are still undecided, so a suite of many costs little more than its suspects.
-"""
+"""Rounds: each times some of the undecided benchmarks, in a fresh pair of processes."""
 
 from __future__ import annotations
 
-import time
+import math
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
 from paceline.gate import schedule
+from paceline.gate.budget import FEWEST, duration
 from paceline.gate.pair import End, Pair
 from paceline.gate.schedule import SIDES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from paceline.gate.budget import Budget
     from paceline.gate.launcher import Launcher
+    from paceline.gate.pair import Visit
     from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
     from paceline.gate.trial import Trial
     from paceline.gate.verdict import Benchmark
 
 
-class Rounds:
-    """Times the benchmarks of a trial. `folder` takes sockets and logs of the processes."""
+DEAR = 0.5  # of the budget: what takes so long for its fewest rounds is told what it takes
+MARGIN = 1.1  # times what is left to do: the budget that is advised
+
+
+class Pairs:
+    """Starts the pairs of a trial. `folder` takes sockets and logs of the processes."""
 
     def __init__(self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, folder: Path) -> None:
         self._trial = trial
@@ -33,48 +37,110 @@ class Rounds:
         self._trees = trees
         self._launcher = launcher
         self._folder = folder
+
+    def __call__(self, names: Sequence[str], draw: schedule.Draw) -> Pair:
+        """Start both sides, as drawn, to run these benchmarks."""
+        self._trees.slots.arrange(draw.base_at)
+        launches = {side: self._launcher.round(side, self._selection, draw, names) for side in SIDES}
+        pair = Pair(self._folder, self._trial.settings.timeout, self._trial.coins)
+        pair.start(launches, draw.first)
+        return pair
+
+
+class Rounds:
+    """Times the benchmarks of a trial until all is decided or the budget is spent.
+
+    `start` starts a pair of processes: tests put one there that takes no time.
+    """
+
+    def __init__(self, trial: Trial, start: Callable[[Sequence[str], schedule.Draw], Pair], budget: Budget) -> None:
+        self._trial = trial
+        self._start = start
+        self._budget = budget
         self._cpus = schedule.cpus()
 
-    def run(self, until: float) -> None:
-        """Time until all is decided or the budget is spent. Raises PacelineError if a side ran foreign code."""
-        trial = self._trial
-        count = 0
-        while (undecided := trial.undecided()) and time.monotonic() < until:
+    def run(self) -> None:
+        """Give rounds until there is nobody left. Raises PacelineError if a side ran foreign code."""
+        trial, count = self._trial, 0
+        while undecided := trial.undecided():
+            chosen, lost = self._budget.choose(undecided)
+            self._give_up(lost, others=bool(chosen))
+            if not chosen and not lost:
+                break
+            if not chosen:
+                continue
             count += 1
-            self._round(undecided, until)
-            left = len(trial.undecided())
-            trial.say(f"round {count}: {len(undecided)} timed, {left} undecided")
-        for benchmark in trial.undecided().values():
-            benchmark.close(f"the budget of {trial.settings.budget:g} s is spent (--benchmark-budget)")
+            timed = self._round(chosen, undecided)
+            left = trial.undecided()
+            trial.say(f"round {count}: {timed} timed, {len(left)} undecided")
+            if count == 1 and left:
+                trial.say(self._budget.forecast(left, trial.settings.budget))
 
-    def _round(self, undecided: Mapping[str, Benchmark], until: float) -> None:
-        draw = schedule.draw(self._trial.coins, list(undecided))
-        self._trees.slots.arrange(draw.base_at)
+    def _give_up(self, names: Sequence[str], *, others: bool) -> None:
+        undecided, settings = self._trial.undecided(), self._trial.settings
+        where = "went to more suspicious benchmarks" if others else "is spent"
+        for name in names:
+            settle = self._what_settles(undecided[name])
+            undecided[name].close(f"the budget of {settings.budget:g} s {where}{settle}")
+
+    def _what_settles(self, benchmark: Benchmark) -> str:
+        """Say how much more a suspect would need, or what is too dear for this budget."""
+        budget, left = self._trial.settings.budget, self._budget.left
+        a_round = self._budget.costs.longest(benchmark.name)
+        more, text = benchmark.rounds_to_slower(), "{rounds} more rounds, about {time}, would settle it"
+        if not benchmark.is_suspect:
+            if FEWEST * self._budget.costs.visit(benchmark.name) < DEAR * budget:
+                return " (--benchmark-budget)"
+            more, text = benchmark.rounds_wanted, "a round of it takes some {one}, and it needs {rounds} more"
+        elif more is None:
+            return ": judge it alone (-k), so that it need not share alpha"
+        total = _rounded_up(budget - max(0.0, left) + MARGIN * more * a_round)
+        told = text.format(rounds=more, time=duration(more * a_round), one=duration(a_round))
+        return f": {told} (--benchmark-budget={total})"
+
+    def _round(self, chosen: Sequence[str], undecided: Mapping[str, Benchmark]) -> int:
+        """Time these benchmarks once, as far as the time allows; returns how many."""
+        draw = schedule.draw(self._trial.coins, chosen)
         left = list(draw.order)
-        while left and time.monotonic() < until:
-            with Pair(self._folder, self._trial.settings.timeout, self._trial.coins) as pair:
-                launches = {side: self._launcher.round(side, self._selection, draw, left) for side in SIDES}
-                pair.start(launches, draw.first)
-                left = self._visit_all(pair, undecided, left, until)
+        self._budget.begin_round(chosen)
+        while left and self._budget.left > 0 and self._budget.has_visits_left:
+            started = self._budget.clock()
+            with self._start(left, draw) as pair:
+                left = self._present(pair, undecided, left)
+                self._budget.costs.add_pair(self._budget.clock() - started)
+                left = self._visit_all(pair, undecided, left)
+        return len(chosen) - len(left)
 
-    def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str], until: float) -> list[str]:
-        """Time these benchmarks in order. Returns those that a fresh pair must take over."""
-        left = self._present(pair, undecided, left)
-        while left and time.monotonic() < until:
+    def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
+        """Time these benchmarks in order. Returns those that are left for a fresh pair, or for another round."""
+        budget = self._budget
+        while left and not pair.lost and budget.left > 0 and budget.has_visits_left:
             name = left.pop(0)
-            benchmark = undecided[name]
-            pinned = [self._trial.coins.choice(self._cpus)] if self._cpus else []
-            visit = pair.visit(name, benchmark.recipe, pinned)
-            for side, end in visit.ends.items():
-                self._insist_on_own_code(side, name, end)
-            benchmark.add(visit)
-            if pair.lost or any(end.outcome == "failed" for end in visit.ends.values()):
-                return left  # what spoilt this test may have spoilt its process
-        return []
+            started = budget.clock()
+            visit = self._visit(pair, undecided[name], started + budget.share(name, len(undecided)))
+            taken = budget.clock() - started
+            if visit.is_cut:
+                budget.costs.add_cut(name, taken)
+                undecided[name].note_cut(visit, taken)
+                continue
+            budget.costs.add_visit(name, taken)
+            undecided[name].add(visit)
+            if any(end.outcome == "failed" for end in visit.ends.values()):
+                break  # what spoilt this test may have spoilt its process
+        return left
+
+    def _visit(self, pair: Pair, benchmark: Benchmark, until: float) -> Visit:
+        pinned = [self._trial.coins.choice(self._cpus)] if self._cpus else []
+        visit = pair.visit(benchmark.name, benchmark.recipe, pinned, until)
+        for side, end in visit.ends.items():
+            self._insist_on_own_code(side, benchmark.name, end)
+        return visit
 
     def _present(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
         """Drop what a side could not collect; if it could not start at all, that is everything."""
-        found = pair.collected()
+        found = pair.collected(self._budget.until)
+        if any(isinstance(message, End) and message.outcome == "cut" for message in found.values()):
+            return left
         missing: dict[str, dict[str, End]] = {name: {} for name in left}
         for side, message in found.items():
             there = set() if isinstance(message, End) else set(message["items"])
@@ -106,3 +172,9 @@ def why_missing(name: str, errors: Mapping[str, str]) -> str:
         if not place or name.startswith(place):
             return text
     return "not collected there: its parameters differ, or an option deselected it"
+
+
+def _rounded_up(seconds: float) -> int:
+    """Round up to two digits."""
+    step: int = 10 ** max(0, math.floor(math.log10(seconds)) - 1)
+    return math.ceil(seconds / step) * step

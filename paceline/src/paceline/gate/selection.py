@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a benchmark is defined: `path` below the tree, `line` from 0."""
+    """Where a benchmark is defined: `path` below the tree, `line` from 0; `mark`: its marker's arguments, if any."""
 
     path: Path
     line: int
+    mark: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
 
 
 def _location(benchmark: Mapping[str, Any], tree: Path) -> Location:
-    return Location(_relative(benchmark["path"], tree), benchmark["line"])
+    return Location(_relative(benchmark["path"], tree), benchmark["line"], benchmark["mark"])
 
 
 def _is_below(name: str, tree: Path) -> bool:

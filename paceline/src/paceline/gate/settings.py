@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
+from paceline.gate.tolerances import Tolerances, read_critical, read_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ OPTIONS = (
     _option(
         "--benchmark-against-json",
         "json",
-        "Write the findings to this file, as JSON (schema 1).",
+        "Write the findings to this file, as JSON (schema 2).",
         metavar="FILE",
     ),
     _option(
@@ -100,8 +101,9 @@ OPTIONS = (
     _option(
         "--benchmark-unsure",
         "unsure",
-        "What to do with benchmarks that stay undecided. Default: pass, and say so.",
-        choices=["pass", "fail"],
+        "Which undecided benchmarks are red: none, suspects (their whole 95 %% interval is above the tolerance), or"
+        " all. Default: pass, and say so.",
+        choices=["pass", "suspects", "fail"],
     ),
     _option(
         "--benchmark-accept",
@@ -118,7 +120,7 @@ OPTIONS = (
     ),
 )
 #: What [tool.paceline] may hold.
-KEYS = sorted({option.setting for option in OPTIONS} - {"accept"} | {"overlay", "results"})
+KEYS = sorted({option.setting for option in OPTIONS} - {"accept"} | {"critical", "overlay", "results", "tolerances"})
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,13 @@ class Settings:
     overlay: tuple[str, ...] = ()
     new: str = "show"
     accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
+    patterns: tuple[tuple[str, float], ...] = ()  #: of node ids, each with its own tolerance
+    critical: tuple[str, ...] | None = None  #: patterns of node ids that may be red; None for all
+
+    @property
+    def tolerances(self) -> Tolerances:
+        """Return what is accepted of which benchmark."""
+        return Tolerances(self.tolerance, self.patterns, self.critical)
 
 
 def fraction(text: str | float) -> float:
@@ -210,11 +219,13 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             python=given.get("python"),
             install=_choice("install", given.get("install", "auto"), ("auto", "yes", "no")),
             control=bool(given.get("control", False)),
-            unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "fail")),
+            unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "suspects", "fail")),
             timeout=seconds(given.get("timeout", 120.0)),
             new=_choice("new", given.get("new", "show"), ("show", "judge")),
             overlay=tuple(given.get("overlay", ())),
             accept=command_line.get("accept"),
+            patterns=read_patterns(table.get("tolerances", {}), fraction),
+            critical=read_critical(table.get("critical")),
         )
     except (TypeError, ValueError) as error:
         raise PacelineError(f"[tool.paceline] or the command line: {error}") from error

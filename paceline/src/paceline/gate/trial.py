@@ -10,20 +10,22 @@ import os
 import platform
 import random
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 from paceline.gate import checkout, schedule, statistics
+from paceline.gate.budget import Budget
 from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.hints import no_benchmark
 from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Pair
-from paceline.gate.rounds import Rounds, why_missing
+from paceline.gate.rounds import Pairs, Rounds, why_missing
 from paceline.gate.schedule import SIDES
 from paceline.gate.selection import read_selection
+from paceline.gate.settings import fraction
 from paceline.gate.trees import Trees
 from paceline.gate.verdict import Benchmark
 
@@ -78,18 +80,24 @@ class Trial:
         known |= {name: benchmark.finding() for name, benchmark in self._benchmarks.items()}
         order = [name for name in self.locations if name in known]
         order += [name for name in known if name not in self.locations]
-        return [self._with_acceptance(known[name]) for name in order]
-
-    def _with_acceptance(self, finding: Finding) -> Finding:
-        if self.settings.accept is None or finding.verdict != Verdict.SLOWER.value:
-            return finding
-        return replace(finding, reason="; ".join(filter(None, (f"accepted: {self.settings.accept}", finding.reason))))
+        return [known[name].judged(self.settings.unsure, self.settings.accept) for name in order]
 
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""
         names = list(names)
         plan = statistics.plan(self.settings.alpha / max(1, len(names)))
-        self._benchmarks = {name: Benchmark(name, plan, self.settings.tolerance, notes.get(name)) for name in names}
+        tolerances = self.settings.tolerances
+        self._benchmarks = {
+            name: Benchmark(
+                name,
+                plan,
+                tolerances.of(name, self.locations[name].mark, fraction),
+                notes.get(name),
+                critical=tolerances.is_critical(name),
+            )
+            for name in names
+        }
+        self.notices.extend(tolerances.notices(names))
 
     def set_apart(self, name: str, verdict: Verdict, reason: str) -> None:
         """Note a benchmark that only one side has."""
@@ -101,11 +109,11 @@ class Trial:
 
     def _insist_on_something_measured(self) -> None:
         found = self.findings()
-        useless = {Verdict.UNAVAILABLE.value}
-        if found and all(finding.verdict in useless for finding in found):
+        useless = {Verdict.UNAVAILABLE.value, Verdict.UNSURE.value}
+        if found and all(finding.verdict in useless and not finding.rounds for finding in found):
             raise PacelineError(
                 f"nothing was measured, so nothing was judged: {found[0].name}: {found[0].reason}"
-                f" ({len(found)} unavailable)"
+                f" ({len(found)} {found[0].verdict})"
             )
 
 
@@ -129,7 +137,8 @@ class _Run:
         own = self._collect_base(selection)
         different = self._trees.overlay(selection)
         self._enter(selection, own, different, until)
-        Rounds(self._trial, selection, self._trees, self._launcher, self._workspace.folder).run(until)
+        pairs = Pairs(self._trial, selection, self._trees, self._launcher, self._workspace.folder)
+        Rounds(self._trial, pairs, Budget(until)).run()
 
     # Collection
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics as averages
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from paceline.gate import statistics
@@ -20,21 +20,27 @@ if TYPE_CHECKING:
 
 HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 FAILURES = 2  # a test that fails is tried once more, in fresh processes
+CLOCK_ROUNDS = 3  # in which the clock may still change: fewer than any verdict takes
 
 
 @dataclass
 class Benchmark:
-    """One benchmark on trial. `tolerance` is a fraction; `note` goes with every verdict."""
+    """One benchmark on trial. `tolerance` is a fraction; `note` goes with every verdict.
+
+    All of `values`, the log-ratios of its rounds, are of one clock.
+    """
 
     name: str
     plan: statistics.Plan
     tolerance: float
     note: str | None = None
+    critical: bool = True
     verdict: Verdict | None = None
     recipe: Recipe | None = None
     values: list[float] = field(default_factory=list)
     _reason: str | None = None
-    _seconds: dict[str, list[float]] = field(default_factory=lambda: {side: [] for side in SIDES})
+    _visits: list[Visit] = field(default_factory=list)
+    _cut: str | None = None
     _failures: list[dict[str, End]] = field(default_factory=list)
     _monitor: statistics.Monitor = field(init=False)
 
@@ -47,14 +53,32 @@ class Benchmark:
         if len(visit.ends) == len(SIDES) and len(versions) > 1:
             self._end(Verdict.CHANGED, f'extra_info["version"] differs: {" and ".join(map(str, versions))}')
             return
-        value = visit.log_ratio() if visit.is_complete else None
+        if visit.is_complete:
+            self._choose_clock(visit)
+        value = visit.log_ratio(self.clock) if visit.is_complete else None
         if value is None:
             self._note_failure(visit)
             return
-        self.recipe = visit.recipe
-        for side in SIDES:
-            self._seconds[side].append(visit.seconds(side))
+        self._visits.append(visit)
         self.take(value)
+
+    @property
+    def clock(self) -> str:
+        """The clock that judges it, cpu or wall."""
+        return self.recipe.clock if self.recipe else "wall"
+
+    def _choose_clock(self, visit: Visit) -> None:
+        """Take CPU time as soon as one of the first rounds speaks for it; earlier rounds are read on it again.
+
+        What truly waits does so in every round. Each round speaks the same with its sides swapped, so the choice
+        depends on no sign, and given it the signs are the fair coins that they were.
+        """
+        if self.recipe is None:
+            self.recipe = visit.recipe
+        elif len(self._visits) < CLOCK_ROUNDS and visit.clock == "cpu" and self.clock == "wall":
+            self.recipe = replace(self.recipe, clock="cpu")
+            self._visits = [each for each in self._visits if each.log_ratio("cpu") is not None]
+            self.values = [value for each in self._visits if (value := each.log_ratio("cpu")) is not None]
 
     def take(self, value: float) -> None:
         """Take a round's log-ratio, and decide if that can be."""
@@ -62,11 +86,18 @@ class Benchmark:
         self._decide()
 
     def close(self, why: str) -> None:
-        """End undecided: rounds or budget are spent."""
-        if self.verdict is None and not self.values:
-            self._end(Verdict.UNAVAILABLE, f"not timed: {why}")
-        elif self.verdict is None:
-            self._end(Verdict.UNSURE, why)
+        """End it: the time is spent. What was only held to be perhaps faster is the same."""
+        if self.verdict is not None:
+            return
+        if self.values and self._is_not_slower(statistics.estimate(self.values)):
+            self._end(Verdict.SAME, None)
+        else:
+            self._end(Verdict.UNSURE, why if self.values else f"not timed: {self._cut or ''}{why}")
+
+    def note_cut(self, visit: Visit, seconds: float) -> None:
+        """Remember which side had not ended when the gate gave it no more time."""
+        sides = [side for side, end in visit.ends.items() if end.outcome == "cut"]
+        self._cut = f"{' and '.join(sides)} had not ended after {seconds:.0f} s; "
 
     def fail(self, ends: dict[str, End]) -> None:
         """End by failures of one side or both."""
@@ -96,18 +127,62 @@ class Benchmark:
     def _decide(self) -> None:
         found = self._monitor.update(self.values)
         seen = statistics.estimate(self.values)
-        limit = math.log1p(self.tolerance)
-        not_slower = seen.upper is not None and seen.upper < limit
+        limit = self._limit
         if found is statistics.Direction.SLOWER and seen.value >= limit:
             self._end(Verdict.SLOWER, None)
         elif found is statistics.Direction.FASTER and seen.value <= -limit:
             self._end(Verdict.FASTER, None)
-        elif not_slower and (seen.value > -limit or len(self.values) >= self.plan.rounds):
+        elif self._is_not_slower(seen) and (seen.value > -limit or len(self.values) >= self.plan.rounds):
             self._end(Verdict.SAME, None)
         elif len(self.values) >= self.plan.rounds:
-            self._end(Verdict.UNSURE, f"still undecided after {len(self.values)} rounds")
+            self._end(Verdict.UNSURE, self._exhausted(seen))
         elif self._is_hopeless(seen.value, limit):
             self._end(Verdict.UNSURE, "too noisy here: only gross slowdowns could be seen")
+
+    @property
+    def _limit(self) -> float:
+        return math.log1p(self.tolerance)
+
+    def _is_not_slower(self, seen: statistics.Estimate) -> bool:
+        return seen.upper is not None and seen.upper < self._limit
+
+    def _is_suspect(self, seen: statistics.Estimate) -> bool:
+        return seen.low is not None and seen.low > self._limit
+
+    def _exhausted(self, seen: statistics.Estimate) -> str:
+        advice = ": judge it alone (-k), so that it need not share alpha" if self._is_suspect(seen) else ""
+        return f"still undecided after {len(self.values)} rounds{advice}"
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether its whole 95 % interval lies above the tolerance."""
+        return bool(self.values) and self._is_suspect(statistics.estimate(self.values))
+
+    @property
+    def suspicion(self) -> float:
+        """How far its estimate lies above the tolerance, in units of what could be seen; without rounds least."""
+        if not self.values:
+            return -math.inf
+        noise = statistics.detectable(self.values, self.plan) or 0.0
+        return (statistics.estimate(self.values).value - self._limit) / (self._limit + noise)
+
+    @property
+    def rounds_wanted(self) -> int:
+        """Rounds until the next verdict may fall: `slower` by what is known so far, else `same`."""
+        rounds = len(self.values)
+        if rounds >= statistics.MIN_ROUNDS_SPREAD and self.suspicion >= 0:
+            return next((look for look in self.plan.looks if look > rounds), rounds + 1) - rounds
+        return max(1, statistics.MIN_ROUNDS_UPPER - rounds)
+
+    def rounds_to_slower(self) -> int | None:
+        """Return how many more until `slower`, if they turn out as those so far; None if the plan has not as many."""
+        rounds = len(self.values)
+        monitor = statistics.Monitor(self.plan)
+        expected = [self.values[place % rounds] for place in range(self.plan.rounds)] if rounds else []
+        for look in self.plan.looks if rounds else ():
+            if monitor.update(expected[:look]) is statistics.Direction.SLOWER:
+                return max(1, look - rounds)
+        return None
 
     def _is_hopeless(self, value: float, limit: float) -> bool:
         """Whether neither verdict is in sight, and the noise leaves no chance of one.
@@ -127,27 +202,24 @@ class Benchmark:
         """Return what is known by now; undecided counts as unsure."""
         verdict = self.verdict or Verdict.UNSURE
         reason = "; ".join(filter(None, (self._reason, self.note))) or None
+        about = Finding(self.name, verdict.value, reason=reason, tolerance=self.tolerance, critical=self.critical)
         if not self.values:
             if self.verdict is None:
-                verdict, reason = Verdict.UNAVAILABLE, "not timed: the gate was stopped"
-            return Finding(self.name, verdict.value, reason=reason)
+                return replace(about, verdict=Verdict.UNAVAILABLE.value, reason="not timed: the gate was stopped")
+            return about
         seen = statistics.estimate(self.values)
         smallest = statistics.detectable(self.values, self.plan)
         high = seen.upper if seen.high is None else seen.high
-        return Finding(
-            name=self.name,
-            verdict=verdict.value,
+        base = averages.median(visit.base_seconds(self.clock) for visit in self._visits) if self._visits else None
+        return replace(
+            about,
             ratio=math.exp(seen.value),
             low=None if seen.low is None else math.exp(seen.low),
             high=None if high is None else math.exp(high),
             rounds=len(self.values),
             clock=self.recipe.clock if self.recipe else None,
-            base_seconds=self._typical("base"),
-            head_seconds=self._typical("head"),
+            base_seconds=base,
+            head_seconds=None if base is None else base * math.exp(seen.value),
             detectable=None if smallest is None else math.expm1(smallest),
-            reason=reason,
+            suspect=verdict is Verdict.UNSURE and self._is_suspect(seen),
         )
-
-    def _typical(self, side: str) -> float | None:
-        seconds = self._seconds[side]
-        return averages.median(seconds) if seconds else None

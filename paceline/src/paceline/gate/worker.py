@@ -163,7 +163,8 @@ def is_benchmark(item: pytest.Item) -> bool:
 
 def described(item: pytest.Item) -> dict[str, Any]:
     """Return what the judge needs to know of a benchmark."""
-    return {"id": item.nodeid, "path": os.path.realpath(item.path), "line": item.location[1] or 0}
+    place = {"path": os.path.realpath(item.path), "line": item.location[1] or 0}
+    return {"id": item.nodeid, **place, "mark": mark_of(item)}
 
 
 def measuring_files(items: Iterable[pytest.Item], root: Path) -> list[str]:
@@ -198,6 +199,15 @@ class Fixtures:
         fixture = self._worker.fixture(request)
         yield fixture
         fixture.close()
+
+
+def mark_of(item: pytest.Item) -> dict[str, Any] | None:
+    """Return the arguments of a test's own `paceline` marker, fit for the channel; None without one."""
+    marker = item.get_closest_marker("paceline")
+    if marker is None:
+        return None
+    given = {**{repr(value): value for value in marker.args}, **marker.kwargs}
+    return {name: value if isinstance(value, int | float | str) else repr(value) for name, value in given.items()}
 
 
 def conclude(reports: Iterable[pytest.TestReport]) -> tuple[str, str | None]:

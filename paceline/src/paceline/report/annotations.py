@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from paceline.report.terminal import claim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from paceline.gate.finding import Finding
 
@@ -15,10 +15,11 @@ TEXT = "%\r\n"  # what has a meaning in a text; in a title, a colon and a comma 
 AT_MOST = 10  # of a level: GitHub drops what a step says beyond that
 
 
-def lines(findings: Sequence[Finding], fails: Callable[[Finding], bool]) -> Iterator[str]:
-    """Yield an error for each that fails, and a warning for each that passes without being proved harmless."""
-    bad = [finding for finding in findings if fails(finding)]
-    doubtful = [each for each in findings if each.verdict in {"unsure", "slower"} and each not in bad]
+def lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield an error for each that is red, and a warning for each that passes without being proved harmless."""
+    findings = sorted(findings, key=lambda finding: finding.urgency)
+    bad = [finding for finding in findings if finding.red]
+    doubtful = [each for each in findings if each.verdict in {"unsure", "slower", "broken"} and not each.red]
     for level, of_level in (("error", bad), ("warning", doubtful)):
         shown = of_level if len(of_level) <= AT_MOST else of_level[: AT_MOST - 1]
         for finding in shown:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-from paceline.gate.finding import RED, Verdict
+from paceline.gate.finding import Verdict
 from paceline.gate.trial import machine
 from paceline.report import annotations as on_github
 from paceline.report import json_file, markdown
@@ -18,7 +18,6 @@ from paceline.report.terminal import summary, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paceline.gate.finding import Finding
     from paceline.gate.trial import Trial
 
 
@@ -28,32 +27,24 @@ class Closing:
 
     trial: Trial
 
-    def fails(self, finding: Finding) -> bool:
-        """Whether this finding makes the gate red."""
-        settings = self.trial.settings
-        if finding.verdict == Verdict.UNSURE.value:
-            return settings.unsure == "fail"
-        accepted = finding.verdict == Verdict.SLOWER.value and settings.accept is not None
-        return finding.verdict in RED and not accepted
-
     @property
     def is_red(self) -> bool:
         """Whether something fails."""
-        return any(self.fails(finding) for finding in self.trial.findings())
+        return any(finding.red for finding in self.trial.findings())
 
     def notices(self) -> list[str]:
         """Return everything that a reader of the table ought to know, in the order in which it is shown."""
         trial, findings = self.trial, self.trial.findings()
         notices = list(trial.notices)
-        let_through = sum(each.verdict == Verdict.SLOWER.value and not self.fails(each) for each in findings)
-        if let_through:
+        let_through = sum(each.verdict == Verdict.SLOWER.value and not each.red for each in findings)
+        if let_through and trial.settings.accept is not None:
             notices.append(f"reviewed exception: {let_through} slower, {trial.settings.accept}")
         if not machine()["pinning"]:
             notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
         if all(finding.verdict == Verdict.NEW.value for finding in findings):
             notices.append("every benchmark is new: nothing to compare with yet")
-        unsure = sum(finding.verdict == Verdict.UNSURE.value for finding in findings)
-        if unsure and trial.settings.unsure == "pass":
+        unsure = sum(finding.verdict == Verdict.UNSURE.value and not finding.red for finding in findings)
+        if unsure and trial.settings.unsure != "fail":
             notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
         return notices
 
@@ -71,7 +62,7 @@ class Closing:
         yield from (f"note: {notice}" for notice in self.notices())
         yield summary(findings, trial.seconds)
         if _is_on_github():
-            yield from on_github.lines(findings, self.fails)
+            yield from on_github.lines(findings)
 
     def write(self) -> None:
         """Write the JSON file and GitHub's step summary where asked. Raises PacelineError."""

@@ -1,4 +1,4 @@
-"""The findings for programs: schema 1, whose fields never change their meaning."""
+"""The findings for programs: schema 2, whose fields never change their meaning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paceline.gate.trial import machine
 if TYPE_CHECKING:
     from paceline.gate.trial import Trial
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def text(trial: Trial) -> str:

@@ -6,8 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from paceline.gate.finding import RED
-from paceline.report.terminal import HEADINGS, cells, short_names, summary
+from paceline.report.terminal import HEADINGS, cells, in_order, shown_verdict, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +31,15 @@ def visible(text: str) -> str:
 
 
 def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) -> str:
-    """Return the whole text, red verdicts first."""
-    pairs = sorted(zip(findings, short_names(findings), strict=True), key=lambda pair: pair[0].verdict not in RED)
+    """Return the whole text, what is red or suspect first."""
+    pairs = in_order(findings)
     lines = ["### paceline: " + escape(summary(findings, seconds)), ""]
     lines += [f"- {escape(notice)}" for notice in notices] + [""] * bool(notices)
     lines += [row(HEADINGS), row(["---"] * len(HEADINGS))]
     for finding, name in pairs:
         shown = [escape(cell) for cell in cells(finding, name)]
-        if finding.verdict in RED:
-            shown[HEADINGS.index("verdict")] = f"**{finding.verdict}**"
+        if finding.red or finding.suspect:
+            shown[HEADINGS.index("verdict")] = f"**{shown_verdict(finding)}**"
         lines.append(row(shown))
     reasons = [f"- {escape(name)}: {escape(finding.reason)}" for finding, name in pairs if finding.reason]
     return "\n".join([*lines, *([""] if reasons else []), *reasons]) + "\n"

@@ -55,7 +55,7 @@ def cells(finding: Finding, name: str) -> tuple[str, ...]:
         duration(finding.head_seconds),
         NOTHING if finding.ratio is None else f"{finding.ratio:.3f}",
         interval(finding),
-        finding.verdict,
+        shown_verdict(finding),
         str(finding.rounds),
         finding.clock or NOTHING,
         percent(finding.detectable),
@@ -68,27 +68,36 @@ def short_names(findings: Sequence[Finding]) -> list[str]:
     return names if len(set(names)) == len(names) else [finding.name for finding in findings]
 
 
+def in_order(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
+    """Return the findings with their short names, the most urgent first."""
+    pairs = zip(findings, short_names(findings), strict=True)
+    return sorted(pairs, key=lambda pair: pair[0].urgency)
+
+
+def shown_verdict(finding: Finding) -> str:
+    """Return the verdict as a table shows it."""
+    return f"{finding.verdict} (suspect)" if finding.suspect else finding.verdict
+
+
 def table(findings: Sequence[Finding]) -> list[str]:
-    """Lines of the table, then a line for every reason."""
-    names = short_names(findings)
-    rows = [HEADINGS, *(cells(finding, name) for finding, name in zip(findings, names, strict=True))]
+    """Lines of the table, then a line for every reason; what is red or suspect first."""
+    pairs = in_order(findings)
+    rows = [HEADINGS, *(cells(finding, name) for finding, name in pairs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         first, *rest = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append("  ".join([first, *rest]).rstrip())
-    reasons = [
-        f"{name}: {finding.verdict}: {finding.reason}"
-        for finding, name in zip(findings, names, strict=True)
-        if finding.reason
-    ]
+    reasons = [f"{name}: {shown_verdict(finding)}: {finding.reason}" for finding, name in pairs if finding.reason]
     return [*lines, *([""] if reasons else []), *reasons]
 
 
 def summary(findings: Sequence[Finding], seconds: float) -> str:
-    """Count the verdicts, in one line."""
-    counts = Counter(finding.verdict for finding in findings)
-    return f"{', '.join(f'{count} {verdict}' for verdict, count in counts.most_common())} in {seconds:.0f} s"
+    """Count the verdicts, in one line; suspects first, and apart from what is merely unsure."""
+    counts = Counter("suspect" if finding.suspect else finding.verdict for finding in findings)
+    suspects = [("suspect", counts.pop("suspect"))] if "suspect" in counts else []
+    told = [f"{count} {verdict}" for verdict, count in [*suspects, *counts.most_common()]]
+    return f"{', '.join(told)} in {seconds:.0f} s"
 
 
 def claim(finding: Finding) -> str:
@@ -96,7 +105,7 @@ def claim(finding: Finding) -> str:
     if finding.ratio is None:
         return f"{finding.verdict}: {finding.reason}"
     return (
-        f"{finding.verdict}: head takes {finding.ratio:.3f} times as long as base (95 % interval"
+        f"{shown_verdict(finding)}: head takes {finding.ratio:.3f} times as long as base (95 % interval"
         f" {interval(finding)}; {finding.rounds} rounds, {finding.clock} time)"
         + (f"; {finding.reason}" if finding.reason else "")
     )

@@ -1,0 +1,185 @@
+"""Which benchmarks get the next round, so that the budget goes where it decides.
+
+What is dear waits until the cheap are decided, and where time is short the most suspicious go first.
+
+This leaves the sign-flip tests exact. Who is in a round is settled before its coins are tossed, from earlier
+rounds and measured costs, so every sign stays a fair coin. A benchmark whose own values count against it is only
+ever ended, never put off: it loses later looks and gains none, so giving up can only lower the rate of false
+alarms. What waits does so for its cost, which is the time of both sides together and the same with their names
+swapped.
+"""
+
+from __future__ import annotations
+
+import statistics as averages
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from paceline.gate import statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from paceline.gate.verdict import Benchmark
+
+FIRST = (
+    0.7  # of what a first visit or a first pair takes is what the next will: that one finds its recipe, and compiles
+)
+CUT = 2.0  # times what a visit was given before it was cut is what it is taken to need
+PATIENCE = 3.0  # times what a visit usually takes, then it is cut
+FEWEST = statistics.MIN_ROUNDS_UPPER  # rounds that the quickest verdict takes
+
+
+@dataclass
+class Costs:
+    """What was measured: seconds of wall time, of both sides together."""
+
+    _pairs: list[float] = field(default_factory=list)
+    _visits: dict[str, list[float]] = field(default_factory=dict)
+    _at_least: dict[str, float] = field(default_factory=dict)
+    visited: float = 0.0  #: all visits together, those that were cut too
+
+    @property
+    def pair(self) -> float:
+        """Return what starting a pair of processes and collecting takes."""
+        return _typical(self._pairs)
+
+    def add_pair(self, seconds: float) -> None:
+        """Note what a pair took without its visits."""
+        self._pairs.append(seconds)
+
+    def visit(self, name: str) -> float:
+        """Return what timing this benchmark takes; of one that was never timed, what others take."""
+        if self.is_known(name):
+            return max(_typical(self._visits.get(name, ())), self._at_least.get(name, 0.0))
+        known = [self.visit(each) for each in {**self._visits, **self._at_least}]
+        return averages.median(known) if known else 0.0
+
+    def add_visit(self, name: str, seconds: float) -> None:
+        """Note what timing this benchmark took."""
+        self._visits.setdefault(name, []).append(seconds)
+        self.visited += seconds
+
+    def add_cut(self, name: str, seconds: float) -> None:
+        """Note that timing this benchmark would have taken longer than this."""
+        self._at_least[name] = CUT * seconds
+        self.visited += seconds
+
+    def was_cut(self, name: str) -> bool:
+        """Whether this benchmark was started, but never timed."""
+        return name in self._at_least and name not in self._visits
+
+    def is_known(self, name: str) -> bool:
+        """Whether this benchmark has been started at all."""
+        return name in self._visits or name in self._at_least
+
+    def longest(self, name: str) -> float:
+        """Return the most that a round of this benchmark alone has taken, or may take."""
+        visits = self._visits.get(name) or [self.visit(name)]
+        return max(self._pairs, default=0.0) + max(visits)
+
+    def round(self, names: Collection[str]) -> float:
+        """Return what a round of these takes."""
+        return self.pair + sum(map(self.visit, names))
+
+
+def _typical(seconds: Sequence[float]) -> float:
+    if len(seconds) > 1:
+        return averages.median(seconds[1:])
+    return FIRST * seconds[0] if seconds else 0.0
+
+
+@dataclass
+class Budget:
+    """The time of a trial. `until` is on the scale of `clock`."""
+
+    until: float
+    clock: Callable[[], float] = time.monotonic
+    costs: Costs = field(default_factory=Costs)
+    _visited: float = 0.0
+    _limited: bool = False
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return self.until - self.clock()
+
+    def choose(self, undecided: Mapping[str, Benchmark]) -> tuple[list[str], list[str]]:
+        """Return who gets the next round, and who is given up for lack of time.
+
+        Whoever is in neither waits. Nobody in the first means that all time is spent.
+        """
+        cheap = self._without_dear(list(undecided))
+        chosen = self._affordable({name: undecided[name] for name in cheap})
+        lost = [name for name in cheap if name not in chosen]
+        if chosen:  # what has no value yet may wait: it has nothing that could speak for or against it
+            lost = [name for name in lost if undecided[name].values]
+        return chosen, lost
+
+    def _without_dear(self, names: list[str]) -> list[str]:
+        """Leave out each that takes longer than a round of all that are cheaper: it could starve them."""
+        names.sort(key=self.costs.visit)
+        together = self.costs.pair
+        for place, name in enumerate(names):
+            if place and self.costs.visit(name) > together:
+                return names[:place]
+            together += self.costs.visit(name)
+        return names
+
+    def _affordable(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
+        """Return those that can be brought to a verdict together, the most suspicious first.
+
+        As long as a single round of it fits, a suspicious one stays, as it may still turn out to be harmless, and so
+        does one that was cut before it had shown what it takes, as it may hang.
+        """
+        left, costs = self.left, self.costs
+        most, visits = 0, 0.0
+        chosen = []
+        for name in sorted(benchmarks, key=lambda name: benchmarks[name].suspicion, reverse=True):
+            benchmark, cost = benchmarks[name], costs.visit(name)
+            wanted = [benchmark.rounds_wanted, *([1] if benchmark.suspicion >= 0 or costs.was_cut(name) else [])]
+            for rounds in wanted:
+                if costs.pair * max(most, rounds) + visits + cost * rounds <= left and left > 0:
+                    most, visits = max(most, rounds), visits + cost * rounds
+                    chosen.append(name)
+                    break
+        return chosen
+
+    def begin_round(self, names: Collection[str]) -> None:
+        """Limit the visits of a round with unknown costs: it may cost no more rounds than any verdict takes."""
+        self._visited = self.costs.visited
+        self._limited = not all(map(self.costs.is_known, names))
+
+    @property
+    def has_visits_left(self) -> bool:
+        """Whether this round may time one more benchmark."""
+        pair, taken = self.costs.pair, self.costs.visited - self._visited
+        return not self._limited or taken < max((self.left + taken) / FEWEST - pair, 2 * pair)
+
+    def share(self, name: str, undecided: int) -> float:
+        """Seconds that one visit may take: an equal share of what is left, or what it, or else others, do take."""
+        usual = self.costs.visit(name) * (PATIENCE if self.costs.is_known(name) else 1.0)
+        return min(self.left, max(self.left / undecided, usual, self.costs.pair))
+
+    def forecast(self, undecided: Mapping[str, Benchmark], budget: float) -> str:
+        """Say after the first round what all will take."""
+        cheap = self._without_dear(list(undecided))
+        a_round = self.costs.round(cheap)
+        same, slower = FEWEST, max(benchmark.plan.looks[0] for benchmark in undecided.values())
+        many = "1 benchmark needs" if len(cheap) == 1 else f"{len(cheap)} benchmarks need"
+        dear = [name for name in undecided if name not in cheap]
+        waiting = f"; {len(dear)} more wait, at {duration(self.costs.round(dear))} a round" if dear else ""
+        return (
+            f"a round takes {duration(a_round)}; {many} {same} for `same` and {slower} for `slower`: about"
+            f" {duration(same * a_round)} to {duration(slower * a_round)}, budget {duration(budget)}"
+            f" (--benchmark-budget){waiting}"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time with as many digits as anybody needs: 0.4 s, 48 s, 13 min."""
+    for limit, shown in ((10, f"{max(seconds, 0.1):.1f} s"), (120, f"{seconds:.0f} s")):
+        if seconds < limit:
+            return shown
+    return f"{seconds / 60:.0f} min"

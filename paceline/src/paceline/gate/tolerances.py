@@ -1,0 +1,87 @@
+"""Which slowdown is accepted where, and which benchmarks may be red.
+
+A test's own marker wins over the project's patterns, and these win over the tolerance of the whole gate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import PacelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+
+HINT = "Write @pytest.mark.paceline(tolerance=0.10)."
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """Fractions by patterns of node ids, of which the last that matches counts.
+
+    `critical`: patterns of what may be red; None for everything.
+    """
+
+    default: float
+    patterns: tuple[tuple[str, float], ...] = ()
+    critical: tuple[str, ...] | None = None
+
+    def of(self, name: str, mark: Mapping[str, Any] | None, read: Callable[[Any], float]) -> float:
+        """Return a benchmark's tolerance; `mark` holds its marker's arguments. Raises PacelineError."""
+        if mark is None:
+            return next((value for pattern, value in reversed(self.patterns) if matches(name, pattern)), self.default)
+        if [*mark] != ["tolerance"]:
+            raise PacelineError(f"{name}: @pytest.mark.paceline takes a tolerance alone, not {_shown(mark)}. {HINT}")
+        try:
+            return read(mark["tolerance"])
+        except ValueError as error:
+            raise PacelineError(f"{name}: @pytest.mark.paceline: tolerance {error}. {HINT}") from None
+
+    def is_critical(self, name: str) -> bool:
+        """Whether a benchmark may be red."""
+        return self.critical is None or any(matches(name, pattern) for pattern in self.critical)
+
+    def notices(self, names: Iterable[str]) -> Iterator[str]:
+        """Name what has no effect on these benchmarks."""
+        names = list(names)
+        for pattern, _ in self.patterns:
+            if not any(matches(name, pattern) for name in names):
+                yield f"[tool.paceline.tolerances]: {pattern!r} matches no selected benchmark"
+        if names and not any(map(self.is_critical, names)):
+            yield "[tool.paceline]: critical matches no selected benchmark, so nothing can be red"
+
+
+def _shown(mark: Mapping[str, Any]) -> str:
+    return (
+        ", ".join(name if name == repr(value) else f"{name}={value!r}" for name, value in mark.items()) or "nothing"
+    )
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a node id fits a pattern with * and ?; brackets are those of parameters."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
+def read_patterns(value: Any, read: Callable[[Any], float]) -> tuple[tuple[str, float], ...]:
+    """Read [tool.paceline.tolerances]. Raises ValueError."""
+    if not isinstance(value, dict):
+        raise ValueError(f'tolerances must be a table such as {{"*::test_io*" = "10%"}}, not {value!r}')  # noqa: TRY004
+    found = []
+    for pattern, tolerance in value.items():
+        try:
+            found.append((pattern, read(tolerance)))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"tolerances: {pattern!r}: {error}") from None
+    return tuple(found)
+
+
+def read_critical(value: Any) -> tuple[str, ...] | None:
+    """Read the patterns of what may be red. Raises ValueError."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+        raise ValueError(f'critical must be a list of patterns such as ["*::test_parse*"], not {value!r}')
+    return tuple(value)

@@ -1,0 +1,307 @@
+"""Where the time goes, shown without processes: pairs that only move a clock of their own."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from paceline.gate import statistics
+from paceline.gate.budget import Budget, duration
+from paceline.gate.finding import Verdict
+from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
+from paceline.gate.rounds import Rounds
+from paceline.gate.schedule import SIDES
+from paceline.gate.settings import Settings
+from paceline.gate.verdict import Benchmark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from paceline.gate.schedule import Draw
+
+PAIR = 0.8  # seconds
+QUIET = 0.005
+
+
+@dataclass
+class Subject:
+    """A benchmark without code. `cost`: seconds of a visit; `slowdown` and `noise` of its log-ratio."""
+
+    cost: float
+    slowdown: float = 0.0
+    noise: Callable[[Machine], float] = lambda machine: machine.coins.gauss(0, QUIET)
+    hangs: bool = False
+
+
+@dataclass
+class Machine:
+    """A pair's stand-in and the clock that it moves. `order` notes who was timed, `rounds` who was timed together."""
+
+    subjects: Mapping[str, Subject]
+    coins: random.Random
+    now: float = 0.0
+    lost: bool = False
+    order: list[str] = field(default_factory=list)
+    rounds: list[tuple[str, ...]] = field(default_factory=list)
+    _names: Sequence[str] = ()
+
+    def __call__(self, names: Sequence[str], draw: Draw) -> Self:
+        """Start a pair."""
+        del draw
+        self._names, self.lost = names, False
+        self.rounds.append(tuple(names))
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def collected(self, until: float) -> dict[str, Any]:
+        """Collect, which takes time."""
+        self.now += PAIR
+        if self.now > until:
+            self.now, self.lost = until, True
+            return {side: End("cut") for side in SIDES}
+        return {side: {"items": list(self._names), "errors": {}} for side in SIDES}
+
+    def visit(self, name: str, recipe: Recipe | None, cpus: Sequence[int], until: float) -> Visit:
+        """Time one benchmark."""
+        del cpus
+        subject = self.subjects[name]
+        self.order.append(name)
+        if subject.hangs or self.now + subject.cost > until:
+            self.now, self.lost = until, True
+            return Visit({side: End("cut") for side in SIDES})
+        self.now += subject.cost * self.coins.uniform(0.95, 1.05)
+        sizes = {"base": 1e7, "head": 1e7 * math.exp(subject.slowdown + subject.noise(self))}
+        bursts = [{side: burst(round(wall)) for side, wall in sizes.items()}]
+        return Visit({side: End("passed") for side in SIDES}, recipe or Recipe(1, 1, "cpu", cold=False), bursts)
+
+
+def burst(wall: int) -> Timing:
+    return Timing(wall=wall, process=wall, thread=wall, queued=0, waits=0, children=False, iterations=1)
+
+
+@dataclass
+class Simulated:
+    """The part of a trial that rounds use."""
+
+    settings: Settings
+    benchmarks: dict[str, Benchmark]
+    coins: random.Random
+    said: list[str] = field(default_factory=list)
+
+    def undecided(self) -> dict[str, Benchmark]:
+        """Return who still needs rounds."""
+        return {name: each for name, each in self.benchmarks.items() if each.verdict is None}
+
+    def say(self, text: str) -> None:
+        """Note what a user would read."""
+        self.said.append(text)
+
+
+def judge(
+    subjects: Mapping[str, Subject], budget: float, seed: int = 1, spent: float = 0.0, alpha: float = 0.01
+) -> tuple[Simulated, Machine]:
+    """Judge these in simulated time, of which the preparation has `spent` some."""
+    coins = random.Random(seed)
+    plan = statistics.plan(alpha / len(subjects))
+    benchmarks = {name: Benchmark(name, plan, 0.03) for name in subjects}
+    trial = Simulated(Settings("HEAD", budget=budget), benchmarks, coins)
+    machine = Machine(subjects, coins, now=spent)
+    rounds: Any = Rounds
+    rounds(trial, machine, Budget(budget, lambda: machine.now)).run()
+    assert not trial.undecided()
+    return trial, machine
+
+
+def verdicts(trial: Simulated) -> Counter[str]:
+    return Counter(benchmark.finding().verdict for benchmark in trial.benchmarks.values())
+
+
+def cheap(count: int, cost: float = 0.3, **more: Any) -> dict[str, Subject]:
+    return {f"t.py::test_{number}": Subject(cost, **more) for number in range(count)}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_dear_benchmark_keeps_no_other_from_its_verdict(seed: int) -> None:
+    """The one that sleeps 100 s on either side: nobody else may notice."""
+    trial, machine = judge({"t.py::test_sleeps": Subject(200.0), **cheap(30)}, 600, seed)
+    sleeps = trial.benchmarks["t.py::test_sleeps"].finding()
+    assert verdicts(trial) == {"same": 30, "unsure": 1}
+    assert machine.now <= 600
+    assert sleeps.verdict == "unsure"
+    assert "--benchmark-budget=" in str(sleeps.reason)
+    assert "a round of it takes" in str(sleeps.reason)
+
+
+def test_the_advised_budget_is_enough() -> None:
+    subjects = {"t.py::test_sleeps": Subject(200.0), **cheap(30)}
+    trial, _ = judge(subjects, 600)
+    reason = str(trial.benchmarks["t.py::test_sleeps"].finding().reason)
+    advised = float(reason.partition("--benchmark-budget=")[2].partition(")")[0])
+    trial, machine = judge(subjects, advised)
+    assert verdicts(trial) == {"same": 31}
+    assert machine.now <= advised
+
+
+def test_what_is_dear_waits_until_the_cheap_are_decided() -> None:
+    _, machine = judge({"t.py::test_sleeps": Subject(15.0), **cheap(30)}, 600)
+    timed = [names for names in machine.rounds if len(names) > 1]
+    assert "t.py::test_sleeps" in timed[0]
+    assert all("t.py::test_sleeps" not in names for names in timed[1:])
+    assert machine.order.count("t.py::test_sleeps") == 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("budget", [3, 10, 40, 100, 300])
+@pytest.mark.parametrize("costs", [[0.3] * 60, [0.1] * 30 + [1.0] * 10 + [5.0] * 5 + [60.0], [8.0] * 50])
+def test_the_budget_is_kept(seed: int, budget: float, costs: list[float]) -> None:
+    """Preparation counts, a round that cannot end is not begun, and a visit that exceeds is cut."""
+    subjects = {f"t.py::test_{place}": Subject(cost) for place, cost in enumerate(costs)}
+    _, machine = judge(subjects, budget, seed, spent=2.0)
+    assert machine.now <= budget
+
+
+def test_many_dear_ones_are_brought_to_a_verdict_one_after_the_other() -> None:
+    """A round of all takes 800 s: some are left out from the start, as one round each would be worth nothing."""
+    trial, _ = judge(cheap(100, 8.0), 600)
+    assert verdicts(trial)["same"] >= 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_short_budget_goes_to_the_most_suspicious(seed: int) -> None:
+    """Time for 7 rounds of all, where `slower` needs 16: the slow one gets there all the same."""
+    subjects = cheap(100) | {"t.py::test_slow": Subject(0.3, slowdown=0.1)}
+    subjects |= {f"t.py::test_wild_{number}": Subject(0.3, noise=wild) for number in range(20)}
+    trial, machine = judge(subjects, 7 * (PAIR + 121 * 0.3), seed)
+    found = {name: each.finding() for name, each in trial.benchmarks.items()}
+    assert found["t.py::test_slow"].verdict == "slower"
+    assert not any(each.verdict == "slower" for name, each in found.items() if name != "t.py::test_slow")
+    given_up = [each for each in found.values() if "went to more suspicious" in str(each.reason)]
+    assert all((each.ratio or 0) < 1.1 for each in given_up)
+    assert machine.now <= 7 * (PAIR + 121 * 0.3)
+
+
+def wild(machine: Machine) -> float:
+    """One round in ten is grossly off."""
+    return machine.coins.gauss(0, 0.03) + 0.5 * machine.coins.choice([-1, 1] + [0] * 18)
+
+
+def test_a_suspect_is_told_what_would_settle_it_and_that_is_enough() -> None:
+    subjects = {"t.py::test_slow": Subject(4.0, slowdown=0.1)}
+    trial, _ = judge(subjects, 45, alpha=0.001)
+    finding = trial.benchmarks["t.py::test_slow"].finding()
+    assert (finding.verdict, finding.suspect) == ("unsure", True)
+    assert "would settle it (--benchmark-budget=" in str(finding.reason)
+    advised = float(str(finding.reason).partition("--benchmark-budget=")[2].partition(")")[0])
+    assert advised < 150
+    trial, machine = judge(subjects, advised, alpha=0.001)
+    assert verdicts(trial) == {"slower": 1}
+    assert machine.now <= advised
+
+
+def test_a_benchmark_that_hangs_is_waited_for_when_nobody_else_is() -> None:
+    """Only then is it known that it hangs; here the gate's own time limit never ends it."""
+    trial, machine = judge({"t.py::test_hangs": Subject(1.0, hangs=True), **cheap(10)}, 100)
+    assert verdicts(trial) == {"same": 10, "unsure": 1}
+    assert machine.order.count("t.py::test_hangs") >= 2
+    assert machine.order[-1] == "t.py::test_hangs"
+    assert "had not ended after" in str(trial.benchmarks["t.py::test_hangs"].finding().reason)
+
+
+def test_after_the_first_round_the_gate_says_what_it_will_take() -> None:
+    trial, _ = judge(cheap(101, 0.68), 600)
+    (said,) = [text for text in trial.said if text.startswith("a round takes")]
+    assert "101 benchmarks need 5 for `same` and" in said
+    assert said.endswith("budget 10 min (--benchmark-budget)")
+    trial, _ = judge({"t.py::test_sleeps": Subject(20.0), **cheap(30)}, 600)
+    assert "; 1 more wait, at " in trial.said[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.1 s"), (4.26, "4.3 s"), (47.8, "48 s"), (119.0, "119 s"), (780.0, "13 min")]
+)
+def test_durations_have_the_digits_that_anybody_needs(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+# Exactness
+
+
+def drifting(machine: Machine) -> float:
+    """Noise that grows with the load of the day, differs with the company in a round, and has heavy tails."""
+    level = 0.01 * math.exp(math.sin(machine.now / 40)) * (1 + len(machine.rounds[-1]) / 10)
+    size = level * abs(machine.coins.gauss(0, 1) / max(0.05, abs(machine.coins.gauss(0, 1))))
+    return machine.coins.choice([-1, 1]) * size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("budget", "gates"), [(60, 150), (25, 150)])
+def test_concentrating_keeps_the_rate_of_false_alarms(budget: float, gates: int) -> None:
+    """At a tolerance of next to nothing, so that no estimate below it hides what the tests find."""
+    red = 0
+    for seed in range(gates):
+        coins = random.Random(seed)
+        plan = statistics.plan(0.2 / 12)
+        subjects = {f"t.py::test_{n}": Subject(0.1 if n else 1.0, noise=drifting) for n in range(12)}
+        benchmarks = {name: Benchmark(name, plan, 1e-6) for name in subjects}
+        trial: Any = Simulated(Settings("HEAD", budget=budget), benchmarks, coins)
+        machine: Any = Machine(subjects, coins)
+        Rounds(trial, machine, Budget(budget, lambda: machine.now)).run()  # noqa: B023
+        red += any(benchmark.verdict is Verdict.SLOWER for benchmark in benchmarks.values())
+    assert red <= gates * 0.2 + 3 * math.sqrt(gates * 0.2 * 0.8)
+
+
+def test_clock_is_chosen_from_the_first_rounds_and_all_values_are_of_it() -> None:
+    benchmark = Benchmark("t.py::test_x", statistics.plan(0.01), 0.03)
+    for place, busy in enumerate([False, False, True, False]):
+        benchmark.add(loaded(wall=0.2, cpu=0.01 * (place + 1), busy=busy, recipe=benchmark.recipe))
+    assert benchmark.clock == "cpu"
+    assert benchmark.values == pytest.approx([0.01, 0.02, 0.03, 0.04], abs=1e-6)
+    assert benchmark.finding().clock == "cpu"
+
+
+def test_clock_stays_after_the_first_rounds() -> None:
+    benchmark = Benchmark("t.py::test_x", statistics.plan(0.01), 0.03)
+    for busy in (False, False, False, True):
+        benchmark.add(loaded(wall=0.2, cpu=0.01, busy=busy, recipe=benchmark.recipe))
+    assert benchmark.clock == "wall"
+    assert benchmark.values == pytest.approx([0.2] * 4, abs=1e-6)
+
+
+def loaded(*, wall: float, cpu: float, busy: bool, recipe: Recipe | None) -> Visit:
+    """Return a visit with these log-ratios on either clock, in which the benchmark seemed busy or to wait."""
+    times = {"base": (2e9, 1e9), "head": (2e9 * math.exp(wall), 1e9 * math.exp(cpu))}
+    bursts = [
+        {
+            side: Timing(round(wall), round(cpu), round(cpu), 0, waits=0 if busy else 1, children=False, iterations=1)
+            for side, (wall, cpu) in times.items()
+        }
+    ]
+    clock = choose_clock(bursts)
+    return Visit({s: End("passed") for s in SIDES}, recipe or Recipe(1, 1, clock, cold=False), bursts, clock)
+
+
+@pytest.mark.slow
+def test_choosing_the_clock_again_keeps_the_rate_of_false_alarms() -> None:
+    """Clocks disagree, load comes and goes, and what the clock is chosen by is bound to the sizes of the values."""
+    gates, alarms, level = 1500, 0, 0.1
+    coins = random.Random(5)
+    plan = statistics.plan(level)
+    for _ in range(gates):
+        benchmark = Benchmark("t.py::test_x", plan, 1e-6)
+        while benchmark.verdict is None:
+            size = abs(coins.gauss(0, 1)) ** 3 * 0.02
+            sign = coins.choice([-1, 1])
+            value, other = sign * size, sign * coins.choice([-3, 0.5, 1]) * size
+            busy = size < 0.004 and coins.random() < 0.7
+            benchmark.add(loaded(wall=value, cpu=other, busy=busy, recipe=benchmark.recipe))
+        alarms += benchmark.verdict is Verdict.SLOWER
+    assert alarms <= gates * level + 3 * math.sqrt(gates * level * (1 - level))
