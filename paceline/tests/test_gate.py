@@ -257,3 +257,38 @@ def test_same_code_under_another_python_needs_no_git(make_project: MakeProject) 
     run = project.judge(f"--benchmark-against-python={sys.executable}")
     assert run.verdicts == {"test_total": "same"}, run.output
     assert run.document["base"]["revision"] is None
+
+
+@pytest.mark.slow
+def test_tolerances_of_single_benchmarks_and_what_may_be_red(make_project: MakeProject) -> None:
+    """The marker is known where markers are strict; what is not critical is slower, shown, and not red."""
+    tests = "import pytest\nimport work\n\n" + "".join(
+        f"{mark}def test_{name}(benchmark):\n    benchmark(work.total, 300)\n"
+        for name, mark in (("marked", "@pytest.mark.paceline(tolerance=0.9)\n"), ("patterned", ""), ("plain", ""))
+    )
+    settings = """
+[tool.paceline]
+critical = ["*::test_marked", "*::test_patterned"]
+tolerances = {"*::test_patterned" = "90%", "*::test_nobody" = "90%"}
+[tool.pytest.ini_options]
+addopts = ["--strict-markers"]
+"""
+    project = make_project(files={"work.py": WORK, "test_speed.py": tests, "pyproject.toml": settings})
+    project.write({"work.py": WORK.replace("range(count)", "range(round(1.6 * count))")})
+    run = project.judge("--benchmark-tolerance=10%")
+    assert run.verdicts == {"test_marked": "same", "test_patterned": "same", "test_plain": "slower"}, run.output
+    assert run.status == 0, run.output
+    assert [run.findings[f"test_{name}"]["tolerance"] for name in ("marked", "patterned", "plain")] == [0.9, 0.9, 0.1]
+    assert "not red: no pattern of `critical` matches it" in run.output
+    assert "'*::test_nobody' matches no selected benchmark" in run.output
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_takes_too_long_is_cut_and_keeps_no_other_from_its_verdict(project: Project) -> None:
+    sleeps = "import time\n\ndef test_sleeps(benchmark):\n    benchmark(time.sleep, 3600)\n"
+    project.write({"test_sleeps.py": sleeps})
+    project.commit()
+    run = project.judge("--benchmark-against=HEAD", "--benchmark-budget=60")
+    assert run.verdicts == {"test_total": "same", "test_sleeps": "unsure"}, run.output
+    assert "had not ended after" in run.findings["test_sleeps"]["reason"]
+    assert run.document["seconds"] < 65

@@ -3,10 +3,9 @@
 What is dear waits until the cheap are decided, and where time is short the most suspicious go first.
 
 This leaves the sign-flip tests exact. Who is in a round is settled before its coins are tossed, from earlier
-rounds and measured costs, so every sign stays a fair coin. A benchmark whose own values count against it is only
-ever ended, never put off: it loses later looks and gains none, so giving up can only lower the rate of false
-alarms. What waits does so for its cost, which is the time of both sides together and the same with their names
-swapped.
+rounds and measured costs, so every sign stays a fair coin. A benchmark's own values can only end it, never put
+it off: it loses later looks and gains none, so giving it up can only lower the rate of false alarms. What waits,
+or is cut, does so for its cost: the time of both sides together, which is the same with their names swapped.
 """
 
 from __future__ import annotations
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 
     from paceline.gate.verdict import Benchmark
 
-FIRST = (
-    0.7  # of what a first visit or a first pair takes is what the next will: that one finds its recipe, and compiles
-)
+FIRST = 0.7  # of a first visit, or a first pair, is what the next will take: the first finds recipes, and compiles
 CUT = 2.0  # times what a visit was given before it was cut is what it is taken to need
 PATIENCE = 3.0  # times what a visit usually takes, then it is cut
 FEWEST = statistics.MIN_ROUNDS_UPPER  # rounds that the quickest verdict takes

@@ -65,10 +65,8 @@ class Rounds:
         while undecided := trial.undecided():
             chosen, lost = self._budget.choose(undecided)
             self._give_up(lost, others=bool(chosen))
-            if not chosen and not lost:
-                break
             if not chosen:
-                continue
+                continue  # the dearer ones come next, if they can
             count += 1
             timed = self._round(chosen, undecided)
             left = trial.undecided()
