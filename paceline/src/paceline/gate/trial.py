@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.gate import checkout, schedule, statistics
+from paceline.gate import checkout, schedule, sequential
 from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.hints import no_benchmark
@@ -88,7 +88,7 @@ class Trial:
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""
         names = list(names)
-        plan = statistics.plan(self.settings.alpha / max(1, len(names)))
+        plan = sequential.plan(self.settings.alpha / max(1, len(names)))
         self._benchmarks = {name: Benchmark(name, plan, self.settings.tolerance, notes.get(name)) for name in names}
 
     def set_apart(self, name: str, verdict: Verdict, reason: str) -> None:

@@ -7,16 +7,18 @@ tolerance. Green needs proof too: an exact upper bound below the tolerance. What
 from __future__ import annotations
 
 import math
-import statistics as averages
+import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from paceline.gate import statistics
+from paceline.gate.estimates import detectable, estimate
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.schedule import SIDES
+from paceline.gate.sequential import Direction, Monitor
 
 if TYPE_CHECKING:
     from paceline.gate.pair import End, Recipe, Visit
+    from paceline.gate.sequential import Plan
 
 HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 FAILURES = 2  # a test that fails is tried once more, in fresh processes
@@ -27,7 +29,7 @@ class Benchmark:
     """One benchmark on trial. `tolerance` is a fraction; `note` goes with every verdict."""
 
     name: str
-    plan: statistics.Plan
+    plan: Plan
     tolerance: float
     note: str | None = None
     verdict: Verdict | None = None
@@ -36,10 +38,10 @@ class Benchmark:
     _reason: str | None = None
     _seconds: dict[str, list[float]] = field(default_factory=lambda: {side: [] for side in SIDES})
     _failures: list[dict[str, End]] = field(default_factory=list)
-    _monitor: statistics.Monitor = field(init=False)
+    _monitor: Monitor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._monitor = statistics.Monitor(self.plan)
+        self._monitor = Monitor(self.plan)
 
     def add(self, visit: Visit) -> None:
         """Take what one round found, and decide if that can be."""
@@ -95,12 +97,12 @@ class Benchmark:
 
     def _decide(self) -> None:
         found = self._monitor.update(self.values)
-        seen = statistics.estimate(self.values)
+        seen = estimate(self.values)
         limit = math.log1p(self.tolerance)
         not_slower = seen.upper is not None and seen.upper < limit
-        if found is statistics.Direction.SLOWER and seen.value >= limit:
+        if found is Direction.SLOWER and seen.value >= limit:
             self._end(Verdict.SLOWER, None)
-        elif found is statistics.Direction.FASTER and seen.value <= -limit:
+        elif found is Direction.FASTER and seen.value <= -limit:
             self._end(Verdict.FASTER, None)
         elif not_slower and (seen.value > -limit or len(self.values) >= self.plan.rounds):
             self._end(Verdict.SAME, None)
@@ -116,7 +118,7 @@ class Benchmark:
         """
         if len(self.values) < self.plan.looks[0] or abs(value) >= limit:
             return False
-        smallest = statistics.detectable(self.values, self.plan)
+        smallest = detectable(self.values, self.plan)
         return smallest is not None and smallest > HOPELESS * limit
 
     def _end(self, verdict: Verdict, reason: str | None) -> None:
@@ -131,8 +133,8 @@ class Benchmark:
             if self.verdict is None:
                 verdict, reason = Verdict.UNAVAILABLE, "not timed: the gate was stopped"
             return Finding(self.name, verdict.value, reason=reason)
-        seen = statistics.estimate(self.values)
-        smallest = statistics.detectable(self.values, self.plan)
+        seen = estimate(self.values)
+        smallest = detectable(self.values, self.plan)
         high = seen.upper if seen.high is None else seen.high
         return Finding(
             name=self.name,
@@ -150,4 +152,4 @@ class Benchmark:
 
     def _typical(self, side: str) -> float | None:
         seconds = self._seconds[side]
-        return averages.median(seconds) if seconds else None
+        return statistics.median(seconds) if seconds else None
