@@ -35,9 +35,7 @@ class Direction(Enum):
 def signed_ranks(values: Sequence[float]) -> list[int]:
     """Twice the average rank of each |value|; zeros are dropped (rank 0), as in Wilcoxon's own procedure."""
     sizes = sorted(abs(value) for value in values if value)
-    return [
-        bisect_left(sizes, abs(value)) + 1 + bisect_right(sizes, abs(value)) if value else 0 for value in values
-    ]
+    return [bisect_left(sizes, abs(value)) + 1 + bisect_right(sizes, abs(value)) if value else 0 for value in values]
 
 
 def signs_only(values: Sequence[float]) -> list[int]:
