@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 PLANTED = (0.0, 0.02, 0.05, 0.10, 0.20)
 
 CODE = '''"""Work of four kinds; each is repeated, so that a share of it can be added."""
-import numpy as np
+from array import array
 
 REPEATS = {repeats}
-ARRAY = np.arange(40_000.0)
+ARRAY = array("d", range(1000))
+SOURCE = memoryview(bytearray(range(250)) * 1280)  # 320 kB: more than the caches nearest to a core
+TARGET = memoryview(bytearray(SOURCE))
 
 
 def arithmetic():
@@ -48,14 +50,14 @@ def objects():
 
 def small_arrays():
     for _ in range(REPEATS):
-        total = ARRAY[:1000] @ ARRAY[1000:2000]
+        total = sum(ARRAY[100:200])
     return total
 
 
 def memory():
     for _ in range(REPEATS):
-        total = ARRAY.sum()
-    return total
+        TARGET[:] = SOURCE
+    return TARGET[-1]
 '''
 
 TESTS = """import pytest

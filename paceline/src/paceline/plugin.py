@@ -89,10 +89,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _prepare_recording(config: pytest.Config) -> None:
+    from paceline import extras
     from paceline.errors import PacelineError
-    from paceline.history.record import recorder
 
     try:
+        extras.require("pytest --benchmark-record", "history")
+        from paceline.history.record import recorder
+
         config.pluginmanager.register(recorder(config), "paceline-recorder")
     except PacelineError as error:
         raise pytest.UsageError(str(error)) from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-from paceline.gate import statistics
+from paceline.gate import sequential
 from paceline.gate.budget import Budget, duration
 from paceline.gate.finding import Verdict
 from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
@@ -116,7 +116,7 @@ def judge(
 ) -> tuple[Simulated, Machine]:
     """Judge these in simulated time, of which the preparation has `spent` some."""
     coins = random.Random(seed)
-    plan = statistics.plan(alpha / len(subjects))
+    plan = sequential.plan(alpha / len(subjects))
     benchmarks = {name: Benchmark(name, plan, tolerance) for name in subjects}
     trial = Simulated(Settings("HEAD", budget=budget), benchmarks, coins)
     machine = Machine(subjects, coins, now=spent)
@@ -259,7 +259,7 @@ def test_concentrating_keeps_the_rate_of_false_alarms(budget: float) -> None:
 
 
 def test_clock_is_chosen_from_the_first_rounds_and_all_values_are_of_it() -> None:
-    benchmark = Benchmark("t.py::test_x", statistics.plan(0.01), 0.03)
+    benchmark = Benchmark("t.py::test_x", sequential.plan(0.01), 0.03)
     for place, busy in enumerate([False, False, True, False]):
         benchmark.add(loaded(wall=0.2, cpu=0.01 * (place + 1), busy=busy, recipe=benchmark.recipe))
     assert benchmark.clock == "cpu"
@@ -268,7 +268,7 @@ def test_clock_is_chosen_from_the_first_rounds_and_all_values_are_of_it() -> Non
 
 
 def test_clock_stays_after_the_first_rounds() -> None:
-    benchmark = Benchmark("t.py::test_x", statistics.plan(0.01), 0.03)
+    benchmark = Benchmark("t.py::test_x", sequential.plan(0.01), 0.03)
     for busy in (False, False, False, True):
         benchmark.add(loaded(wall=0.2, cpu=0.01, busy=busy, recipe=benchmark.recipe))
     assert benchmark.clock == "wall"
@@ -293,7 +293,7 @@ def test_choosing_the_clock_again_keeps_the_rate_of_false_alarms() -> None:
     """Clocks disagree, load comes and goes, and what the clock is chosen by is bound to the sizes of the values."""
     gates, alarms, level = 400, 0, 0.2
     coins = random.Random(5)
-    plan = statistics.plan(level)
+    plan = sequential.plan(level)
     for _ in range(gates):
         benchmark = Benchmark("t.py::test_x", plan, 1e-6)
         while benchmark.verdict is None:

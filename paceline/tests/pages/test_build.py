@@ -343,7 +343,7 @@ def test_without_asv(history: History) -> None:
     script = "import sys; sys.modules['asv'] = None; from paceline.cli import main; sys.exit(main(['pages']))"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=history.project.root, capture_output=True, text=True, check=False)
-    assert "asv is not installed: pip install 'paceline[pages]'" in error(done)
+    assert "`paceline pages` needs asv: pip install 'paceline[pages]'" in error(done)
 
 
 def configure(history: History, repo: str, **more: Any) -> None:

@@ -8,6 +8,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline import extras
 from paceline.commands import progress, say, warn
 from paceline.errors import PacelineError
 
@@ -66,6 +67,7 @@ def _file(text: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and return 1 if something new became slower."""
+    extras.require("paceline check", "history")
     from paceline.history import check, known, project, store
     from paceline.history.tracks import Selection
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline import extras
 from paceline.commands import progress, say, warn
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, and say what came."""
+    extras.require("paceline fetch", "history")
     from paceline.errors import PacelineError
     from paceline.gate.checkout import GitFailedError, git
     from paceline.history import project, shared

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline import extras
 from paceline.commands import say, warn
 from paceline.errors import PacelineError
 
@@ -38,6 +39,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import, and print a line for each file. Raises PacelineError if nothing could be imported."""
+    extras.require("paceline import", "history")
     from paceline.history import importer, project
 
     root = Path.cwd()

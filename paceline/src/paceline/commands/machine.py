@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from paceline import extras
 from paceline.commands import say
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the name, its parts, and the facts."""
+    extras.require("paceline machine", "history")
     from paceline.history.machine import this_machine
     from paceline.history.surroundings import facts, packages
 

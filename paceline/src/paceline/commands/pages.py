@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline import extras
 from paceline.commands import progress, say, warn
-from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
     import argparse
@@ -55,8 +54,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, name what was left out, and serve if asked to."""
-    if find_spec("asv") is None:
-        raise PacelineError("the pages contain asv's, and asv is not installed: pip install 'paceline[pages]'")
+    extras.require("paceline pages", "pages")
     from paceline.history import project
     from paceline.pages import build, server
 

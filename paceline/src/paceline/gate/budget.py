@@ -10,12 +10,12 @@ or is cut, does so for its cost: the time of both sides together, which is the s
 
 from __future__ import annotations
 
-import statistics as averages
+import statistics
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from paceline.gate import statistics
+from paceline.gate.sequential import EARLIEST_LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FIRST = 0.7  # of a first visit, or a first pair, is what the next will take: the first finds recipes, and compiles
 CUT = 2.0  # times what a visit was given before it was cut is what it is taken to need
 PATIENCE = 3.0  # times what a visit usually takes, then it is cut
-FEWEST = statistics.MIN_ROUNDS_UPPER  # rounds that the quickest verdict takes
+FEWEST = EARLIEST_LOOK  # rounds that the quickest verdict takes
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Costs:
         if self.is_known(name):
             return max(_typical(self._visits.get(name, ())), self._at_least.get(name, 0.0))
         known = [self.visit(each) for each in {**self._visits, **self._at_least}]
-        return averages.median(known) if known else 0.0
+        return statistics.median(known) if known else 0.0
 
     def add_visit(self, name: str, seconds: float) -> None:
         """Note what timing this benchmark took."""
@@ -83,7 +83,7 @@ class Costs:
 
 def _typical(seconds: Sequence[float]) -> float:
     if len(seconds) > 1:
-        return averages.median(seconds[1:])
+        return statistics.median(seconds[1:])
     return FIRST * seconds[0] if seconds else 0.0
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
+ADDRESS = "PACELINE_WORKER"  # variable of the environment that tells a worker where its gate is
 MAX_UNIX_PATH = 100  # bytes; the system's limit is 104 (macOS) or 108 (Linux)
 DIALS_AGAIN_WITHIN = 2.0  # seconds between a lost connection and the worker's new one, or its end
 

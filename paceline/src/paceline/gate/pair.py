@@ -16,9 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from paceline.gate.channel import Callee, ChannelLostError, Message
+from paceline.gate.channel import ADDRESS, Callee, ChannelLostError, Message
 from paceline.gate.schedule import SIDES
-from paceline.gate.worker import ADDRESS
 
 if TYPE_CHECKING:
     import random

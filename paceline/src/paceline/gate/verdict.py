@@ -7,16 +7,19 @@ tolerance. Green needs proof too: an exact upper bound below the tolerance. What
 from __future__ import annotations
 
 import math
-import statistics as averages
+import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from paceline.gate import statistics
+from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.schedule import SIDES
+from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor
 
 if TYPE_CHECKING:
+    from paceline.gate.estimates import Estimate
     from paceline.gate.pair import End, Recipe, Visit
+    from paceline.gate.sequential import Plan
 
 HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 FAILURES = 2  # a test that fails is tried once more, in fresh processes
@@ -31,7 +34,7 @@ class Benchmark:
     """
 
     name: str
-    plan: statistics.Plan
+    plan: Plan
     tolerance: float
     note: str | None = None
     critical: bool = True
@@ -42,10 +45,10 @@ class Benchmark:
     _visits: list[Visit] = field(default_factory=list)
     _cut: str | None = None
     _failures: list[dict[str, End]] = field(default_factory=list)
-    _monitor: statistics.Monitor = field(init=False)
+    _monitor: Monitor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._monitor = statistics.Monitor(self.plan)
+        self._monitor = Monitor(self.plan)
 
     def add(self, visit: Visit) -> None:
         """Take what one round found, and decide if that can be."""
@@ -89,7 +92,7 @@ class Benchmark:
         """End it: the time is spent. What was only held to be perhaps faster is the same."""
         if self.verdict is not None:
             return
-        if self.values and self._is_not_slower(statistics.estimate(self.values)):
+        if self.values and self._is_not_slower(estimate(self.values)):
             self._end(Verdict.SAME, None)
         else:
             self._end(Verdict.UNSURE, why if self.values else f"not timed: {self._cut or ''}{why}")
@@ -126,11 +129,11 @@ class Benchmark:
 
     def _decide(self) -> None:
         found = self._monitor.update(self.values)
-        seen = statistics.estimate(self.values)
+        seen = estimate(self.values)
         limit = self._limit
-        if found is statistics.Direction.SLOWER and seen.value >= limit:
+        if found is Direction.SLOWER and seen.value >= limit:
             self._end(Verdict.SLOWER, None)
-        elif found is statistics.Direction.FASTER and seen.value <= -limit:
+        elif found is Direction.FASTER and seen.value <= -limit:
             self._end(Verdict.FASTER, None)
         elif self._is_not_slower(seen) and (seen.value > -limit or len(self.values) >= self.plan.rounds):
             self._end(Verdict.SAME, None)
@@ -143,44 +146,44 @@ class Benchmark:
     def _limit(self) -> float:
         return math.log1p(self.tolerance)
 
-    def _is_not_slower(self, seen: statistics.Estimate) -> bool:
+    def _is_not_slower(self, seen: Estimate) -> bool:
         return seen.upper is not None and seen.upper < self._limit
 
-    def _is_suspect(self, seen: statistics.Estimate) -> bool:
+    def _is_suspect(self, seen: Estimate) -> bool:
         return seen.low is not None and seen.low > self._limit
 
-    def _exhausted(self, seen: statistics.Estimate) -> str:
+    def _exhausted(self, seen: Estimate) -> str:
         advice = ": judge it alone (-k), so that it need not share alpha" if self._is_suspect(seen) else ""
         return f"still undecided after {len(self.values)} rounds{advice}"
 
     @property
     def is_suspect(self) -> bool:
         """Whether its whole 95 % interval lies above the tolerance."""
-        return bool(self.values) and self._is_suspect(statistics.estimate(self.values))
+        return bool(self.values) and self._is_suspect(estimate(self.values))
 
     @property
     def suspicion(self) -> float:
         """How far its estimate lies above the tolerance, in units of what could be seen; without rounds least."""
         if not self.values:
             return -math.inf
-        noise = statistics.detectable(self.values, self.plan) or 0.0
-        return (statistics.estimate(self.values).value - self._limit) / (self._limit + noise)
+        noise = detectable(self.values, self.plan) or 0.0
+        return (estimate(self.values).value - self._limit) / (self._limit + noise)
 
     @property
     def rounds_wanted(self) -> int:
         """Rounds until the next verdict may fall: `slower` by what is known so far, else `same`."""
         rounds = len(self.values)
-        if rounds >= statistics.MIN_ROUNDS_SPREAD and self.suspicion >= 0:
+        if rounds >= FEWEST_ROUNDS_SPREAD and self.suspicion >= 0:
             return next((look for look in self.plan.looks if look > rounds), rounds + 1) - rounds
-        return max(1, statistics.MIN_ROUNDS_UPPER - rounds)
+        return max(1, EARLIEST_LOOK - rounds)
 
     def rounds_to_slower(self) -> int | None:
         """Return how many more until `slower`, if they turn out as those so far; None if the plan has not as many."""
         rounds = len(self.values)
-        monitor = statistics.Monitor(self.plan)
+        monitor = Monitor(self.plan)
         expected = [self.values[place % rounds] for place in range(self.plan.rounds)] if rounds else []
         for look in self.plan.looks if rounds else ():
-            if monitor.update(expected[:look]) is statistics.Direction.SLOWER:
+            if monitor.update(expected[:look]) is Direction.SLOWER:
                 return max(1, look - rounds)
         return None
 
@@ -191,7 +194,7 @@ class Benchmark:
         """
         if len(self.values) < self.plan.looks[0] or abs(value) >= limit:
             return False
-        smallest = statistics.detectable(self.values, self.plan)
+        smallest = detectable(self.values, self.plan)
         return smallest is not None and smallest > HOPELESS * limit
 
     def _end(self, verdict: Verdict, reason: str | None) -> None:
@@ -207,10 +210,10 @@ class Benchmark:
             if self.verdict is None:
                 return replace(about, verdict=Verdict.UNAVAILABLE.value, reason="not timed: the gate was stopped")
             return about
-        seen = statistics.estimate(self.values)
-        smallest = statistics.detectable(self.values, self.plan)
+        seen = estimate(self.values)
+        smallest = detectable(self.values, self.plan)
         high = seen.upper if seen.high is None else seen.high
-        base = averages.median(visit.base_seconds(self.clock) for visit in self._visits) if self._visits else None
+        base = statistics.median(visit.base_seconds(self.clock) for visit in self._visits) if self._visits else None
         return replace(
             about,
             ratio=math.exp(seen.value),

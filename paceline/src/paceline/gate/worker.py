@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paceline.gate import neutral
-from paceline.gate.channel import Caller, ChannelLostError
+from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-ADDRESS = "PACELINE_WORKER"
 GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from paceline.errors import PacelineError
 from paceline.history import detect, suite
+from paceline.report.findings import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -141,11 +142,6 @@ def of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> C
         ) from None
     first_date = (day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1000
     return lambda _commit, date: date >= first_date
-
-
-def full_name(benchmark: str, parameters: Sequence[str]) -> str:
-    """Name of a benchmark with its parameters, as asv writes it."""
-    return f"{benchmark}({', '.join(parameters)})" if parameters else benchmark
 
 
 def groups_of(series: Iterable[Series]) -> dict[Group, list[Series]]:

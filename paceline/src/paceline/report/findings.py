@@ -7,7 +7,6 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from paceline.history.tracks import full_name
 from paceline.report.annotations import command
 
 if TYPE_CHECKING:
@@ -20,6 +19,11 @@ SCHEMA = 1
 MOST_DEPENDENCIES = 8
 MOST_FOLDED = 10
 MANY = 3  # changes that share a suspect
+
+
+def full_name(benchmark: str, parameters: Sequence[str]) -> str:
+    """Name of a benchmark with its parameters, as asv writes it."""
+    return f"{benchmark}({', '.join(parameters)})" if parameters else benchmark
 
 
 def name_of(finding: Finding) -> str:
