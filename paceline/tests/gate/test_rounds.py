@@ -146,6 +146,12 @@ def test_a_dear_benchmark_keeps_no_other_from_its_verdict(seed: int) -> None:
     assert "a round of it takes" in str(sleeps.reason)
 
 
+def test_nobody_is_taken_to_be_as_dear_as_the_first_that_was_cut() -> None:
+    for seed in range(10):
+        trial, _ = judge({"t.py::test_sleeps": Subject(1e6), **cheap(1)}, 60, seed)
+        assert verdicts(trial) == {"same": 1, "unsure": 1}
+
+
 def test_the_advised_budget_is_enough() -> None:
     subjects = {"t.py::test_sleeps": Subject(200.0), **cheap(30)}
     trial, _ = judge(subjects, 600)

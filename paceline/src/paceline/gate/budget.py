@@ -47,9 +47,15 @@ class Costs:
         self._pairs.append(seconds)
 
     def visit(self, name: str) -> float:
-        """Return what timing this benchmark takes; of one that was never timed, what others take."""
+        """Return what timing this benchmark takes; of one that nobody knows yet, what others do that were timed."""
         if self.is_known(name):
             return max(_typical(self._visits.get(name, ())), self._at_least.get(name, 0.0))
+        return averages.median(map(self.visit, self._visits)) if self._visits else 0.0
+
+    def allowance(self, name: str) -> float:
+        """Return what timing this benchmark may well take; of one that nobody knows yet, what others may."""
+        if self.is_known(name):
+            return PATIENCE * self.visit(name)
         known = [self.visit(each) for each in {**self._visits, **self._at_least}]
         return statistics.median(known) if known else 0.0
 
@@ -155,9 +161,8 @@ class Budget:
         return not self._limited or taken < max((self.left + taken) / FEWEST - pair, 2 * pair)
 
     def share(self, name: str, undecided: int) -> float:
-        """Seconds that one visit may take: an equal share of what is left, or what it, or else others, do take."""
-        usual = self.costs.visit(name) * (PATIENCE if self.costs.is_known(name) else 1.0)
-        return min(self.left, max(self.left / undecided, usual, self.costs.pair))
+        """Seconds that one visit may take: an equal share of what is left, or more if that is known to be short."""
+        return min(self.left, max(self.left / undecided, self.costs.allowance(name), self.costs.pair))
 
     def forecast(self, undecided: Mapping[str, Benchmark], budget: float) -> str:
         """Say after the first round what all will take."""
