@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -122,9 +123,11 @@ def genuine() -> BenchmarkFixture:
 
 def test_interface_has_all_that_pytest_benchmark_has() -> None:
     """An upgrade that adds to the interface is noticed here."""
-    node = SimpleNamespace(name="n", nodeid="f::n", get_closest_marker=lambda _: None)
-    request: Any = SimpleNamespace(node=node, config=SimpleNamespace(getoption=lambda _, default: default))
-    ours = TrialFixture(request, channel=request)
+    config = SimpleNamespace(getoption=lambda _, default: default)
+    node: Any = SimpleNamespace(
+        name="n", nodeid="f::n", path=Path(__file__), stash={}, config=config, get_closest_marker=lambda _: None
+    )
+    ours = TrialFixture(node, channel=node)
     assert public(vars(BenchmarkFixture)) <= public(vars(TrialFixture))
     assert public(vars(genuine())) <= public(vars(ours))
     for name in ("pedantic", "weave"):

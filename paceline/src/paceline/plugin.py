@@ -55,12 +55,14 @@ def _is_asked_for(option: Any) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Be earlier than the plugins that start here, such as coverage."""
-    if _is_asked_for(early_config.known_args_namespace):
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Iterator[None]:
+    """Be earlier than the plugins that start here, such as coverage, and than the project's conftests."""
+    if _is_asked_for(early_config.known_args_namespace) and not early_config.pluginmanager.has_plugin(WORKER):
         from paceline.gate import neutral
+        from paceline.gate.suites import codspeed
 
         neutral.before_conftests(early_config)
+        codspeed.take_over(early_config.pluginmanager, parser)
     return (yield)
 
 

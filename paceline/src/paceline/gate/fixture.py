@@ -7,10 +7,14 @@ Standard library, pytest and pytest-benchmark only: workers load this.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import inspect
 import os
+import random
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -21,12 +25,14 @@ except ImportError:  # Windows
 from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 from pytest_benchmark.stats import Metadata
 
+from paceline.gate.suites import codspeed
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     import pytest
 
-    from paceline.gate.channel import Caller, Message
+    from paceline.gate.channel import Caller
 
 # Kept in a tuple: tools that freeze time replace functions that they find as attributes of modules.
 _CLOCKS = (time.perf_counter_ns, time.process_time_ns, getattr(time, "thread_time_ns", time.process_time_ns))
@@ -75,6 +81,32 @@ class Plain:
         if self._result is None:
             return self._target(*self._args, **self._kwargs)
         return self._result[0]
+
+
+class Awaited:
+    """What `await benchmark(...)` repeats: calls of a coroutine function, each awaited in the test's own loop."""
+
+    most: int | None = None
+    iterations = 1
+
+    def __init__(self, target: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self._target, self._args, self._kwargs = target, args, kwargs
+        self._result: Any = None
+
+    async def time(self, calls: int) -> Reading:
+        """Return wall, process and thread time of `calls` calls, in nanoseconds."""
+        target, args, kwargs = self._target, self._args, self._kwargs
+        loop = range(calls)
+        before = _read_clocks()
+        for _ in loop:
+            result = await target(*args, **kwargs)
+        after = _read_clocks()
+        self._result = result
+        return _difference(before, after)
+
+    def result(self) -> Any:
+        """Value of the last call."""
+        return self._result
 
 
 class Pedantic:
@@ -140,11 +172,20 @@ class Pedantic:
         return result
 
 
+@dataclass(frozen=True)
+class Burst:
+    """A burst that the gate has asked for, and what the system's counters were before it."""
+
+    calls: int
+    children: float
+    queued: int
+    waits: int
+
+
 class TrialFixture(BenchmarkFixture):
     """Stops inside the call, times bursts until the gate has enough, then lets the test go on."""
 
-    def __init__(self, request: pytest.FixtureRequest, channel: Caller) -> None:
-        node: Any = request.node
+    def __init__(self, node: pytest.Item, channel: Caller) -> None:
         marker = node.get_closest_marker("benchmark")
         options = dict(marker.kwargs) if marker else {}
         callspec = getattr(node, "callspec", None)
@@ -163,10 +204,12 @@ class TrialFixture(BenchmarkFixture):
         self.cprofile_dump = None
         self.cprofile_stats = None
         self.used: str | None = None
-        self._gc_off = bool(
-            options.get("disable_gc", request.config.getoption("benchmark_disable_gc", default=False))
+        self._for_codspeed = codspeed.is_written_for_codspeed(node)
+        self._gc_off = self._for_codspeed or bool(
+            options.get("disable_gc", node.config.getoption("benchmark_disable_gc", default=False))
         )
         self._channel = channel
+        self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._undo: list[Callable[[], Any]] = []
 
     @property
@@ -175,8 +218,11 @@ class TrialFixture(BenchmarkFixture):
         return not self.disabled
 
     def __call__(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Time bursts of calls; returns the function's value."""
+        """Time bursts of calls; returns the function's value, which the test awaits if it awaits the function's."""
         self._use("benchmark(...)")
+        if inspect.iscoroutinefunction(function_to_benchmark):
+            self._coroutine = self._on_awaited_trial(Awaited(function_to_benchmark, args, kwargs))
+            return self._coroutine
         return self._on_trial(Plain(function_to_benchmark, args, kwargs))
 
     def pedantic(
@@ -184,7 +230,7 @@ class TrialFixture(BenchmarkFixture):
         target: Callable[..., Any],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        setup: Callable[[], Any] | None = None,
+        setup: Callable[..., Any] | None = None,
         teardown: Callable[..., Any] | None = None,
         rounds: int = 1,
         warmup_rounds: int = 0,
@@ -192,6 +238,9 @@ class TrialFixture(BenchmarkFixture):
     ) -> Any:
         """Time at most `rounds` of `iterations` calls, each after `setup`; returns the target's value."""
         self._use("benchmark.pedantic(...)")
+        given = kwargs or {}
+        if setup and codspeed.setup_gets_arguments(setup, args, given, written_for_codspeed=self._for_codspeed):
+            setup = functools.partial(setup, *args, **given)
         with self._noting_errors():
             subject = Pedantic(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
         return self._on_trial(subject)
@@ -211,9 +260,14 @@ class TrialFixture(BenchmarkFixture):
     patch = weave
 
     def close(self) -> None:
-        """Undo the weaving."""
+        """Undo the weaving. Raises TypeError if a coroutine that the test was given still waits for its start."""
         while self._undo:
             self._undo.pop()()
+        if self._coroutine and inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CREATED:
+            self._coroutine.close()
+            raise TypeError(
+                "benchmark(f) was never awaited, and f is a coroutine function: write `await benchmark(f)`"
+            )
 
     def _use(self, how: str) -> None:
         if self.used:
@@ -230,35 +284,60 @@ class TrialFixture(BenchmarkFixture):
             raise
 
     def _on_trial(self, subject: Plain | Pedantic) -> Any:
-        self._channel.send({"event": "at", "most": subject.most})
-        with self._noting_errors(), _undisturbed(gc_off=self._gc_off):
-            while (command := self._channel.receive())["do"] != "finish":
-                self._obey(command, subject)
+        with self._trial(subject.most) as bursts:
+            for burst in bursts:
+                self._report(burst, subject.time(burst.calls), subject.iterations)
+            result = subject.result()
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError(
+                    "the benchmarked function returns a coroutine, so only its creation was timed:"
+                    " write `await benchmark(f, ...)` with a function f that is defined by `async def`"
+                )
+            return result
+
+    async def _on_awaited_trial(self, subject: Awaited) -> Any:
+        with self._trial(subject.most) as bursts:
+            for burst in bursts:
+                self._report(burst, await subject.time(burst.calls), subject.iterations)
             return subject.result()
 
-    def _obey(self, command: Message, subject: Plain | Pedantic) -> None:
-        if command["do"] == "pin":
-            pin(command["cpus"])
-            self._channel.send({"event": "pinned"})
-            return
-        calls = command["calls"]
-        children, queued, waits = _child_seconds(), _queued(), _waits()
-        wall, process, thread = subject.time(calls)
-        waits = _waits() - waits
+    @contextlib.contextmanager
+    def _trial(self, most: int | None) -> Iterator[Iterator[Burst]]:
+        self._channel.send({"event": "at", "most": most})
+        with self._noting_errors():
+            if self._for_codspeed:  # as it does before it times
+                random.seed(0)
+                gc.collect()
+            with _undisturbed(gc_off=self._gc_off):
+                yield self._bursts()
+
+    def _bursts(self) -> Iterator[Burst]:
+        while (command := self._channel.receive())["do"] != "finish":
+            if command["do"] == "pin":
+                pin(command["cpus"])
+                self._channel.send({"event": "pinned"})
+            else:
+                yield Burst(command["calls"], _child_seconds(), _queued(), _waits())
+
+    def _report(self, burst: Burst, reading: Reading, iterations: int) -> None:
+        waits = _waits() - burst.waits
+        wall, process, thread = reading
+        calls = burst.calls * iterations
         if self.stats is None:
-            self.stats = Metadata(self, calls * subject.iterations, {})  # type: ignore[no-untyped-call]
-        self.stats.iterations = calls * subject.iterations
+            self.stats = Metadata(self, calls, {})  # type: ignore[no-untyped-call]
+        self.stats.iterations = calls
         self.stats.update(wall / 1e9)
         self._channel.send(
             {
                 "event": "burst",
-                "iterations": calls * subject.iterations,
+                "iterations": calls,
                 "wall": wall,
                 "process": process,
                 "thread": thread,
-                "queued": _queued() - queued,
+                "queued": _queued() - burst.queued,
                 "waits": waits if _COUNTS_WAITS else None,
-                "children": _child_is_running() or _child_seconds() > children,
+                "children": _child_is_running() or _child_seconds() > burst.children,
             }
         )
 

@@ -12,6 +12,7 @@ import paceline
 from paceline.gate import checkout
 from paceline.gate.lending import lend
 from paceline.gate.pair import Launch
+from paceline.gate.suites import codspeed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ class Launcher:
 
     def _launch(self, side: str, arguments: Sequence[str], task: Message) -> Launch:
         tree, about = self._trees.tree(side), self._trees.sides[side]
-        plugins = ["-p", "paceline.gate.worker"]
+        plugins = ["-p", "paceline.gate.worker", codspeed.ASKS_FOR_BENCHMARKS]
         if not about.interpreter.has_plugin:
             plugins += ["-p", "paceline.plugin"]
         folder = tree / self._trees.relative(self._request.started_in)

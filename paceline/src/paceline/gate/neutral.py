@@ -21,7 +21,6 @@ VALUES: dict[str, Any] = {
     "benchmark_disable": False,
     "benchmark_histogram": [],
     "benchmark_json": None,
-    "benchmark_only": False,  # it would skip tests that are benchmarks by a marker
     "benchmark_save": None,
     "benchmark_skip": False,
     "continue_on_collection_errors": True,

@@ -18,9 +18,10 @@ import pytest
 from paceline.gate import neutral
 from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
+from paceline.gate.suites import codspeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
 GATE_ENDED = 70  # exit status when nobody is left to time for
@@ -35,9 +36,10 @@ def die_with_the_gate() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Be earlier than the plugins that start here, such as coverage."""
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Iterator[None]:
+    """Be earlier than the plugins that start here, such as coverage, and than anything of the project."""
     neutral.before_conftests(early_config)
+    codspeed.take_over(early_config.pluginmanager, parser)
     return (yield)
 
 
@@ -129,15 +131,24 @@ class Worker:
         """Remember each phase of the running test."""
         self._reports.append(report)
 
-    def fixture(self, request: pytest.FixtureRequest) -> TrialFixture:
-        """Return the one `benchmark` of the running test."""
-        self._fixture = TrialFixture(request, self.channel)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Time the whole test where its marker asks for that."""
+        if not (isinstance(item, pytest.Function) and codspeed.is_whole_test(item)):
+            return (yield)
+        with codspeed.whole_test_timed(item, self.fixture(item)):
+            return (yield)
+
+    def fixture(self, item: pytest.Item) -> TrialFixture:
+        """Return the one fixture of the running test."""
+        if self._fixture is None:
+            self._fixture = TrialFixture(item, self.channel)
         return self._fixture
 
 
 def collected(session: pytest.Session, survey: bool) -> dict[str, Any]:  # noqa: FBT001
     """Return what this session has collected; a survey also says how, and what that has loaded."""
-    benchmarks = [item for item in session.items if is_benchmark(item)]
+    benchmarks = [item for item in session.items if codspeed.is_benchmark(item)]
     found: dict[str, Any] = {
         "benchmarks": [described(item) for item in benchmarks],
         "items": [item.nodeid for item in session.items],
@@ -153,11 +164,6 @@ def collected(session: pytest.Session, survey: bool) -> dict[str, Any]:  # noqa:
         "modules": measuring_files(benchmarks, config.rootpath),
         "loaded": dict(loaded_modules()),
     }
-
-
-def is_benchmark(item: pytest.Item) -> bool:
-    """Whether a test can be timed."""
-    return "benchmark" in getattr(item, "fixturenames", ())
 
 
 def described(item: pytest.Item) -> dict[str, Any]:
@@ -195,7 +201,15 @@ class Fixtures:
     @pytest.fixture
     def benchmark(self, request: pytest.FixtureRequest) -> Iterator[TrialFixture]:
         """Time a function, in bursts, on the gate's command."""
-        fixture = self._worker.fixture(request)
+        yield from self._until_closed(request)
+
+    @pytest.fixture
+    def codspeed_benchmark(self, request: pytest.FixtureRequest) -> Iterator[TrialFixture]:
+        """Return the same as `benchmark`, but not by way of it: a suite may define that one by this one."""
+        yield from self._until_closed(request)
+
+    def _until_closed(self, request: pytest.FixtureRequest) -> Iterator[TrialFixture]:
+        fixture = self._worker.fixture(request.node)
         yield fixture
         fixture.close()
 

@@ -1,0 +1,1 @@
+"""Suites written for other tools than pytest-benchmark, one module per tool."""
