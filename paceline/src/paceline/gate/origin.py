@@ -55,6 +55,7 @@ def serve() -> None:
         served = json.load(opened)
     folders = [os.path.join(os.path.dirname(file), folder) for folder in served["folders"]]
     sys.meta_path.insert(0, SideFinder(folders, served["names"]))
+    sys.path.insert(0, os.getcwd())  # as `python -m pytest` has it; what is served comes first all the same
 
 
 def loaded_modules() -> Iterator[tuple[str, str]]:
@@ -84,16 +85,32 @@ def foreign_modules(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, path
 
 
-def own_modules(task: Mapping[str, Any], tests: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Modules of this side's code, with their files; `tests` are the test files, which are no code of the project."""
+def own_code(task: Mapping[str, Any], tests: Collection[str]) -> dict[str, list[str]]:
+    """What this side has loaded of its own code, and what it lacks; `tests` are the test files, which are no code.
+
+    `code`: provided import names, or else first parts of names. `native`: compiled modules. `lacking`: modules that it
+    ought to have compiled. `elsewhere`: if there is no code, first parts of names of what came from other places.
+    """
     names = frozenset(task["names"])
     folders = {os.path.dirname(file) for file in tests}
+    code: dict[str, None] = {}
+    native, elsewhere = [], {}
     for name, path in loaded_modules():
+        provided = provided_name(name, names)
         folder, file = os.path.split(path)
-        is_test = path in tests or file == "conftest.py" or (file == "__init__.py" and folder in folders)
-        homes = task["own"] if provided_name(name, names) is None else task["homes"]
-        if not is_test and is_inside(path, homes):
-            yield name, path
+        if path in tests or file == "conftest.py" or (file == "__init__.py" and folder in folders):
+            continue
+        if is_inside(path, task["own"] if provided is None else task["homes"]):
+            code[provided or name.partition(".")[0]] = None
+            native += [name] if COMPILED.search(path) else []
+        elif (top := name.partition(".")[0]) not in sys.stdlib_module_names:
+            elsewhere[top] = None
+    return {
+        "code": list(code),
+        "native": native,
+        "lacking": [name for name in task["compiled"] if lacks(name)],
+        "elsewhere": [] if code else list(elsewhere),
+    }
 
 
 def provided_name(name: str, names: Collection[str]) -> str | None:

@@ -57,13 +57,14 @@ class End:
     """How a test ended on one side.
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, or missing
-    (not collected). `foreign`: modules of another tree, with their files.
+    (not collected). `foreign`: modules of another tree, with their files. `origin`: what the worker says of its own code.
     """
 
     outcome: str
     reason: str | None = None
     version: str | None = None
     foreign: tuple[tuple[str, str], ...] = ()
+    origin: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -321,7 +322,7 @@ class Pair:
         outcome = "unused" if unused and message["outcome"] == "passed" else message["outcome"]
         reason = "never called the benchmark fixture" if outcome == "unused" else message["reason"]
         foreign = tuple((name, file) for name, file in message["foreign"])
-        self._visit.ends[side] = End(outcome, reason, message["version"], foreign)
+        self._visit.ends[side] = End(outcome, reason, message["version"], foreign, message["origin"])
 
     def _await(self, side: str) -> Message:
         patience = min(self._timeout, max(0.0, self._until - time.monotonic()))

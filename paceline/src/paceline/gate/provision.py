@@ -1,114 +1,258 @@
-"""Which of the repository's distributions the benchmarks use, and which of these must be installed for each side.
+"""Gives each side its own code: what can be measured where it lies, what must be installed, what is there already.
 
-Decided from head's collection in the user's environment with nothing installed: what comes from the side's tree there, and
-is not compiled, is measured where it lies; everything else is built, for a copy found elsewhere is the same for both.
+Nothing is decided from the layout of folders alone. Head is collected first, in the user's environment; what that loads
+says which distributions are used and whether the tree or something else serves them.
 """
 
 from __future__ import annotations
 
-import ast
-import os
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.gate.sources import text_of
+from paceline.gate import compiled, install, usage
+from paceline.gate.distributions import Distribution, provided
+from paceline.gate.installed import read
+from paceline.gate.schedule import SIDES
+from paceline.gate.sources import Sources, loose_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from paceline.gate.distributions import Distribution
-    from paceline.gate.sources import Sources
-
-IMPORTERS = {"importorskip", "import_module", "__import__"}
+    from paceline.gate.installed import Installed
+    from paceline.gate.request import Request
+    from paceline.gate.trees import Trees
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What head's collection shows, with nothing of the repository installed by the gate.
+class Provision:
+    """What this repository provides, and how each side gets it. `notices` takes what the user ought to know."""
 
-    `loaded`: files of the loaded modules. `origins`: where provided names would be imported from, None if from nowhere.
-    `imported`: what the test files import anywhere in their code.
-    """
+    def __init__(self, request: Request, trees: Trees, say: Callable[[str], None], notices: list[str]) -> None:
+        self._request = request
+        self._settings = request.settings
+        self._trees = trees
+        self._say = say
+        self._notices = notices
+        self._sources = {side: Sources(trees.tree(side)) for side in SIDES}
+        paths = {side: trees.sides[side].interpreter.path for side in SIDES}
+        read_paths = {path: read(path) for path in set(paths.values())}
+        self._environments = {side: read_paths[paths[side]] for side in SIDES}
+        self.distributions = provided(self._sources, self._environments, trees.root)
+        self.installed: list[Distribution] = []
+        for side in SIDES:
+            trees.sides[side].names = self._names()
 
-    tree: Path
-    loaded: Mapping[str, str]
-    origins: Mapping[str, str | None]
-    imported: frozenset[str]
+    def _names(self) -> frozenset[str]:
+        started_in = self._trees.relative(self._request.started_in).as_posix().removeprefix(".")
+        folders = dict.fromkeys(["", "src", started_in, f"{started_in}/src".lstrip("/")])
+        loose = frozenset().union(*(loose_names(tree, folders) for tree in self._sources.values()))
+        return loose.union(*(each.names for each in self.distributions))
 
-    def outside(self, file: str) -> bool:
-        """Whether a file is not of this side."""
-        return not file.startswith(f"{self.tree}{os.sep}")
+    # What is there already
 
+    def use_ready_made(self) -> None:
+        """Let each side's wheel, or the copy in its own environment, be its code, if these are to be compared."""
+        if self._settings.wheels:
+            self._install_wheels()
+        elif self._settings.revision is None and self._settings.python:
+            self._use_environments()
 
-def is_below(name: str, names: Iterable[str]) -> bool:
-    """Whether a module is one of these, or in one of these packages."""
-    return any(name == each or name.startswith(f"{each}.") for each in names)
+    def _install_wheels(self) -> None:
+        for side, wheel in zip(SIDES, self._settings.wheels, strict=True):
+            path = Path(self._request.started_in, wheel).resolve()
+            if not path.is_file() or path.suffix != ".whl":
+                raise PacelineError(f"--benchmark-against-wheel: {wheel!r} is not a wheel: name two, BASE.whl,HEAD.whl")
+            self._trees.sides[side].about["revision"] = path.name
+            self._say(f"installing {side}: {path.name}")
+            executable = self._trees.sides[side].interpreter.executable
+            install.install(executable, [path], self._trees.site(side), side, "build it for this Python")
+        parts = {side: read([str(self._trees.site(side))]) for side in SIDES}
+        self._serve(parts, {side: ["site"] for side in SIDES})
+        self.installed = _as_distributions(parts)
 
+    def _use_environments(self) -> None:
+        plain = [each for each in self.distributions if all(map(each.is_plain, SIDES))]
+        plain = [each for each in plain if each.installed["base"].place != each.installed["head"].place]
+        if not plain:
+            return
+        parts = {side: [each.installed[side] for each in plain] for side in SIDES}
+        self._serve(parts, {side: sorted({str(each.place) for each in parts[side]}) for side in SIDES})
+        self.installed = plain
+        for side in SIDES:
+            self._trees.sides[side].expected = frozenset().union(*(each.compiled for each in parts[side]))
 
-def used(distributions: Sequence[Distribution], survey: Survey) -> list[Distribution]:
-    """Return the distributions whose code the benchmarks load or import, and those of this repository that these need."""
-    modules = survey.imported.union(survey.loaded)
-    known = {each.name: each for each in distributions}
-    wanted = [each.name for each in distributions if any(is_below(module, each.names) for module in modules)]
-    for name in wanted:  # which grows
-        wanted += [need for need in sorted(known[name].needs) if need in known and need not in wanted]
-    return [known[name] for name in wanted]
+    def _serve(self, parts: Mapping[str, Sequence[Installed]], folders: Mapping[str, Sequence[str]]) -> None:
+        """Let the finder of each side serve the names of these parts from its folders, and from nowhere else."""
+        names = frozenset().union(*(each.names for side in SIDES for each in parts[side]))
+        for each in self.installed:
+            names |= frozenset().union(*(copy.names for copy in each.installed.values()))
+        for side in SIDES:
+            about = self._trees.sides[side]
+            about.names |= names
+            about.served = names
+            about.homes = None if folders[side] == ["site"] else tuple(folders[side])
+            served = {"folders": list(folders[side]), "names": sorted(names)}
+            self._trees.served_file(side).write_text(json.dumps(served), encoding="utf-8")
 
+    # What must be installed
 
-def must_be_installed(distribution: Distribution, survey: Survey) -> bool:
-    """Whether this code is not simply that of the side's tree."""
-    names = distribution.names
-    files = [file for module, file in survey.loaded.items() if is_below(module, names)]
-    origins = {name: survey.origins.get(name) for name in names}
-    files += filter(None, origins.values())
-    if distribution.is_compiled or any(map(survey.outside, files)):
+    def install(self, found: Mapping[str, Any] | None) -> bool:
+        """Install what head's collection shows to be needed. Returns whether that was anything. Raises PacelineError.
+
+        `found` is what the worker has said, None if it could not collect.
+        """
+        if self.installed:
+            return False
+        survey = self._survey(found)
+        wanted = self._wanted(survey)
+        if not wanted:
+            for side in SIDES:
+                self._expect_compiled_modules(side, usage.used(self.distributions, survey))
+            return False
+        for each in wanted:
+            self._insist_on_project(each)
+        for side in SIDES:
+            self._install(side, wanted)
+        self.installed = wanted
+        self._serve({side: read([str(self._trees.site(side))]) for side in SIDES}, {side: ["site"] for side in SIDES})
+        for side in SIDES:
+            self._expect_compiled_modules(side, wanted)
         return True
-    missing = [name for name, file in origins.items() if file is None]
-    return not files or any(is_below(each, missing) for each in survey.imported)
 
+    def distributions_by_name(self) -> dict[str, Distribution]:
+        """Return what the repository provides, and what wheels hold, by name."""
+        return {each.name: each for each in [*self.distributions, *self.installed]}
 
-def chosen(folders: Sequence[str], distributions: Sequence[Distribution], head: Sources) -> list[Distribution]:
-    """Return the distributions in the folders that [tool.paceline] install names. Raises PacelineError."""
-    found = []
-    for folder in folders:
-        path = PurePosixPath(folder)
-        if path.is_absolute() or ".." in path.parts:
-            raise PacelineError(
-                f"[tool.paceline] install: {folder!r} is not inside the project: name folders relative to its root"
-            )
-        name = "" if path == PurePosixPath() else path.as_posix()
-        here = [each for each in distributions if "head" in each.projects and each.projects["head"].folder == name]
+    def source_of_installed(self, side: str) -> str:
+        """Say where an installed side's code is from."""
+        if self._settings.wheels:
+            return f"from {Path(self._settings.wheels[SIDES.index(side)]).name}"
+        homes = self._trees.sides[side].homes
+        return "from its tree, installed" if homes is None else f"from {', '.join(homes)}"
+
+    def remedy(self, module: str | None = None) -> str:
+        """Say what helps if a side does not run its own code, or not in `module`; never what was done already."""
+        owners = [each for each in self.distributions if module and usage.is_below(module, each.names)]
+        folders = [each.projects["head"].folder or "." for each in owners if "head" in each.projects]
+        if self._settings.install == "no" and not self._settings.folders:
+            return "leave out --benchmark-against-install=no, so that both sides are installed"
+        missing = [each for each in folders if owners[0] not in self.installed]
+        if missing:
+            folder = f"{[*self._settings.folders, missing[0]]}".replace("'", '"')
+            return f"install it for both sides: [tool.paceline] install = {folder}"
+        if module is not None:
+            return "remove the path configuration file (.pth), link or PYTHONPATH entry that brings it"
+        if self._settings.install == "yes" or self.installed:
+            return "name the folders of the projects that the benchmarks use: [tool.paceline] install = [...]"
+        return "install both sides (--benchmark-against-install), or compare two wheels (--benchmark-against-wheel)"
+
+    def _survey(self, found: Mapping[str, Any] | None) -> usage.Survey:
+        tree = self._trees.tree("head")
+        if found is None:
+            files = [tree / name for name in self._sources["head"].files if name.endswith("conftest.py")]
+            return usage.Survey(tree, {}, {}, usage.imported(files))
+        root = Path(found["root"])
+        files = [Path(name) for name in found["modules"]]
+        files += [root / name.partition("::")[0] for name in found["errors"]]
+        return usage.Survey(tree, found["loaded"], found["origins"], usage.imported(files))
+
+    def _wanted(self, survey: usage.Survey) -> list[Distribution]:
+        if self._settings.folders:
+            return usage.chosen(self._settings.folders, self.distributions, self._sources["head"])
+        if self._settings.install == "no":
+            return []
+        using = usage.used(self.distributions, survey)
+        if self._settings.install == "yes":
+            using = [each for each in using if "head" in each.projects] or self._around()
+            return using
+        return [each for each in using if usage.must_be_installed(each, survey)]
+
+    def _around(self) -> list[Distribution]:
+        """Return the project around the folder that the gate was started in. Raises PacelineError if there is none."""
+        place = self._trees.relative(self._request.started_in)
+        folders = {"" if each == Path() else each.as_posix() for each in (place, *place.parents)}
+        around = [each for each in self.distributions if "head" in each.projects]
+        around = [each for each in around if each.projects["head"].folder in folders]
+        if not around:
+            raise PacelineError("--benchmark-against-install: no project to install here: leave it out")
+        return [max(around, key=lambda each: len(each.projects["head"].folder))]
+
+    def _insist_on_project(self, distribution: Distribution) -> None:
+        if distribution.projects:
+            return
+        copy = next(iter(distribution.installed.values()))
+        raise PacelineError(
+            f"{distribution.name} is this repository's, but both sides would run the copy in {copy.place}, for no"
+            " project file says how to build it: compare two wheels of it (--benchmark-against-wheel)"
+        )
+
+    def _install(self, side: str, wanted: Sequence[Distribution]) -> None:
+        here = [each for each in wanted if side in each.projects]
+        for each in wanted:
+            if each not in here:
+                self._notices.append(f"{side} has no {each.name}: it is not installed there")
         if not here:
-            known = ", ".join(project.folder or "." for project in head.projects) or "none"
-            raise PacelineError(f"[tool.paceline] install: {folder!r} is not a project. Choose from: {known}")
-        found += here
-    return found
+            return
+        self._say(f"installing {side}: {', '.join(each.name for each in here)}")
+        folders = [self._trees.tree(side) / each.projects[side].folder for each in here]
+        executable = self._trees.sides[side].interpreter.executable
+        install.install(executable, folders, self._trees.site(side), side, self._remedy(executable))
+
+    def _remedy(self, executable: str) -> str:
+        remedy = f"install what the build requires for {executable}"
+        if self._settings.folders:
+            return f"{remedy}, or correct [tool.paceline] install"
+        if self._settings.install == "yes":
+            return f"{remedy}, or leave out --benchmark-against-install"
+        return f"{remedy}, or set --benchmark-against-install=no if it runs without being installed"
+
+    # Compiled modules
+
+    def _expect_compiled_modules(self, side: str, using: Iterable[Distribution]) -> None:
+        """Raise PacelineError if an installed side would run a fallback of what the user's environment has compiled."""
+        expected = sorted({name for each in using for name in each.compiled})
+        about, site = self._trees.sides[side], self._trees.site(side)
+        if self.installed:
+            present = {name for each in read([str(site)]) for name in each.compiled}
+            here = [name for name in expected if name in present]
+            reasons = compiled.unimportable(about.interpreter.executable, here, site)
+            self.judge_lacking(side, [name for name in expected if name not in here or name in reasons], reasons)
+            expected = [name for name in here if name not in reasons]
+        about.expected = frozenset(expected)
+
+    def judge_lacking(self, side: str, names: Sequence[str], reasons: Mapping[str, str] | None = None) -> None:
+        """Raise PacelineError if a side lacks compiled modules that it has sources of, or that head always had."""
+        about = self._trees.sides[side]
+        excused = compiled.unimportable_here(about.interpreter.executable, names, self._request.started_in)
+        for name in names:
+            reason = (reasons or {}).get(name)
+            if name in excused:
+                continue
+            if reason is not None or compiled.has_source(self._folders(side), name):
+                raise PacelineError(_fallback(side, name, reason))
+            about.expected -= {name}
+            notice = f"{side} has no source of the compiled module {name}, which your environment has"
+            if notice not in self._notices:
+                self._notices.append(notice)
+
+    def _folders(self, side: str) -> list[Path]:
+        projects = [each.projects[side] for each in self.distributions if side in each.projects]
+        return [self._trees.tree(side) / project.folder for project in projects]
 
 
-def imported(files: Iterable[Path]) -> frozenset[str]:
-    """Names of the modules that these files import, inside functions too, and by name as importorskip does."""
-    return frozenset(name for file in files for name in _imports(text_of(file)))
+def _fallback(side: str, name: str, reason: str | None) -> str:
+    """Line for a side that lacks a compiled module."""
+    why = f"{side} cannot import it ({reason})" if reason else f"{side} has none"
+    return (
+        f"{name} is compiled in your environment, but {why}, so its fallback would be timed: look for a variable, a"
+        " missing compiler or an option (--benchmark-against-install=no) that leaves extensions out"
+    )
 
 
-def _imports(text: str) -> Iterator[str]:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and node.args and _called(node) in IMPORTERS:
-            name = node.args[0]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                yield name.value
-
-
-def _called(call: ast.Call) -> str:
-    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+def _as_distributions(parts: Mapping[str, Iterable[Installed]]) -> list[Distribution]:
+    found: dict[str, Distribution] = {}
+    for side, installed in parts.items():
+        for each in installed:
+            found.setdefault(each.name, Distribution(each.name)).installed[side] = each
+    return list(found.values())

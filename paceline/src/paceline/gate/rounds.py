@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from paceline.errors import PacelineError
 from paceline.gate import schedule
 from paceline.gate.pair import End, Pair
 from paceline.gate.schedule import SIDES
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paceline.gate.launcher import Launcher
+    from paceline.gate.proof import Proof
     from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
     from paceline.gate.trial import Trial
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 class Rounds:
     """Times the benchmarks of a trial. `folder` takes sockets and logs of the processes."""
 
-    def __init__(self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, folder: Path) -> None:
+    def __init__(
+        self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, proof: Proof, folder: Path
+    ) -> None:
         self._trial = trial
         self._selection = selection
         self._trees = trees
         self._launcher = launcher
+        self._proof = proof
         self._folder = folder
         self._cpus = schedule.cpus()
 
@@ -42,6 +45,7 @@ class Rounds:
         while (undecided := trial.undecided()) and time.monotonic() < until:
             count += 1
             self._round(undecided, until)
+            self._proof.show()
             left = len(trial.undecided())
             trial.say(f"round {count}: {len(undecided)} timed, {left} undecided")
         for benchmark in trial.undecided().values():
@@ -66,7 +70,7 @@ class Rounds:
             pinned = [self._trial.coins.choice(self._cpus)] if self._cpus else []
             visit = pair.visit(name, benchmark.recipe, pinned)
             for side, end in visit.ends.items():
-                self._insist_on_own_code(side, name, end)
+                self._proof.add(side, name, end)
             benchmark.add(visit)
             if pair.lost or any(end.outcome == "failed" for end in visit.ends.values()):
                 return left  # what spoilt this test may have spoilt its process
@@ -87,17 +91,6 @@ class Rounds:
             if ends:
                 undecided[name].fail(ends)
         return [name for name in left if not missing[name]]
-
-    def _insist_on_own_code(self, side: str, name: str, end: End) -> None:
-        if not end.foreign:
-            return
-        module, file = end.foreign[0]
-        more = f" and {len(end.foreign) - 1} more" if len(end.foreign) > 1 else ""
-        raise PacelineError(
-            f"{side} did not run its own code in {name}: module {module!r} came from {file}{more}: install"
-            " both sides (--benchmark-against-install), or remove the editable installation or PYTHONPATH"
-            " entry that comes first"
-        )
 
 
 def why_missing(name: str, errors: Mapping[str, str]) -> str:
