@@ -115,7 +115,9 @@ def _belongs(tree: Sources, installed: Installed) -> bool:
         return False
     usual = {root for project in tree.projects if not project.apart for root in project.roots}
     count = sum(name.endswith(".py") for name in installed.files)
-    return any(root in usual or (count >= ENOUGH and not APART.search(root)) for root in shared_roots(tree, installed))
+    return any(
+        root in usual or (count >= ENOUGH and not APART.search(root)) for root in shared_roots(tree, installed)
+    )
 
 
 def _has_candidates(tree: Sources, installed: Installed) -> bool:

@@ -65,9 +65,11 @@ def _installer(executable: str, side: str) -> tuple[list[str], dict[str, str], S
                 " beside paceline"
             )
         if lent is None:
-            return [str(uv), "pip", "install", "--quiet", "--no-deps", "--no-cache", f"--python={executable}"], (
-                environment
-            ), UV_ATTEMPTS
+            return (
+                [str(uv), "pip", "install", "--quiet", "--no-deps", "--no-cache", f"--python={executable}"],
+                (environment),
+                UV_ATTEMPTS,
+            )
         inherited = filter(None, [environment.get("PYTHONPATH"), lent])
         environment["PYTHONPATH"] = os.pathsep.join(inherited)
     return [executable, "-m", "pip", "install", *PIP_OPTIONS], environment, ATTEMPTS

@@ -106,7 +106,9 @@ class Installed:
         header = text_of(self.metadata / "METADATA") or text_of(self.metadata / "PKG-INFO")
         lines = header.partition("\n\n")[0].splitlines()
         key = "Requires-Dist:"
-        return required(line.removeprefix(key) for line in lines if line.startswith(key) and not OPTIONAL.search(line))
+        return required(
+            line.removeprefix(key) for line in lines if line.startswith(key) and not OPTIONAL.search(line)
+        )
 
 
 def _import_name(file: str, regular: set[str]) -> str | None:

@@ -62,7 +62,9 @@ class Provision:
         for side, wheel in zip(SIDES, self._settings.wheels, strict=True):
             path = Path(self._request.started_in, wheel).resolve()
             if not path.is_file() or path.suffix != ".whl":
-                raise PacelineError(f"--benchmark-against-wheel: {wheel!r} is not a wheel: name two, BASE.whl,HEAD.whl")
+                raise PacelineError(
+                    f"--benchmark-against-wheel: {wheel!r} is not a wheel: name two, BASE.whl,HEAD.whl"
+                )
             self._trees.sides[side].about["revision"] = path.name
             self._say(f"installing {side}: {path.name}")
             executable = self._trees.sides[side].interpreter.executable

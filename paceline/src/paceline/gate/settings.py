@@ -207,7 +207,9 @@ def read_settings(namespace: Any, root: Path) -> Settings | None:
 def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settings | None:
     """Return this run's settings, or None if no gate is asked for; the command line wins."""
     given = {**table, **{name: value for name, value in command_line.items() if value is not None}}
-    wants = any(command_line.get(name) for name in ("python", "control", "wheels")) or (command_line.get("against") is not None)
+    wants = any(command_line.get(name) for name in ("python", "control", "wheels")) or (
+        command_line.get("against") is not None
+    )
     if not wants:
         return None
     try:
