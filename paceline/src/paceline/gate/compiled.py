@@ -14,8 +14,8 @@ from paceline.gate.sources import SOURCES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-BUILD_FILES = ("CMakeLists.txt", "Cargo.toml", "meson.build", "pyproject.toml", "setup.cfg", "setup.py")
-BUILD_FILES += ("build.py", "build_ext.py")
+BUILD_FILES = {"CMakeLists.txt", "Cargo.toml", "meson.build", "pyproject.toml", "setup.cfg", "setup.py"}
+BUILD_FILES |= {"build.py", "build_ext.py"}
 PATIENCE = 120.0  # seconds, for importing
 SCRIPT = """
 import importlib, json, sys

@@ -1,8 +1,8 @@
 """Which distributions this repository provides: their code must come from each side, whatever else is installed.
 
-Three signs, for each fails somewhere: a project's file in the tree names it; it was installed from the checkout, or lies
-there; what is installed has the same files as the tree. A project in a folder of tests, examples or copies counts only
-if it is installed from there.
+Three signs, for each fails somewhere: a project's file in the tree names it; it was installed from the checkout, or
+lies there; what is installed has the same files as the tree. A project in a folder of tests, examples or copies
+counts only if it is installed from there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from paceline.gate.installed import compiled_module
-from paceline.gate.sources import APART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,13 +39,13 @@ class Distribution:
     @property
     def names(self) -> frozenset[str]:
         """Import names, of namespace packages those of the first regular package or module."""
-        parts = [*self.projects.values(), *self.installed.values()]
+        parts: list[Project | Installed] = [*self.projects.values(), *self.installed.values()]
         return frozenset().union(*(each.names for each in parts))
 
     @property
     def needs(self) -> frozenset[str]:
         """Names of the distributions that it requires."""
-        parts = [*self.projects.values(), *self.installed.values()]
+        parts: list[Project | Installed] = [*self.projects.values(), *self.installed.values()]
         return frozenset().union(*(each.needs for each in parts))
 
     @property
@@ -116,7 +115,7 @@ def _belongs(tree: Sources, installed: Installed) -> bool:
     usual = {root for project in tree.projects if not project.apart for root in project.roots}
     count = sum(name.endswith(".py") for name in installed.files)
     return any(
-        root in usual or (count >= ENOUGH and not APART.search(root)) for root in shared_roots(tree, installed)
+        root in usual or (count >= ENOUGH and not tree.is_apart(root)) for root in shared_roots(tree, installed)
     )
 
 

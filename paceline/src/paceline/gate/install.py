@@ -6,7 +6,6 @@ standard library carries, else uv.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -85,7 +84,7 @@ def _lent_pips(executable: str) -> Iterator[str]:
 
 def cause(output: str) -> str:
     """Return the line of an installer's output that names the cause, not what it says around it."""
-    lines = [line.strip().lstrip("│╰─>×| ").strip() for line in output.splitlines()]
+    lines = [line.strip().lstrip("│╰─>\u00d7| ").strip() for line in output.splitlines()]
     lines = [line for line in lines if line and not FRAMES.search(line)]
     for pattern, place in ((DIAGNOSTIC, 0), (EXCEPTION, -1), (FAILED, -1)):
         found = [line for line in lines if pattern.search(line)]

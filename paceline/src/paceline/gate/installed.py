@@ -19,7 +19,7 @@ from paceline.gate.sources import is_namespace, normalized, required, text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# What follows a compiled module's name: `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`, `.so`, `.cp313-win_amd64.pyd`.
+# What follows a compiled module's name: `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`, `.cp313-win_amd64.pyd`.
 COMPILED = re.compile(r"(\.[\w-]+)?\.(so|pyd)$")
 METADATA = (".dist-info", ".egg-info")
 OPTIONAL = re.compile(r";.*\bextra\b")

@@ -13,6 +13,7 @@ from paceline.gate.sources import REQUIREMENT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+
 def lend(lacking: Iterable[str], folder: Path) -> None:
     """Copy these distributions of the judge's own environment, with what each requires, into `folder`.
 

@@ -1,7 +1,7 @@
-"""Whose code a worker runs: a finder that serves a side's installed names from its own folder, and the proof of it.
+"""Whose code a worker runs: a finder that serves a side's installed names from its folder, and the proof of it.
 
-Paths on the import path, editable installations and pytest's own insertions all compete for a name, so the finder stands
-before them. What was loaded in the end is looked at all the same. Standard library only: workers load this.
+Entries of the import path, editable installations and pytest's own insertions all compete for a name, so the finder
+comes before them. What was loaded in the end is checked all the same. Standard library only: workers load this.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class SideFinder:
         if name not in self._names:
             return None
         *packages, _ = name.split(".")
-        spec = PathFinder.find_spec(name, [os.path.join(folder, *packages) for folder in self._folders])
+        spec = PathFinder.find_spec(name, [str(Path(folder, *packages)) for folder in self._folders])
         if spec is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return spec
@@ -51,11 +52,10 @@ def serve() -> None:
     file = os.environ.get(SERVED)
     if file is None:
         return
-    with open(file, encoding="utf-8") as opened:
-        served = json.load(opened)
-    folders = [os.path.join(os.path.dirname(file), folder) for folder in served["folders"]]
+    served = json.loads(Path(file).read_text(encoding="utf-8"))
+    folders = [str(Path(file).parent / folder) for folder in served["folders"]]
     sys.meta_path.insert(0, SideFinder(folders, served["names"]))
-    sys.path.insert(0, os.getcwd())  # as `python -m pytest` has it; what is served comes first all the same
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m pytest` has it; what is served comes first all the same
 
 
 def loaded_modules() -> Iterator[tuple[str, str]]:
@@ -86,15 +86,16 @@ def foreign_modules(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def own_code(task: Mapping[str, Any], tests: Collection[str]) -> dict[str, list[str]]:
-    """What this side has loaded of its own code, and what it lacks; `tests` are the test files, which are no code.
+    """Return what this side has loaded of its own code, and what it lacks; `tests` are the test files.
 
-    `code`: provided import names, or else first parts of names. `native`: compiled modules. `lacking`: modules that it
-    ought to have compiled. `elsewhere`: if there is no code, first parts of names of what came from other places.
+    `code`: provided import names, or else first parts of names. `native`: compiled modules. `lacking`: modules that
+    it ought to have compiled. `elsewhere`: if there is no code, first parts of the names of what else was loaded.
     """
     names = frozenset(task["names"])
-    folders = {os.path.dirname(file) for file in tests}
+    folders = {str(Path(file).parent) for file in tests}
     code: dict[str, None] = {}
-    native, elsewhere = [], {}
+    native: list[str] = []
+    elsewhere: dict[str, None] = {}
     for name, path in loaded_modules():
         provided = provided_name(name, names)
         folder, file = os.path.split(path)

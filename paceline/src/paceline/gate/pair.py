@@ -57,7 +57,7 @@ class End:
     """How a test ended on one side.
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, or missing
-    (not collected). `foreign`: modules of another tree, with their files. `origin`: what the worker says of its own code.
+    (not collected). `foreign`: modules of another tree, with their files. `origin`: see `origin.own_code`.
     """
 
     outcome: str

@@ -1,7 +1,7 @@
-"""Gives each side its own code: what can be measured where it lies, what must be installed, what is there already.
+"""Gives each side its own code: where it lies, installed from the side's tree, or as it is already installed.
 
-Nothing is decided from the layout of folders alone. Head is collected first, in the user's environment; what that loads
-says which distributions are used and whether the tree or something else serves them.
+Nothing is decided from the layout of folders alone. Head is collected first, in the user's environment; what that
+loads says which distributions are used, and whether the tree or something else serves them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.gate import compiled, install, usage
+from paceline.gate import compiled, install, origin, usage
 from paceline.gate.distributions import Distribution, provided
 from paceline.gate.installed import read
 from paceline.gate.schedule import SIDES
@@ -107,6 +107,7 @@ class Provision:
         if self.installed:
             return False
         survey = self._survey(found)
+        self._add_compiled(survey)
         wanted = self._wanted(survey)
         if not wanted:
             for side in SIDES:
@@ -159,6 +160,12 @@ class Provision:
         files += [root / name.partition("::")[0] for name in found["errors"]]
         return usage.Survey(tree, found["loaded"], found["origins"], usage.imported(files))
 
+    def _add_compiled(self, survey: usage.Survey) -> None:
+        """Note compiled modules that no list of files has, as an editable installation builds them."""
+        names = [name for name, file in survey.loaded.items() if origin.COMPILED.search(file)]
+        for each in self.distributions:
+            each.compiled |= {name for name in names if usage.is_below(name, each.names)}
+
     def _wanted(self, survey: usage.Survey) -> list[Distribution]:
         if self._settings.folders:
             return usage.chosen(self._settings.folders, self.distributions, self._sources["head"])
@@ -166,12 +173,11 @@ class Provision:
             return []
         using = usage.used(self.distributions, survey)
         if self._settings.install == "yes":
-            using = [each for each in using if "head" in each.projects] or self._around()
-            return using
+            return [each for each in using if "head" in each.projects] or self._around()
         return [each for each in using if usage.must_be_installed(each, survey)]
 
     def _around(self) -> list[Distribution]:
-        """Return the project around the folder that the gate was started in. Raises PacelineError if there is none."""
+        """Return the project around the folder that the gate was started in. Raises PacelineError without one."""
         place = self._trees.relative(self._request.started_in)
         folders = {"" if each == Path() else each.as_posix() for each in (place, *place.parents)}
         around = [each for each in self.distributions if "head" in each.projects]
@@ -212,7 +218,7 @@ class Provision:
     # Compiled modules
 
     def _expect_compiled_modules(self, side: str, using: Iterable[Distribution]) -> None:
-        """Raise PacelineError if an installed side would run a fallback of what the user's environment has compiled."""
+        """Raise PacelineError if an installed side would run a fallback of a module that is compiled here."""
         expected = sorted({name for each in using for name in each.compiled})
         about, site = self._trees.sides[side], self._trees.site(side)
         if self.installed:

@@ -14,7 +14,6 @@ from paceline.gate.schedule import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from paceline.gate.launcher import Launcher
     from paceline.gate.proof import Proof
@@ -25,17 +24,14 @@ if TYPE_CHECKING:
 
 
 class Rounds:
-    """Times the benchmarks of a trial. `folder` takes sockets and logs of the processes."""
+    """Times the benchmarks of a trial."""
 
-    def __init__(
-        self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, proof: Proof, folder: Path
-    ) -> None:
+    def __init__(self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, proof: Proof) -> None:
         self._trial = trial
         self._selection = selection
         self._trees = trees
         self._launcher = launcher
         self._proof = proof
-        self._folder = folder
         self._cpus = schedule.cpus()
 
     def run(self, until: float) -> None:
@@ -56,7 +52,7 @@ class Rounds:
         self._trees.slots.arrange(draw.base_at)
         left = list(draw.order)
         while left and time.monotonic() < until:
-            with Pair(self._folder, self._trial.settings.timeout, self._trial.coins) as pair:
+            with Pair(self._trees.folder, self._trial.settings.timeout, self._trial.coins) as pair:
                 launches = {side: self._launcher.round(side, self._selection, draw, left) for side in SIDES}
                 pair.start(launches, draw.first)
                 left = self._visit_all(pair, undecided, left, until)

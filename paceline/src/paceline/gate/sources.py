@@ -97,12 +97,17 @@ class Sources:
         """Names of folders by the folder around them."""
         found: dict[str, set[str]] = {}
         for folder in self.folders:
-            while folder:
-                parent, _, name = folder.rpartition("/")
-                found.setdefault(folder, set())
-                found.setdefault(parent, set()).add(name)
-                folder = parent
+            parts = folder.split("/") if folder else []
+            for depth, name in enumerate(parts):
+                found.setdefault("/".join(parts[:depth]), set()).add(name)
+            found.setdefault(folder, set())
         return found
+
+    def is_apart(self, folder: str) -> bool:
+        """Whether code in this folder is a test's, an example's or a copy, submodules included."""
+        around = [folder, *(each.as_posix() for each in PurePosixPath(folder).parents)]
+        own = [each for each in around if each not in {"", "."}]
+        return bool(APART.search(folder)) or any(os.path.lexists(self.tree / each / ".git") for each in own)
 
     def has(self, folder: str, file: str) -> bool:
         """Whether the tree has this file in this folder."""
@@ -160,7 +165,7 @@ class Sources:
 
 
 def _files(tree: Path) -> Iterator[str]:
-    """Paths of the files that matter, without hidden folders, environments and other repositories."""
+    """Paths of the files that matter, without hidden folders and environments."""
     for place, folders, files in os.walk(tree):
         relative = os.path.relpath(place, tree).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
@@ -170,7 +175,6 @@ def _files(tree: Path) -> Iterator[str]:
             if not each.startswith(".")
             and each not in {"__pycache__", "node_modules"}
             and not os.path.lexists(os.path.join(place, each, "pyvenv.cfg"))  # noqa: PTH118 # thousands of folders
-            and not os.path.lexists(os.path.join(place, each, ".git"))  # noqa: PTH118
         ]
         yield from (prefix + file for file in files if file.endswith((".py", *SOURCES)) or file in PROJECT_FILES)
 
@@ -220,7 +224,7 @@ def _read_project(sources: Sources, folder: str) -> Project | None:
         names=frozenset(_project_names(sources, folder, roots)),
         needs=required(needs),
         compiles=_compiles(sources, folder, content, script, roots),
-        apart=bool(APART.search(folder)),
+        apart=sources.is_apart(folder),
     )
 
 
@@ -406,7 +410,7 @@ class Script:
 
 
 def _called(call: ast.Call) -> str:
-    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+    return str(getattr(call.func, "attr", None) or getattr(call.func, "id", ""))
 
 
 def _literal(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> object:

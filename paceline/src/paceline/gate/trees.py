@@ -51,6 +51,7 @@ class Trees:
         self._workspace = workspace
         self._say = say
         self._notices = notices
+        self.folder = workspace.folder
         self.slots = workspace.slots
         self.root = _project_around(request.started_in)
         self.sides: dict[str, Side] = {}

@@ -134,7 +134,7 @@ class _Run:
         different = self._trees.overlay(selection)
         self._enter(selection, own, different, until)
         proof = Proof(self._trial.settings, self._provision, self._trial.say)
-        Rounds(self._trial, selection, self._trees, self._launcher, proof, self._workspace.folder).run(until)
+        Rounds(self._trial, selection, self._trees, self._launcher, proof).run(until)
 
     # Collection
 

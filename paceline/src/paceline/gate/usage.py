@@ -1,7 +1,7 @@
 """Which of the repository's distributions the benchmarks use, and which of these must be installed for each side.
 
-Decided from head's collection in the user's environment with nothing installed: what comes from the side's tree there, and
-is not compiled, is measured where it lies; everything else is built, for a copy found elsewhere is the same for both.
+Decided from head's collection in the user's environment, with nothing installed: what comes from the side's tree
+there and is not compiled is measured where it lies. Everything else is built, for a copy elsewhere is the same for both.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ IMPORTERS = {"importorskip", "import_module", "__import__"}
 class Survey:
     """What head's collection shows, with nothing of the repository installed by the gate.
 
-    `loaded`: files of the loaded modules. `origins`: where provided names would be imported from, None if from nowhere.
-    `imported`: what the test files import anywhere in their code.
+    `loaded`: files of the loaded modules. `origins`: where provided names would be imported from, None if they cannot
+    be. `imported`: what the test files import anywhere in their code.
     """
 
     tree: Path
@@ -49,7 +49,7 @@ def is_below(name: str, names: Iterable[str]) -> bool:
 
 
 def used(distributions: Sequence[Distribution], survey: Survey) -> list[Distribution]:
-    """Return the distributions whose code the benchmarks load or import, and those of this repository that these need."""
+    """Return the distributions whose code the benchmarks load or import, and those that these need."""
     modules = survey.imported.union(survey.loaded)
     known = {each.name: each for each in distributions}
     wanted = [each.name for each in distributions if any(is_below(module, each.names) for module in modules)]
@@ -111,4 +111,4 @@ def _imports(text: str) -> Iterator[str]:
 
 
 def _called(call: ast.Call) -> str:
-    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+    return str(getattr(call.func, "attr", None) or getattr(call.func, "id", ""))
