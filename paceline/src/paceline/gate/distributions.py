@@ -64,20 +64,39 @@ def provided(
     """Return what the sides' trees provide, by what they hold and by what is installed for their interpreters."""
     found: dict[str, Distribution] = {}
     for side, tree in sources.items():
-        names = _linked_names(tree, environments[side], checkout)
-        for project in _best_first(tree.projects):
-            name = names.get(project.folder) or project.name
-            if name is None:
-                name = next(_same_files(tree, environments[side], project), f"project in {project.folder or '.'}")
-            if not project.apart or project.folder in names:
-                found.setdefault(name, Distribution(name)).projects.setdefault(side, project)
+        _add_projects(found, side, tree, environments[side], checkout)
     for side, tree in sources.items():
-        for each in environments[side]:
-            if each.name in found or _belongs(tree, each):
-                found.setdefault(each.name, Distribution(each.name)).installed[side] = each
+        _add_installed(found, side, tree, environments[side])
     for distribution in found.values():
         distribution.compiled |= set(_compiled_here(distribution, sources, checkout))
     return sorted(found.values(), key=lambda each: each.name)
+
+
+def _add_projects(
+    found: dict[str, Distribution], side: str, tree: Sources, environment: Sequence[Installed], checkout: Path
+) -> None:
+    linked = _linked_names(tree, environment, checkout)
+    for project in _best_first(tree.projects):
+        if project.apart and project.folder not in linked:
+            continue
+        name = linked.get(project.folder) or project.name
+        if name is None:
+            name = next(_same_files(tree, environment, project), f"the project in {project.folder or '.'}")
+        found.setdefault(name, Distribution(name)).projects.setdefault(side, project)
+
+
+def _add_installed(
+    found: dict[str, Distribution], side: str, tree: Sources, environment: Sequence[Installed]
+) -> None:
+    owners = {root: each for each in found.values() if side in each.projects for root in each.projects[side].roots}
+    for installed in environment:
+        if installed.name in found:
+            found[installed.name].installed[side] = installed
+        elif (root := _shared_root(tree, installed)) is not None:
+            owner = owners.get(root)
+            if owner is None or side in owner.installed:
+                owner = found.setdefault(installed.name, Distribution(installed.name))
+            owner.installed[side] = installed
 
 
 def _best_first(projects: Iterable[Project]) -> list[Project]:
@@ -108,15 +127,14 @@ def _same_files(tree: Sources, environment: Iterable[Installed], project: Projec
             yield each.name
 
 
-def _belongs(tree: Sources, installed: Installed) -> bool:
-    """Whether the tree has most of what is installed, and not as a copy that somebody keeps there."""
+def _shared_root(tree: Sources, installed: Installed) -> str | None:
+    """Return where the tree has most of what is installed, unless that is a copy that somebody keeps there."""
     if not _has_candidates(tree, installed):
-        return False
+        return None
     usual = {root for project in tree.projects if not project.apart for root in project.roots}
     count = sum(name.endswith(".py") for name in installed.files)
-    return any(
-        root in usual or (count >= ENOUGH and not tree.is_apart(root)) for root in shared_roots(tree, installed)
-    )
+    roots = shared_roots(tree, installed)
+    return next((root for root in roots if root in usual or (count >= ENOUGH and not tree.is_apart(root))), None)
 
 
 def _has_candidates(tree: Sources, installed: Installed) -> bool:

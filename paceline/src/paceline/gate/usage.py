@@ -1,7 +1,7 @@
 """Which of the repository's distributions the benchmarks use, and which of these must be installed for each side.
 
 Decided from head's collection in the user's environment, with nothing installed: what comes from the side's tree
-there and is not compiled is measured where it lies. Everything else is built: a copy elsewhere would serve both sides.
+there and is not compiled is measured where it lies. Everything else is built: one copy would serve both sides.
 """
 
 from __future__ import annotations
