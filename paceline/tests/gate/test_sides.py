@@ -240,6 +240,22 @@ def test_compiled_module_of_an_in_tree_backend_is_timed(make_project: MakeProjec
 
 
 @pytest.mark.slow
+def test_tests_inside_a_compiled_package_are_timed(make_project: MakeProject, environment: Environment) -> None:
+    """Base has other tests, and a wheel of the project has none."""
+    files = with_fallback() | {"workpiece/tests/__init__.py": "", "workpiece/conftest.py": ""}
+    files["workpiece/tests/test_speed.py"] = files.pop("tests/test_speed.py").replace("300", "200")
+    project = make_project(files=files)
+    changed = {
+        "workpiece/_fast.c": NATIVE.replace("FACTOR", "200"),
+        "workpiece/tests/test_speed.py": tests("workpiece"),
+    }
+    project.write(changed)
+    run = judge(project, environment)
+    insist_on_found(run)
+    assert "compiled: workpiece._fast" in run.output
+
+
+@pytest.mark.slow
 def test_fallback_of_a_compiled_module_ends_the_gate(make_project: MakeProject, environment: Environment) -> None:
     project = make_project(files=with_fallback())
     environment.install(project.root)
@@ -295,7 +311,7 @@ def test_two_wheels_are_judged_by_the_working_trees_tests(
     make_project: MakeProject, environment: Environment, tmp_path: Path
 ) -> None:
     project = make_project(files=source_layout())
-    wheels = []
+    wheels: list[str] = []
     for factor in (1, 2):
         project.write({"src/workpiece/work.py": code(factor)})
         folder = tmp_path / f"wheel{factor}"

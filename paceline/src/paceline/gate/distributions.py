@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 3  # Python files shared with the tree, where no project's settings say that they lie on the import path
 
+STRAYS = {"bench", "benchmarks", "doc", "docs", "example", "examples", "scripts", "test", "tests"}
+
 
 @dataclass
 class Distribution:
@@ -40,7 +42,7 @@ class Distribution:
     def names(self) -> frozenset[str]:
         """Import names, of namespace packages those of the first regular package or module."""
         parts: list[Project | Installed] = [*self.projects.values(), *self.installed.values()]
-        return frozenset().union(*(each.names for each in parts))
+        return code_names(name for each in parts for name in each.names)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -56,6 +58,12 @@ class Distribution:
     def is_plain(self, side: str) -> bool:
         """Whether the side's environment has a copy of its own, and no link into the checkout."""
         return side in self.installed and bool(self.installed[side].names)
+
+
+def code_names(names: Iterable[str]) -> frozenset[str]:
+    """Leave out what distributions install by mistake beside their code, such as `tests`."""
+    names = frozenset(names)
+    return frozenset(name for name in names if name.partition(".")[0] not in STRAYS) or names
 
 
 def provided(

@@ -126,6 +126,7 @@ class Launcher:
         environment["PYTHONPATH"] = os.pathsep.join(path)
         if about.served:
             environment[origin.SERVED] = str(self._trees.served_file(side))
+            environment["PY_IGNORE_IMPORTMISMATCH"] = "1"  # pytest's: a package's tests are copied to where it is
             environment["PYTHONSAFEPATH"] = "1"  # else the tree comes before what is installed
         return environment
 

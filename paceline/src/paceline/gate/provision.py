@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.gate import compiled, install, origin, usage
-from paceline.gate.distributions import Distribution, provided
+from paceline.gate import compiled, inner_tests, install, origin, usage
+from paceline.gate.distributions import Distribution, code_names, provided
 from paceline.gate.installed import read
 from paceline.gate.schedule import SIDES
 from paceline.gate.sources import Sources, loose_names
@@ -86,9 +86,9 @@ class Provision:
 
     def _serve(self, parts: Mapping[str, Sequence[Installed]], folders: Mapping[str, Sequence[str]]) -> None:
         """Let the finder of each side serve the names of these parts from its folders, and from nowhere else."""
-        names = frozenset().union(*(each.names for side in SIDES for each in parts[side]))
-        for each in self.installed:
-            names |= frozenset().union(*(copy.names for copy in each.installed.values()))
+        copies = [each for side in SIDES for each in parts[side]]
+        copies += [copy for each in self.installed for copy in each.installed.values()]
+        names = code_names(name for each in copies for name in each.names)
         for side in SIDES:
             about = self._trees.sides[side]
             about.names |= names
@@ -121,7 +121,18 @@ class Provision:
         self._serve({side: read([str(self._trees.site(side))]) for side in SIDES}, {side: ["site"] for side in SIDES})
         for side in SIDES:
             self._expect_compiled_modules(side, wanted)
+        self.bring_tests()
         return True
+
+    def bring_tests(self) -> None:
+        """Put each tree's tests that lie inside of installed packages where these are."""
+        files = sorted(self._sources["base"].files | self._sources["head"].files)
+        for side in SIDES:
+            site = self._trees.site(side)
+            if site.is_dir() and not self._settings.wheels:
+                projects = [each.projects[side] for each in self.installed if side in each.projects]
+                roots = [root for project in projects for root in project.roots]
+                inner_tests.copy_into(site, self._trees.tree(side), files, roots, self._trees.sides[side].served)
 
     def distributions_by_name(self) -> dict[str, Distribution]:
         """Return what the repository provides, and what wheels hold, by name."""

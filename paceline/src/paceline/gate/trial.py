@@ -132,6 +132,7 @@ class _Run:
             self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
         different = self._trees.overlay(selection)
+        self._provision.bring_tests()
         self._enter(selection, own, different, until)
         proof = Proof(self._trial.settings, self._provision, self._trial.say)
         Rounds(self._trial, selection, self._trees, self._launcher, proof).run(until)
