@@ -122,7 +122,7 @@ def test_pythonpath_setting_needs_no_installation(make_project: MakeProject) -> 
 @pytest.mark.slow
 def test_build_that_fails_is_told_with_its_reason(make_project: MakeProject) -> None:
     project = make_project(files=source_layout(WORK, **{"setup.py": "raise RuntimeError('no compiler')\n"}))
-    run = project.judge(environment=search_path(project.root / "src"))
+    run = project.judge()
     assert run.status == 4
     assert "base could not be installed" in run.error
     assert "no compiler" in run.error

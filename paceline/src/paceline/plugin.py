@@ -50,8 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _is_asked_for(option: Any) -> bool:
-    asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
-    return any(each is not None for each in asked)
+    names = ("against", "against_python", "against_wheel", "against_control")
+    return any(getattr(option, f"benchmark_{name}") is not None for name in names)
 
 
 @pytest.hookimpl(wrapper=True)

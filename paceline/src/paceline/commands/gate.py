@@ -64,7 +64,9 @@ def _judge(arguments: argparse.Namespace) -> int:
     from paceline.report.closing import Closing
 
     started_in = Path.cwd()
-    arguments.benchmark_against, rest = split(arguments.more, started_in)
+    base, rest = split(arguments.more, started_in)
+    on_same_code = arguments.benchmark_against_python or arguments.benchmark_against_wheel
+    arguments.benchmark_against = base or (None if on_same_code else base)
     settings = _settings(arguments, started_in)
     python = arguments.interpreter or find_python(started_in)
     say(f"paceline: judging with {python}")

@@ -50,7 +50,7 @@ class Costs:
         """Return what timing this benchmark takes; of one that nobody knows yet, what others do that were timed."""
         if self.is_known(name):
             return max(_typical(self._visits.get(name, ())), self._at_least.get(name, 0.0))
-        return averages.median(map(self.visit, self._visits)) if self._visits else 0.0
+        return statistics.median(map(self.visit, self._visits)) if self._visits else 0.0
 
     def allowance(self, name: str) -> float:
         """Return what timing this benchmark may well take; of one that nobody knows yet, what others may."""

@@ -364,15 +364,3 @@ def _differs(name: str, head: Path, base: Path) -> bool:
     if not (head / name).is_file():
         return False
     return not (base / name).is_file() or (head / name).read_bytes() != (base / name).read_bytes()
-
-
-def package_names(tree: Path, site: Path | None) -> list[str]:
-    """Top-level names that this tree defines: whoever imports them must get them from here."""
-    names: set[str] = set()
-    for folder in filter(None, (tree, tree / "src", site)):
-        for path in folder.glob("*"):
-            if path.suffix == ".py" and path.stem not in sys.stdlib_module_names:
-                names.add(path.stem)
-            elif (path / "__init__.py").is_file():
-                names.add(path.name)
-    return sorted(names - {"setup", "conftest", "paceline"})

@@ -1,124 +1,93 @@
-"""Where a project must be installed to be importable, both sides are, each into a folder of its own."""
+"""Installing code of a side into a folder of its own, by whatever installer there is.
+
+Environments of conda and uv often have no pip: the judge's own is lent then, else the one that the interpreter's
+standard library carries, else uv.
+"""
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shutil
 import subprocess
-import tomllib
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
-COMPILED = ("mesonpy", "scikit_build_core", "maturin", "setuptools_rust", "skbuild", "pdm.build.cpp")
-PROBE = """
-import json, sys
-from importlib import metadata
-def version(name):
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-print(json.dumps({
-    "executable": sys.executable,
-    "python": sys.version.split()[0],
-    "recent": sys.version_info >= (3, 11),
-    "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix}),
-    "pytest": version("pytest"),
-    "pytest-benchmark": version("pytest-benchmark"),
-    "plugin": any(point.name == "paceline" for point in metadata.entry_points(group="pytest11")),
-}))
-"""
+PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-deps", "--no-warn-script-location", "--quiet")
+# First what needs no network, if the environment has what a build requires; else with build isolation.
+ATTEMPTS = (("--no-build-isolation", "--check-build-dependencies"), ("--retries=1", "--timeout=10"))
+UV_ATTEMPTS = (("--no-build-isolation",), ())
+# What pip says around a cause, for any cause.
+FRAMES = re.compile(
+    r"subprocess-exited-with-error|metadata-generation-failed|[Ff]ailed (to build|building)|[Cc]ould not build|^note:"
+    r"|^hint:|did not run successfully|package mentioned above|^exit code|end of output|originates from a subprocess"
+    r"|^ERROR: Failed|See above for|returned non-zero exit status|^Traceback|^During handling|failed-wheel-build"
+)
+DIAGNOSTIC = re.compile(r"^\S+:\d+(:\d+)?: (fatal )?error: ")  # of a compiler
+EXCEPTION = re.compile(r"^([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|NotFound\w*)\b(:|$)")
+FAILED = re.compile(r"^(fatal )?error: |^ERROR: |^fatal: |\berror: ", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Interpreter:
-    """A Python that can run a side. `prefixes` are where its environment and its standard library live.
-
-    `lacking` are distributions that a side needs and its environment does not have.
-    """
-
-    executable: str
-    version: str
-    prefixes: tuple[str, ...]
-    lacking: tuple[str, ...]
-    has_plugin: bool
-
-
-def probe(executable: str, folder: Path) -> Interpreter:
-    """Ask an interpreter what it is. Raises PacelineError if it cannot run a side."""
-    try:
+def install(executable: str, what: Sequence[Path], site: Path, side: str, remedy: str) -> None:
+    """Install projects or wheels into `site`, in one call. Raises PacelineError with the installer's own cause."""
+    site.mkdir(exist_ok=True)
+    command, environment, attempts = _installer(executable, side)
+    reasons: list[str] = []
+    for attempt in attempts:
+        words = [*command, "--target", str(site), *attempt, *map(str, what)]
         done = subprocess.run(
-            [executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=120, cwd=folder
+            words, capture_output=True, text=True, errors="replace", check=False, cwd=site, env=environment
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PacelineError(f"cannot run {executable!r} ({error}): name a Python executable") from error
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PacelineError(f"{executable!r} failed ({last}): name a Python executable")
-    try:
-        found = json.loads(done.stdout)
-    except ValueError:
-        raise PacelineError(f"{executable!r} does not answer like Python: name a Python executable") from None
-    if not found["recent"]:
-        raise PacelineError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
-    lacking = tuple(name for name in ("pytest", "pytest-benchmark") if found[name] is None)
-    return Interpreter(found["executable"], found["python"], tuple(found["prefixes"]), lacking, bool(found["plugin"]))
-
-
-def needs_install(tree: Path, on_path: Sequence[str]) -> bool:
-    """Whether code in this tree cannot be imported from where it lies: `src/` layout, or compiled parts.
-
-    `on_path` is pytest's `pythonpath` setting: a `src` that is on it needs no installation.
-    """
-    if not any((tree / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg")):
-        return False
-    source = tree / "src"
-    in_source = any(source.glob("*/__init__.py")) or any(source.glob("*.py"))
-    return (in_source and "src" not in {path.rstrip("/") for path in on_path}) or _is_compiled(tree)
-
-
-def _is_compiled(tree: Path) -> bool:
-    try:
-        project = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        project = {}
-    backend = str(project.get("build-system", {}).get("build-backend", ""))
-    if backend.startswith(COMPILED):
-        return True
-    try:
-        script = (tree / "setup.py").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        script = ""
-    settings = project.get("tool", {}).get("setuptools", {})
-    return "ext_modules" in script or "cffi_modules" in script or "ext-modules" in settings
-
-
-def install(interpreter: Interpreter, tree: Path, site: Path, side: str) -> None:
-    """Install a tree into `site`. Raises PacelineError with pip's last words.
-
-    First without build isolation, which needs no network, if this environment has what the build requires;
-    else with it.
-    """
-    command = [interpreter.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    command += ["--no-deps", "--no-input", "--target", str(site), "--no-warn-script-location"]
-    words: list[str] = []
-    for attempt in (["--no-build-isolation", "--check-build-dependencies"], ["--retries=1", "--timeout=10"]):
-        done = subprocess.run([*command, *attempt, str(tree)], capture_output=True, text=True, check=False, cwd=tree)
         if done.returncode == 0:
             return
-        words.append(_reason(done.stderr))
-    raise PacelineError(
-        f"{side} could not be installed: {words[0]}; with build isolation: {words[1]}: install its build"
-        " requirements here, or set --benchmark-against-install=no if it runs without being installed"
-    )
+        reasons.append(cause(f"{done.stdout}\n{done.stderr}"))
+    again = "" if reasons[1] == reasons[0] else f"; with build isolation: {reasons[1]}"
+    raise PacelineError(f"{side} could not be installed: {reasons[0]}{again}: {remedy}")
 
 
-def _reason(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:") or "Error:" in line]
-    return (errors or lines or ["pip gave no reason"])[-1][:300]
+def _installer(executable: str, side: str) -> tuple[list[str], dict[str, str], Sequence[Sequence[str]]]:
+    """Return the command that installs for an interpreter, its environment, and the options to try."""
+    environment = dict(os.environ)
+    has_pip = subprocess.run([executable, "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    if not has_pip:
+        lent = next(_lent_pips(executable), None)
+        uv = shutil.which("uv", path=os.pathsep.join([str(Path(executable).parent), os.environ.get("PATH", "")]))
+        if lent is None and uv is None:
+            raise PacelineError(
+                f"{side} must be installed, and {executable} has no pip: `{executable} -m ensurepip`, or install pip"
+                " beside paceline"
+            )
+        if lent is None:
+            return (
+                [str(uv), "pip", "install", "--quiet", "--no-deps", "--no-cache", f"--python={executable}"],
+                (environment),
+                UV_ATTEMPTS,
+            )
+        inherited = filter(None, [environment.get("PYTHONPATH"), lent])
+        environment["PYTHONPATH"] = os.pathsep.join(inherited)
+    return [executable, "-m", "pip", "install", *PIP_OPTIONS], environment, ATTEMPTS
+
+
+def _lent_pips(executable: str) -> Iterator[str]:
+    """Paths on which another interpreter finds a pip: wheels that Python itself brings, which run as they are."""
+    script = "import ensurepip, pathlib; print(*pathlib.Path(ensurepip.__file__).parent.glob('_bundled/pip-*.whl'))"
+    for python in (executable, sys.executable):
+        done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
+        yield from done.stdout.split("\n")[0].split(" ")[:1] if done.stdout.strip() else ()
+
+
+def cause(output: str) -> str:
+    """Return the line of an installer's output that names the cause, not what it says around it."""
+    lines = [line.strip().lstrip("│╰─>\u00d7| ").strip() for line in output.splitlines()]
+    lines = [line for line in lines if line and not FRAMES.search(line)]
+    for pattern, place in ((DIAGNOSTIC, 0), (EXCEPTION, -1), (FAILED, -1)):
+        found = [line for line in lines if pattern.search(line)]
+        if found:
+            return found[place].removeprefix("ERROR: ")[:300]
+    return (lines or ["it gave no reason"])[-1][:300]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paceline
-from paceline.gate import checkout
+from paceline.gate import origin
 from paceline.gate.lending import lend
 from paceline.gate.pair import Launch
 from paceline.gate.suites import codspeed
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from paceline.gate import schedule
     from paceline.gate.channel import Message
-    from paceline.gate.install import Interpreter
+    from paceline.gate.interpreter import Interpreter
     from paceline.gate.request import Request
     from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
@@ -84,14 +84,17 @@ class Launcher:
         if not about.interpreter.has_plugin:
             plugins += ["-p", "paceline.plugin"]
         folder = tree / self._trees.relative(self._request.started_in)
+        own = [str(self._trees.slots.path(side))]
         return Launch(
             command=(about.interpreter.executable, "-m", "pytest", *plugins, *arguments),
             folder=folder if folder.is_dir() else tree,
             environment=self._environment(side),
             task=task
             | {
-                "own": [str(self._trees.slots.path(side))],
-                "names": checkout.package_names(tree, self._trees.site(side) if about.installed else None),
+                "own": own,
+                "names": sorted(about.names),
+                "homes": own if about.homes is None else list(about.homes),
+                "compiled": sorted(about.expected),
                 "foreign": [str(self._workspace), str(self._trees.root)],
                 "exempt": self._exempt(about.interpreter),
             },
@@ -116,14 +119,16 @@ class Launcher:
         return f"{option}{equals}{tree / path.relative_to(self._trees.root)}{colons}{node}"
 
     def _environment(self, side: str) -> dict[str, str]:
-        tree, installed = self._trees.tree(side), self._trees.sides[side].installed
+        tree, about = self._trees.tree(side), self._trees.sides[side]
         environment = {name: text for name, text in os.environ.items() if name not in NOT_INHERITED}
         inherited = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-        path = [str(self._trees.site(side))] if installed else []
+        path = [str(self._trees.site(side))] if about.served and about.homes is None else []
         path += [str(self._plugin), *(self.translate(word, tree) for word in inherited)]
         environment["PYTHONPATH"] = os.pathsep.join(path)
-        if installed:
-            environment["PYTHONSAFEPATH"] = "1"  # else the tree, which is not built, comes first
+        if about.served:
+            environment[origin.SERVED] = str(self._trees.served_file(side))
+            environment["PY_IGNORE_IMPORTMISMATCH"] = "1"  # pytest's: a package's tests are copied to where it is
+            environment["PYTHONSAFEPATH"] = "1"  # else the tree comes before what is installed
         return environment
 
 

@@ -8,23 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
+from paceline.gate.sources import REQUIREMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-# With what each imports; all of it is pure Python.
-NEEDS = {
-    "pytest": ("pytest", "iniconfig", "packaging", "pluggy", "pygments"),
-    "pytest-benchmark": ("pytest-benchmark", "py-cpuinfo"),
-    "asv_runner": ("asv_runner",),
-}
+    from collections.abc import Iterable, Iterator
 
 
 def lend(lacking: Iterable[str], folder: Path) -> None:
-    """Copy these distributions of the judge's own environment into `folder`. Raises PacelineError."""
+    """Copy these distributions of the judge's own environment, with what each requires, into `folder`.
+
+    All of it is pure Python. Raises PacelineError.
+    """
     for name in lacking:
-        for distribution in NEEDS[name]:
+        for distribution in (name, *_required_by(name)):
             _copy(distribution, folder)
+
+
+def _required_by(name: str) -> Iterator[str]:
+    """Names of what a distribution always requires, but pytest, which is lent only where it lacks itself."""
+    try:
+        requirements = metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        return
+    found = (REQUIREMENT.match(each) for each in requirements if ";" not in each)
+    yield from (match[1] for match in found if match and match[1] != "pytest")
 
 
 def _copy(name: str, folder: Path) -> None:

@@ -57,12 +57,14 @@ class End:
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, cut (the gate
     gave it no more time), or missing (not collected). `foreign`: modules of another tree, with their files.
+    `origin`: see `origin.own_code`.
     """
 
     outcome: str
     reason: str | None = None
     version: str | None = None
     foreign: tuple[tuple[str, str], ...] = ()
+    origin: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -336,7 +338,7 @@ class Pair:
         outcome = "unused" if unused and message["outcome"] == "passed" else message["outcome"]
         reason = "never called the benchmark fixture" if outcome == "unused" else message["reason"]
         foreign = tuple((name, file) for name, file in message["foreign"])
-        self._visit.ends[side] = End(outcome, reason, message["version"], foreign)
+        self._visit.ends[side] = End(outcome, reason, message["version"], foreign, message["origin"])
 
     def _await(self, side: str) -> Message:
         patience = min(self._timeout, max(0.0, self._until - time.monotonic()))

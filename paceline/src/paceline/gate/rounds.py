@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from paceline.errors import PacelineError
 from paceline.gate import schedule
 from paceline.gate.budget import FEWEST, duration
 from paceline.gate.pair import End, Pair
@@ -13,11 +12,11 @@ from paceline.gate.schedule import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from paceline.gate.budget import Budget
     from paceline.gate.launcher import Launcher
     from paceline.gate.pair import Visit
+    from paceline.gate.proof import Proof
     from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
     from paceline.gate.trial import Trial
@@ -29,20 +28,19 @@ MARGIN = 1.1  # times what is left to do: the budget that is advised
 
 
 class Pairs:
-    """Starts the pairs of a trial. `folder` takes sockets and logs of the processes."""
+    """Starts the pairs of a trial."""
 
-    def __init__(self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, folder: Path) -> None:
+    def __init__(self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher) -> None:
         self._trial = trial
         self._selection = selection
         self._trees = trees
         self._launcher = launcher
-        self._folder = folder
 
     def __call__(self, names: Sequence[str], draw: schedule.Draw) -> Pair:
         """Start both sides, as drawn, to run these benchmarks."""
         self._trees.slots.arrange(draw.base_at)
         launches = {side: self._launcher.round(side, self._selection, draw, names) for side in SIDES}
-        pair = Pair(self._folder, self._trial.settings.timeout, self._trial.coins)
+        pair = Pair(self._trees.folder, self._trial.settings.timeout, self._trial.coins)
         pair.start(launches, draw.first)
         return pair
 
@@ -53,10 +51,13 @@ class Rounds:
     `start` starts a pair of processes: tests put one there that takes no time.
     """
 
-    def __init__(self, trial: Trial, start: Callable[[Sequence[str], schedule.Draw], Pair], budget: Budget) -> None:
+    def __init__(
+        self, trial: Trial, start: Callable[[Sequence[str], schedule.Draw], Pair], budget: Budget, proof: Proof
+    ) -> None:
         self._trial = trial
         self._start = start
         self._budget = budget
+        self._proof = proof
         self._cpus = schedule.cpus()
 
     def run(self) -> None:
@@ -69,6 +70,7 @@ class Rounds:
                 continue  # the dearer ones come next, if they can
             count += 1
             timed = self._round(chosen, undecided)
+            self._proof.show()
             left = trial.undecided()
             trial.say(f"round {count}: {timed} timed, {len(left)} undecided")
             if count == 1 and left:
@@ -131,7 +133,7 @@ class Rounds:
         pinned = [self._trial.coins.choice(self._cpus)] if self._cpus else []
         visit = pair.visit(benchmark.name, benchmark.recipe, pinned, until)
         for side, end in visit.ends.items():
-            self._insist_on_own_code(side, benchmark.name, end)
+            self._proof.add(side, benchmark.name, end)
         return visit
 
     def _present(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
@@ -151,17 +153,6 @@ class Rounds:
             if ends:
                 undecided[name].fail(ends)
         return [name for name in left if not missing[name]]
-
-    def _insist_on_own_code(self, side: str, name: str, end: End) -> None:
-        if not end.foreign:
-            return
-        module, file = end.foreign[0]
-        more = f" and {len(end.foreign) - 1} more" if len(end.foreign) > 1 else ""
-        raise PacelineError(
-            f"{side} did not run its own code in {name}: module {module!r} came from {file}{more}: install"
-            " both sides (--benchmark-against-install), or remove the editable installation or PYTHONPATH"
-            " entry that comes first"
-        )
 
 
 def why_missing(name: str, errors: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
+from paceline.gate.schedule import SIDES
 from paceline.gate.tolerances import Tolerances, read_critical, read_patterns
 
 if TYPE_CHECKING:
@@ -84,9 +85,16 @@ OPTIONS = (
         metavar="EXE",
     ),
     _option(
+        "--benchmark-against-wheel",
+        "wheels",
+        "Judge two wheels of the project instead of revisions, by the tests of the working tree.",
+        metavar="BASE,HEAD",
+    ),
+    _option(
         "--benchmark-against-install",
         "install",
-        "Install both sides into folders of their own. Default: auto (src/ layouts, compiled parts).",
+        "Install both sides into folders of their own. Default: auto (what is compiled, or would not come from"
+        " each side's tree). In [tool.paceline] also a list of folders to install.",
         nargs="?",
         const="yes",
         choices=["auto", "yes", "no"],
@@ -133,6 +141,8 @@ class Settings:
     json: str | None = None
     python: str | None = None
     install: str = "auto"
+    folders: tuple[str, ...] = ()  #: to be installed, in place of what is found to be used
+    wheels: tuple[str, ...] = ()  #: of base and of head, or none
     control: bool = False
     unsure: str = "pass"
     timeout: float = 120.0
@@ -207,10 +217,13 @@ def read_settings(namespace: Any, root: Path) -> Settings | None:
 def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settings | None:
     """Return this run's settings, or None if no gate is asked for; the command line wins."""
     given = {**table, **{name: value for name, value in command_line.items() if value is not None}}
-    wants = any(command_line.get(name) for name in ("python", "control")) or (command_line.get("against") is not None)
+    wants = any(command_line.get(name) for name in ("python", "control", "wheels")) or (
+        command_line.get("against") is not None
+    )
     if not wants:
         return None
     try:
+        folders, install = _install(given.get("install", "auto"))
         return Settings(
             revision=_revision(command_line, table),
             tolerance=fraction(given.get("tolerance", 0.03)),
@@ -218,7 +231,9 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             budget=seconds(given.get("budget", 600.0)),
             json=given.get("json"),
             python=given.get("python"),
-            install=_choice("install", given.get("install", "auto"), ("auto", "yes", "no")),
+            install=_choice("install", install, ("auto", "yes", "no")),
+            folders=folders,
+            wheels=_wheels(command_line),
             control=bool(given.get("control", False)),
             unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "suspects", "fail")),
             timeout=seconds(given.get("timeout", 120.0)),
@@ -234,9 +249,30 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
 
 def _revision(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> str | None:
     """Without a value on the command line, the project's own choice stands in."""
-    if command_line.get("against") is None and command_line.get("python"):
-        return None  # environments are compared, on the same code
+    if command_line.get("against") is None and (command_line.get("python") or command_line.get("wheels")):
+        return None  # environments or wheels are compared, by the same tests
     return str(command_line.get("against") or table.get("against", MERGE_BASE))
+
+
+def _install(value: Any) -> tuple[tuple[str, ...], str]:
+    """Folders to install, if the setting names any, and else when to install."""
+    if not isinstance(value, list):
+        return (), value
+    if not value or not all(isinstance(folder, str) for folder in value):
+        raise ValueError(f"install must be yes, no, auto or a list of folders, not {value!r}")
+    return tuple(value), "yes"
+
+
+def _wheels(command_line: Mapping[str, Any]) -> tuple[str, ...]:
+    value = command_line.get("wheels")
+    if value is None:
+        return ()
+    names = tuple(name.strip() for name in value.split(","))
+    if len(names) != len(SIDES) or not all(names):
+        raise ValueError(f"--benchmark-against-wheel takes two wheels, BASE.whl,HEAD.whl, not {value!r}")
+    if command_line.get("against") is not None:
+        raise ValueError("--benchmark-against-wheel compares wheels, not revisions: leave out the base")
+    return names
 
 
 def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:

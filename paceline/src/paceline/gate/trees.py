@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.gate import checkout, install
+from paceline.gate import checkout
+from paceline.gate.interpreter import probe
 from paceline.gate.schedule import SIDES
 from paceline.gate.settings import MERGE_BASE
 
@@ -18,18 +19,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from paceline.gate.checkout import Workspace
-    from paceline.gate.install import Interpreter
+    from paceline.gate.interpreter import Interpreter
     from paceline.gate.request import Request
     from paceline.gate.selection import Selection
 
 
 @dataclass
 class Side:
-    """One side of the trial. `about` goes into the findings."""
+    """One side of the trial. `about` goes into the findings.
+
+    `names` are the import names of this repository's code, and `served` those that a finder serves. `homes` are the
+    folders that they must come from, None for the side's own.
+    """
 
     interpreter: Interpreter
     about: dict[str, Any]
-    installed: bool = False
+    names: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
+    homes: tuple[str, ...] | None = None
+    expected: frozenset[str] = frozenset()  #: compiled modules
 
 
 class Trees:
@@ -43,16 +51,17 @@ class Trees:
         self._workspace = workspace
         self._say = say
         self._notices = notices
+        self.folder = workspace.folder
         self.slots = workspace.slots
         self.root = _project_around(request.started_in)
         self.sides: dict[str, Side] = {}
 
     def make(self) -> None:
         """Write both trees. Raises PacelineError."""
-        head_python = install.probe(self._request.python, self._workspace.folder)
+        head_python = probe(self._request.python, self._workspace.folder)
         base_python = head_python
         if self._settings.python:
-            base_python = install.probe(self._settings.python, self._workspace.folder)
+            base_python = probe(self._settings.python, self._workspace.folder)
         if self._settings.revision is None and not self._is_in_git():
             base, head = self._same_code_without_git()
         else:
@@ -91,7 +100,8 @@ class Trees:
             checkout.checkout_commit(repository, base["commit"], self.tree("head"))
         else:
             checkout.checkout_working_tree(repository, self.tree("head"))
-        if base["commit"] == head["commit"] and not dirty and not self._settings.python:
+        apart = self._settings.python or self._settings.wheels
+        if base["commit"] == head["commit"] and not dirty and not apart:
             self._notices.append("base and head are the same code: every slowdown found would be false")
         return base, head
 
@@ -110,17 +120,9 @@ class Trees:
         """Where a side is installed, if it is."""
         return self.slots.path(side) / "site"
 
-    def install(self, selection: Selection) -> bool:
-        """Install the sides where the project needs that; returns whether one was. Raises PacelineError."""
-        choice = self._settings.install
-        for side in SIDES:
-            project = self.tree(side) / selection.root
-            if choice == "no" or (choice == "auto" and not install.needs_install(project, selection.python_path)):
-                continue
-            self._say(f"installing {side}")
-            install.install(self.sides[side].interpreter, project, self.site(side), side)
-            self.sides[side].installed = True
-        return any(side.installed for side in self.sides.values())
+    def served_file(self, side: str) -> Path:
+        """Where a side's finder reads what it serves."""
+        return self.slots.path(side) / "served.json"
 
     def relative(self, path: Path) -> Path:
         """Where a path of the user's checkout lies in a tree; the tree itself for paths outside."""

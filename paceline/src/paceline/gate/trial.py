@@ -22,6 +22,8 @@ from paceline.gate.finding import Finding, Verdict
 from paceline.gate.hints import no_benchmark
 from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Pair
+from paceline.gate.proof import Proof
+from paceline.gate.provision import Provision
 from paceline.gate.rounds import Pairs, Rounds, why_missing
 from paceline.gate.schedule import SIDES
 from paceline.gate.selection import read_selection
@@ -129,6 +131,8 @@ class _Run:
     def run(self, until: float) -> None:
         self._trees.make()
         self._launcher.copy_plugin()
+        self._provision = Provision(self._trial.request, self._trees, self._trial.say, self._trial.notices)
+        self._provision.use_ready_made()
         self._trial.base, self._trial.head = (self._trees.sides[side].about for side in SIDES)
         selection = self._select()
         self._trial.locations = selection.benchmarks
@@ -136,17 +140,23 @@ class _Run:
             self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
         different = self._trees.overlay(selection)
+        self._provision.bring_tests()
         self._enter(selection, own, different, until)
-        pairs = Pairs(self._trial, selection, self._trees, self._launcher, self._workspace.folder)
-        Rounds(self._trial, pairs, Budget(until)).run()
+        pairs = Pairs(self._trial, selection, self._trees, self._launcher)
+        proof = Proof(self._trial.settings, self._provision, self._trial.say)
+        Rounds(self._trial, pairs, Budget(until), proof).run()
 
     # Collection
 
     def _select(self) -> Selection:
         """Collect head, again if that has shown that it must be installed. Raises PacelineError."""
-        selection = self._survey()
-        if self._trees.install(selection):
-            selection = self._survey()
+        found = self._collect("head", self._launcher.survey("head"))
+        if self._provision.install(None if isinstance(found, End) else found):
+            found = self._collect("head", self._launcher.survey("head"))
+        if isinstance(found, End):
+            raise PacelineError(f"head could not be collected: {found.reason}")
+        tree, arguments = self._trees.tree("head"), self._trial.request.arguments
+        selection = read_selection(found, tree, arguments, self._launcher.translated("head"))
         failed = {name: text for name, text in selection.errors.items() if not text.startswith("skipped")}
         if failed:
             name, text = next(iter(failed.items()))
@@ -155,13 +165,6 @@ class _Run:
         if not selection.benchmarks:
             raise PacelineError(no_benchmark(selection, self._trees.tree("head")))
         return selection
-
-    def _survey(self) -> Selection:
-        found = self._collect("head", self._launcher.survey("head"))
-        if isinstance(found, End):
-            raise PacelineError(f"head could not be collected: {found.reason}")
-        tree, arguments = self._trees.tree("head"), self._trial.request.arguments
-        return read_selection(found, tree, arguments, self._launcher.translated("head"))
 
     def _collect(self, side: str, launch: Launch) -> Message | End:
         with Pair(self._workspace.folder, self._trial.settings.timeout, self._trial.coins) as pair:

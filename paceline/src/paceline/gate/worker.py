@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate import neutral
+from paceline.gate import neutral, origin
 from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
 from paceline.gate.suites import codspeed
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
+
+origin.serve()  # before any plugin of the project is loaded
 
 
 def die_with_the_gate() -> None:
@@ -96,7 +98,7 @@ class Worker:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run tests on command instead of in a loop."""
         about = {"event": "collected", "errors": self._errors, "set_aside": self._set_aside}
-        self._say(about | collected(session, self.task["survey"]))
+        self._say(about | collected(session, self.task))
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])
@@ -117,7 +119,8 @@ class Worker:
                 "outcome": outcome,
                 "reason": reason,
                 "version": None if version is None else repr(version),
-                "foreign": list(foreign_modules(self.task)),
+                "foreign": list(origin.foreign_modules(self.task)),
+                "origin": origin.own_code(self.task, {os.path.realpath(each.path) for each in items}),
             }
         )
 
@@ -146,14 +149,14 @@ class Worker:
         return self._fixture
 
 
-def collected(session: pytest.Session, survey: bool) -> dict[str, Any]:  # noqa: FBT001
+def collected(session: pytest.Session, task: dict[str, Any]) -> dict[str, Any]:
     """Return what this session has collected; a survey also says how, and what that has loaded."""
     benchmarks = [item for item in session.items if codspeed.is_benchmark(item)]
     found: dict[str, Any] = {
         "benchmarks": [described(item) for item in benchmarks],
         "items": [item.nodeid for item in session.items],
     }
-    if not survey:
+    if not task["survey"]:
         return found
     config = session.config
     return found | {
@@ -162,7 +165,8 @@ def collected(session: pytest.Session, survey: bool) -> dict[str, Any]:  # noqa:
         "paths": [str(path) for path in getattr(config.option, "file_or_dir", None) or []],
         "python_path": [os.path.realpath(path) for path in config.getini("pythonpath")],
         "modules": measuring_files(benchmarks, config.rootpath),
-        "loaded": dict(loaded_modules()),
+        "loaded": dict(origin.loaded_modules()),
+        "origins": {name: origin.origin(name) for name in task["names"]},
     }
 
 
@@ -182,14 +186,6 @@ def measuring_files(items: Iterable[pytest.Item], root: Path) -> list[str]:
             if folder == root:
                 break
     return [os.path.realpath(path) for path in files if path.is_file()]
-
-
-def loaded_modules() -> Iterator[tuple[str, str]]:
-    """Modules that have a file, with their files."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and name.partition(".")[0] != "paceline":
-            yield name, os.path.realpath(file)
 
 
 class Fixtures:
@@ -250,24 +246,3 @@ def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Reason of a skip without its location."""
     where = report.longrepr
     return str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")
-
-
-def foreign_modules(task: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Modules, with their files, that this side must not have loaded.
-
-    Foreign is what lies in another tree, and what bears the name of a package of this tree but lies outside
-    it (an installed copy would make both sides run the same code).
-    """
-    own, names = task["own"], set(task["names"])
-    for name, path in loaded_modules():
-        if any(inside(path, folder) for folder in own):
-            continue
-        in_other_tree = any(inside(path, folder) for folder in task["foreign"])
-        exempt = any(inside(path, folder) for folder in task["exempt"])
-        if (in_other_tree and not exempt) or name.partition(".")[0] in names:
-            yield name, path
-
-
-def inside(path: str, folder: str) -> bool:
-    """Whether an absolute path lies below a folder."""
-    return path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -1,0 +1,76 @@
+"""What an interpreter is: asked once, of the interpreter itself, without any code of the project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROBE = """
+import json, sys
+from importlib import metadata
+def version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+print(json.dumps({
+    "executable": sys.executable,
+    "python": sys.version.split()[0],
+    "recent": sys.version_info >= (3, 11),
+    "path": [place for place in sys.path if place],
+    "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix}),
+    "pytest": version("pytest"),
+    "pytest-benchmark": version("pytest-benchmark"),
+    "plugin": any(point.name == "paceline" for point in metadata.entry_points(group="pytest11")),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that can run a side. `prefixes` are where its environment and its standard library live.
+
+    `path` is its import path. `lacking` are distributions that a side needs and its environment does not have.
+    """
+
+    executable: str
+    version: str
+    path: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    lacking: tuple[str, ...]
+    has_plugin: bool
+
+
+def probe(executable: str, folder: Path) -> Interpreter:
+    """Ask an interpreter what it is. Raises PacelineError if it cannot run a side."""
+    try:
+        done = subprocess.run(
+            [executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=120, cwd=folder
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PacelineError(f"cannot run {executable!r} ({error}): name a Python executable") from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise PacelineError(f"{executable!r} failed ({last}): name a Python executable")
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        raise PacelineError(f"{executable!r} does not answer like Python: name a Python executable") from None
+    if not found["recent"]:
+        raise PacelineError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
+    lacking = tuple(name for name in ("pytest", "pytest-benchmark") if found[name] is None)
+    return Interpreter(
+        executable=found["executable"],
+        version=found["python"],
+        path=tuple(found["path"]),
+        prefixes=tuple(found["prefixes"]),
+        lacking=lacking,
+        has_plugin=bool(found["plugin"]),
+    )

@@ -1,0 +1,149 @@
+"""Whose code a worker runs: a finder that serves a side's installed names from its folder, and the proof of it.
+
+Entries of the import path, editable installations and pytest's own insertions all compete for a name, so the finder
+comes before them. What was loaded in the end is checked all the same. Standard library only: workers load this.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+
+SERVED = "PACELINE_SERVED"  # names the file that says what a finder serves
+COMPILED = re.compile(r"\.(so|pyd)$")
+
+_real_paths: dict[str, str] = {}
+
+
+class SideFinder:
+    """Serves import names from these folders alone: what they lack does not exist, whatever else is installed."""
+
+    def __init__(self, folders: Sequence[str], names: Iterable[str]) -> None:
+        self._folders = list(folders)
+        self._names = frozenset(names)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Find a name that this serves, as a part of any namespace package that was loaded from elsewhere."""
+        del path, target
+        if name not in self._names:
+            return None
+        *packages, _ = name.split(".")
+        spec = PathFinder.find_spec(name, [str(Path(folder, *packages)) for folder in self._folders])
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return spec
+
+    def invalidate_caches(self) -> None:
+        """Do nothing, as there is no cache."""
+
+
+def serve() -> None:
+    """Put a finder before all others, if this process is told to serve anything."""
+    file = os.environ.get(SERVED)
+    if file is None:
+        return
+    served = json.loads(Path(file).read_text(encoding="utf-8"))
+    folders = [str(Path(file).parent / folder) for folder in served["folders"]]
+    sys.meta_path.insert(0, SideFinder(folders, served["names"]))
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m pytest` has it; what is served comes first all the same
+
+
+def loaded_modules() -> Iterator[tuple[str, str]]:
+    """Names and files, links resolved, of the modules that are loaded; those of the gate left out."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name.partition(".")[0] != "paceline":
+            if file not in _real_paths:
+                _real_paths[file] = os.path.realpath(file)
+            yield name, _real_paths[file]
+
+
+def foreign_modules(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Modules, with their files, that this side must not have loaded.
+
+    Foreign is what lies in another tree, and what has a name that this repository provides but lies outside of the
+    side's `homes` (an installed copy would make both sides run the same code).
+    """
+    names = frozenset(task["names"])
+    for name, path in loaded_modules():
+        if provided_name(name, names) is not None:
+            is_foreign = not is_inside(path, task["homes"])
+        else:
+            elsewhere = is_inside(path, task["foreign"]) and not is_inside(path, task["own"])
+            is_foreign = elsewhere and not is_inside(path, task["exempt"])
+        if is_foreign:
+            yield name, path
+
+
+def own_code(task: Mapping[str, Any], tests: Collection[str]) -> dict[str, list[str]]:
+    """Return what this side has loaded of its own code, and what it lacks; `tests` are the test files.
+
+    `code`: provided import names, or else first parts of names. `native`: compiled modules. `lacking`: modules that
+    it ought to have compiled. `elsewhere`: if there is no code, first parts of the names of what else was loaded.
+    """
+    names = frozenset(task["names"])
+    folders = {str(Path(file).parent) for file in tests}
+    code: dict[str, None] = {}
+    native: list[str] = []
+    elsewhere: dict[str, None] = {}
+    for name, path in loaded_modules():
+        provided = provided_name(name, names)
+        folder, file = os.path.split(path)
+        if path in tests or file == "conftest.py" or (file == "__init__.py" and folder in folders):
+            continue
+        if is_inside(path, task["own"] if provided is None else task["homes"]):
+            code[provided or name.partition(".")[0]] = None
+            native += [name] if COMPILED.search(path) else []
+        elif (top := name.partition(".")[0]) not in sys.stdlib_module_names:
+            elsewhere[top] = None
+    return {
+        "code": list(code),
+        "native": native,
+        "lacking": [name for name in task["compiled"] if lacks(name)],
+        "elsewhere": [] if code else list(elsewhere),
+    }
+
+
+def provided_name(name: str, names: Collection[str]) -> str | None:
+    """Return which of these import names a module belongs to."""
+    while name:
+        if name in names:
+            return name
+        name = name.rpartition(".")[0]
+    return None
+
+
+def is_inside(path: str, folders: Iterable[str]) -> bool:
+    """Whether an absolute path lies below one of these folders."""
+    return any(path.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders)
+
+
+def origin(name: str) -> str | None:
+    """File from which a name is, or would be, imported; None if it cannot be."""
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        file = spec.origin if spec is not None and spec.has_location else None
+    return os.path.realpath(file) if isinstance(file, str) else None
+
+
+def lacks(name: str) -> bool:
+    """Whether a package is loaded, but not a compiled module of it that this process ought to have."""
+    package = name.rpartition(".")[0]
+    if package and package not in sys.modules:
+        return False
+    return COMPILED.search(origin(name) or "") is None

@@ -1,0 +1,100 @@
+"""Whose code ran, as the timed processes themselves say: a line per side, or the error that ends the gate.
+
+A side that ran the wrong code is worse than one that did not run, so nothing is assumed: no code of its own, a module
+from elsewhere and a fallback of a compiled module all end the gate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+from paceline.gate.schedule import SIDES
+from paceline.gate.usage import is_below
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from paceline.gate.distributions import Distribution
+    from paceline.gate.pair import End
+    from paceline.gate.provision import Provision
+    from paceline.gate.settings import Settings
+
+MOST_NAMED = 4
+OUR_OWN = {"_pytest", "cpuinfo", "iniconfig", "packaging", "pluggy", "py", "pygments", "pytest", "pytest_benchmark"}
+
+
+class Proof:
+    """Takes what the processes say, and insists. Raises PacelineError."""
+
+    def __init__(self, settings: Settings, provision: Provision, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._provision = provision
+        self._say = say
+        self._code: dict[str, dict[str, None]] = {side: {} for side in SIDES}
+        self._native: dict[str, dict[str, None]] = {side: {} for side in SIDES}
+        self._elsewhere: dict[str, dict[str, None]] = {side: {} for side in SIDES}
+        self._is_shown = False
+
+    def add(self, side: str, name: str, end: End) -> None:
+        """Take what one test on one side has loaded. Raises PacelineError if that is not the side's own."""
+        if end.foreign:
+            self._raise_foreign(side, name, end)
+        if not end.origin:
+            return
+        self._provision.judge_lacking(side, end.origin["lacking"])
+        self._code[side].update(dict.fromkeys(end.origin["code"]))
+        self._native[side].update(dict.fromkeys(end.origin["native"]))
+        self._elsewhere[side].update(dict.fromkeys(end.origin["elsewhere"]))
+
+    def show(self) -> None:
+        """Say once, after a round, whose code ran. Raises PacelineError if a side ran none of its own."""
+        ran = [side for side in SIDES if self._code[side] or self._elsewhere[side]]
+        if self._is_shown or not ran:
+            return
+        self._is_shown = True
+        for side in ran:
+            if self._code[side]:
+                self._say(self._line(side))
+            elif self._settings.revision is not None or self._provision.installed:
+                self._raise_no_code(side)
+
+    def _line(self, side: str) -> str:
+        provision, known = self._provision, self._provision.distributions_by_name()
+        names = {_owner(name, known.values()) for name in self._code[side]}
+        parts = []
+        installed = sorted(names & {each.name for each in provision.installed})
+        if installed:
+            parts.append(f"{_listed(installed)} {provision.source_of_installed(side)}")
+        in_place = sorted(names - set(installed))
+        if in_place:
+            parts.append(f"{_listed(in_place)} from its tree, in place")
+        native = list(self._native[side])
+        if native:
+            parts.append(f"compiled: {_listed(native)}")
+        return f"{side}: {', '.join(parts)}"
+
+    def _raise_no_code(self, side: str) -> None:
+        others = _listed([name for name in self._elsewhere[side] if name not in OUR_OWN]) or "the standard library"
+        raise PacelineError(
+            f"no code of this repository ran in {side}: besides test files it loaded only {others}:"
+            f" {self._provision.remedy()}"
+        )
+
+    def _raise_foreign(self, side: str, name: str, end: End) -> None:
+        module, file = end.foreign[0]
+        more = f" and {len(end.foreign) - 1} more" if len(end.foreign) > 1 else ""
+        raise PacelineError(
+            f"{side} did not run its own code in {name}: module {module!r} came from {file}{more}:"
+            f" {self._provision.remedy(module)}"
+        )
+
+
+def _owner(name: str, distributions: Iterable[Distribution]) -> str:
+    """Name of the distribution that a module is from, else its own."""
+    return next((each.name for each in distributions if is_below(name, each.names)), name)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:MOST_NAMED])} and {more} more"
