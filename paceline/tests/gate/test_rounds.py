@@ -106,6 +106,16 @@ class Simulated:
         self.said.append(text)
 
 
+class Unquestioned:
+    """Stands for the proof of origin, which simulated benchmarks have not."""
+
+    def add(self, *_: Any) -> None:
+        """Take what a side says."""
+
+    def show(self) -> None:
+        """Say nothing."""
+
+
 def judge(
     subjects: Mapping[str, Subject],
     budget: float,
@@ -121,7 +131,7 @@ def judge(
     trial = Simulated(Settings("HEAD", budget=budget), benchmarks, coins)
     machine = Machine(subjects, coins, now=spent)
     rounds: Any = Rounds
-    rounds(trial, machine, Budget(budget, lambda: machine.now)).run()
+    rounds(trial, machine, Budget(budget, lambda: machine.now), Unquestioned()).run()
     assert not trial.undecided()
     return trial, machine
 
