@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.gate.finding import LET_THROUGH, UNSURE, Verdict
 from paceline.report.markdown import escape, row
-from paceline.report.terminal import HEADINGS, cells, in_order, summary
+from paceline.report.terminal import HEADINGS, cells, in_order, reasons, summary
 
 from hub import api as github
 from hub import archive, gate_findings, job
@@ -148,8 +148,8 @@ def _table(pairs: Sequence[tuple[Finding, str]]) -> list[str]:
     if not pairs:
         return []
     rows = [row([escape(cell) for cell in cells(finding, name)]) for finding, name in pairs]
-    reasons = [f"- {escape(name)}: {escape(each.reason[:SHOWN])}" for each, name in pairs if each.reason]
-    return [row(HEADINGS), row(["---"] * len(HEADINGS)), *rows, "", *reasons, *([""] if reasons else [])]
+    told = [f"- {escape(text[:SHOWN])}" for text in reasons(pairs)]
+    return [row(HEADINGS), row(["---"] * len(HEADINGS)), *rows, "", *told, *([""] if told else [])]
 
 
 def _post(api: Api, environment: Mapping[str, str], number: int, judged: Judged, text: str) -> None:

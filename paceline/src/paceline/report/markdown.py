@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from paceline.report.terminal import HEADINGS, cells, in_order, shown_verdict, summary
+from paceline.report.terminal import HEADINGS, cells, in_order, reasons, shown_verdict, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +41,8 @@ def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) ->
         if finding.red or finding.suspect:
             shown[HEADINGS.index("verdict")] = f"**{shown_verdict(finding)}**"
         lines.append(row(shown))
-    reasons = [f"- {escape(name)}: {escape(finding.reason)}" for finding, name in pairs if finding.reason]
-    return "\n".join([*lines, *([""] if reasons else []), *reasons]) + "\n"
+    told = [f"- {escape(text)}" for text in reasons(pairs)]
+    return "\n".join([*lines, *([""] if told else []), *told]) + "\n"
 
 
 def row(texts: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from paceline.gate.finding import Finding
 
@@ -22,6 +22,7 @@ HEADINGS = (
     "clock",
     "could see",
 )
+NAMED = 2  # benchmarks with the same reason; more are counted
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
@@ -88,8 +89,23 @@ def table(findings: Sequence[Finding]) -> list[str]:
     for row in rows:
         first, *rest = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append("  ".join([first, *rest]).rstrip())
-    reasons = [f"{name}: {shown_verdict(finding)}: {finding.reason}" for finding, name in pairs if finding.reason]
-    return [*lines, *([""] if reasons else []), *reasons]
+    told = reasons(pairs)
+    return [*lines, *([""] if told else []), *told]
+
+
+def reasons(pairs: Iterable[tuple[Finding, str]]) -> list[str]:
+    """Say every reason once, with the benchmarks that have it."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for finding, name in pairs:
+        if finding.reason:
+            names.setdefault((shown_verdict(finding), finding.reason), []).append(name)
+    return [f"{_all_of(having)}: {verdict}: {reason}" for (verdict, reason), having in names.items()]
+
+
+def _all_of(names: list[str]) -> str:
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{len(names)} benchmarks ({', '.join(names[:NAMED])}, ...)"
 
 
 def summary(findings: Sequence[Finding], seconds: float) -> str:
