@@ -10,29 +10,34 @@ Noise = Callable[[np.random.Generator, int], list[float]]
 
 def gaussian(rng: np.random.Generator, rounds: int) -> list[float]:
     """Return what textbooks assume."""
-    return rng.normal(0, 0.015, rounds).tolist()
+    values: list[float] = rng.normal(0, 0.015, rounds).tolist()
+    return values
 
 
 def heavy_tailed(rng: np.random.Generator, rounds: int) -> list[float]:
     """Return values that have no variance."""
-    return (0.01 * rng.standard_t(1.2, rounds)).tolist()
+    values: list[float] = (0.01 * rng.standard_t(1.2, rounds)).tolist()
+    return values
 
 
 def bimodal(rng: np.random.Generator, rounds: int) -> list[float]:
     """Return values of processes of which either may be slow for its whole life."""
     slow = 0.5 * (rng.random((2, rounds)) < 0.03)
-    return (rng.normal(0, 0.01, rounds) + slow[0] - slow[1]).tolist()
+    values: list[float] = (rng.normal(0, 0.01, rounds) + slow[0] - slow[1]).tolist()
+    return values
 
 
 def autocorrelated(rng: np.random.Generator, rounds: int) -> list[float]:
     """Return sizes that drift together; the coins that we toss stay independent."""
     level = np.cumsum(rng.normal(0, 0.5, rounds))
-    return (np.exp(level) * rng.choice([-0.01, 0.01], rounds)).tolist()
+    values: list[float] = (np.exp(level) * rng.choice([-0.01, 0.01], rounds)).tolist()
+    return values
 
 
 def tied(rng: np.random.Generator, rounds: int) -> list[float]:
     """Return values of a coarse clock: many are equal in size, some are zero."""
-    return rng.normal(0.005, 0.015, rounds).round(2).tolist()
+    values: list[float] = rng.normal(0.005, 0.015, rounds).round(2).tolist()
+    return values
 
 
 def shifted(values: list[float], shift: float) -> list[float]:

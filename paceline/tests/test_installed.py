@@ -1,6 +1,7 @@
 """The wheel, as a stranger installs it: into an environment of its own, by pip."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -18,8 +19,9 @@ SOURCE = Path(__file__).resolve().parents[1]
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Interpreter of an environment that holds the wheel and what it needs; the latter comes from the registry."""
     folder = tmp_path_factory.mktemp("installed")
+    source = shutil.copytree(SOURCE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "tests"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(SOURCE)]
+    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     subprocess.run(wheel, check=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     found = folder / "venv" / "bin" / "python"

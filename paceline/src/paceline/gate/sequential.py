@@ -143,7 +143,7 @@ class _Boundary:
     @property
     def probability(self) -> float:
         """Of having rejected by now, at most."""
-        return self.spent / 2 ** len(self.scores)
+        return self.spent / (1 << len(self.scores))
 
 
 @dataclass
