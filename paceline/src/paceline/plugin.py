@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from paceline.gate.selection import Selection
     from paceline.gate.settings import Settings
     from paceline.gate.trial import Trial
+    from paceline.gate.values import Value
 
 WORKER = "paceline.gate.worker"
 PREFIX = "benchmark_against_"
+ASV = "PACELINE_ASV"  # in a worker: names the asv suite that head's settings name, below rootdir
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Judge every selected benchmark of the working tree against this git revision. Without a"
         " value: the merge base with the upstream default branch. Exit status: 1 if something is slower, 4 if"
         " nothing could be judged.",
+    )
+    group.addoption(
+        "--benchmark-asv",
+        metavar="DIR",
+        nargs="?",
+        const="",
+        help="Collect an asv suite, unchanged. DIR: its benchmark_dir; without a value, that of asv.conf.json. Needs"
+        " paceline[asv].",
     )
     group.addoption(
         "--benchmark-tolerance",
@@ -114,10 +124,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the gate, or the recording of this run, if one is asked for."""
     option = config.option
+    asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
+    is_gate = any(each is not None for each in asked)
+    if option.benchmark_asv is not None or is_gate or getattr(option, "benchmark_only", False):
+        _collect_asv(config)
     if option.benchmark_record is not None:
         _prepare_recording(config)
-    asked = (option.benchmark_against, option.benchmark_against_python, option.benchmark_against_control)
-    if all(each is None for each in asked) or config.pluginmanager.has_plugin(WORKER):
+    if not is_gate or config.pluginmanager.has_plugin(WORKER):
         return
     from paceline.errors import PacelineError
 
@@ -135,6 +148,23 @@ def _prepare_recording(config: pytest.Config) -> None:
 
     try:
         config.pluginmanager.register(recorder(config), "paceline-recorder")
+    except PacelineError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _collect_asv(config: pytest.Config) -> None:
+    """Let an asv suite be collected if the command line or [tool.paceline] names one."""
+    from paceline.errors import PacelineError
+    from paceline.gate.settings import read_table
+
+    given = config.option.benchmark_asv
+    try:
+        named = os.environ.get(ASV) or (read_table(config.rootpath).get("asv") if given is None else None)
+        if given is None and named is None:
+            return
+        from paceline.gate.suites import asv
+
+        asv.collect(config, config.invocation_params.dir / given if given else named, alone=given is not None)
     except PacelineError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -177,6 +207,7 @@ class Gate:
         self._settings = settings
         self._trial: Trial | None = None
         self._findings: dict[str, Finding] = {}
+        self._values: dict[str, Value] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -187,19 +218,25 @@ class Gate:
         from paceline.errors import PacelineError
         from paceline.gate.trial import Trial
 
-        benchmarks = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
-        if not benchmarks:
+        from paceline.gate.worker import is_timed
+
+        using = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
+        benchmarks = [item for item in using if is_timed(item)]
+        if not using:
             raise pytest.UsageError(
                 "no benchmark was selected, so there is nothing to judge: name tests that use the `benchmark`"
                 " fixture, or loosen -k and -m"
             )
-        self._trial = Trial(self._settings, self._selection(benchmarks), self._say)
+        values = [item for item in using if not is_timed(item)]
+        self._trial = Trial(self._settings, self._selection(benchmarks, values), self._say)
+        self._note_asv(using)
         try:
             with _ended_by_signals():
                 self._trial.run()
         except PacelineError as error:
             raise pytest.UsageError(str(error)) from None
         self._findings = {finding.name: finding for finding in self._trial.findings()}
+        self._values = {value.name: value for value in self._trial.values}
         self._note_exceptions()
         self._write()
 
@@ -209,14 +246,21 @@ class Gate:
         if self._trial is not None and let_through:
             self._trial.notices.append(f"reviewed exception: {let_through} slower, {self._settings.accept}")
 
-    def _selection(self, items: list[pytest.Item]) -> Selection:
+    def _note_asv(self, items: list[pytest.Item]) -> None:
+        """Say what of an asv suite is not used, and let base have head's."""
+        suite = self._config.pluginmanager.get_plugin("paceline-asv")
+        if suite is not None and self._trial is not None:
+            self._trial.notices += suite.notes(items)
+
+    def _selection(self, items: list[pytest.Item], values: list[pytest.Item]) -> Selection:
         from paceline.gate.selection import Selection
 
         config = self._config
+        suite = config.pluginmanager.get_plugin("paceline-asv")
         paths = [str(path) for path in getattr(config.option, "file_or_dir", None) or []]
         return Selection(
             benchmarks=tuple(item.nodeid for item in items),
-            modules=tuple(_measuring_files(items, config.rootpath)),
+            modules=tuple(_measuring_files([*items, *values], config.rootpath)),
             arguments=tuple(_without(config.invocation_params.args, paths)),
             paths=tuple(paths),
             root=config.rootpath,
@@ -224,6 +268,8 @@ class Gate:
             started_in=config.invocation_params.dir,
             python_path=tuple(_python_path(config)),
             extra=("--no-cov",) if config.pluginmanager.hasplugin("_cov") else (),
+            values=tuple(item.nodeid for item in values),
+            asv=suite.place if suite else None,
         )
 
     def _say(self, text: str) -> None:
@@ -253,11 +299,13 @@ class Gate:
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Report a benchmark's verdict in place of running it here."""
         finding = self._findings.get(item.nodeid)
-        if finding is None:
+        value = self._values.get(item.nodeid)
+        if finding is None and value is None:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for when in ("setup", "call", "teardown"):
-            item.ihook.pytest_runtest_logreport(report=self._report(item, when, finding))
+            report = self._report(item, when, finding) if finding else _value_report(item, when, value)
+            item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
@@ -294,11 +342,11 @@ class Gate:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table: all of it, or after an interruption what is known so far."""
         from paceline.gate.trial import machine
-        from paceline.report.terminal import summary, table
+        from paceline.report.terminal import summary, table, values_table
 
         trial = self._trial
         findings = trial.findings() if trial else []
-        if trial is None or not findings:
+        if trial is None or not (findings or trial.values):
             return
         terminalreporter.section("paceline")
         base = str(trial.base.get("commit") or "the same code")[:12]
@@ -306,12 +354,13 @@ class Gate:
             f"head against {trial.base.get('revision') or 'another environment'} ({base});"
             f" tolerance {trial.settings.tolerance:.1%}, at most {trial.settings.alpha:.1%} false alarms"
         )
-        for line in table(findings):
+        lines = [*(table(findings) if findings else ()), *(values_table(trial.values) if trial.values else ())]
+        for line in lines:
             terminalreporter.write_line(line)
         notices = list(trial.notices)
         if not machine()["pinning"]:
             notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
-        if all(finding.verdict == "new" for finding in findings):
+        if findings and all(finding.verdict == "new" for finding in findings):
             notices.append("every benchmark is new: nothing to compare with yet")
         unsure = sum(finding.verdict == "unsure" for finding in findings)
         if unsure and trial.settings.unsure == "pass":
@@ -339,6 +388,22 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
+
+
+def _value_report(item: pytest.Item, when: Any, value: Any) -> pytest.TestReport:
+    """Report a value that is not judged: passed, or skipped if no side gave one."""
+    skipped = when == "call" and value.base is None and value.head is None
+    reason = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {value.reason}")
+    properties = [(name, found) for name, found in value.as_json().items() if name != "name"]
+    return pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords=dict.fromkeys(item.keywords, 1),
+        outcome="skipped" if skipped else "passed",
+        longrepr=reason if skipped else None,
+        when=when,
+        user_properties=properties if when == "call" else (),
+    )
 
 
 def _measuring_files(items: list[pytest.Item], root: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from paceline import asv_conf
 from paceline.cli import main
 from paceline.history import project
 
@@ -18,7 +19,7 @@ COMMENTED = """{
 
 def test_configuration_with_comments(tmp_path: Path) -> None:
     (tmp_path / "asv.conf.json").write_text(COMMENTED, encoding="utf-8")
-    assert project.configuration(tmp_path)["repo"] == "https://example.org/a//b.git"
+    assert asv_conf.read(tmp_path)["repo"] == "https://example.org/a//b.git"
     assert project.branches(tmp_path) == ("devel", "main")
     assert project.results_folder(tmp_path) == tmp_path / "kept/results"
     assert project.results_folder(tmp_path, "elsewhere") == tmp_path / "elsewhere"

@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 from pytest_benchmark.stats import Metadata
@@ -29,9 +29,29 @@ _CLOCKS = (time.perf_counter_ns, time.process_time_ns, getattr(time, "thread_tim
 Reading = tuple[int, int, int]
 
 
+class Subject(Protocol):
+    """What a trial times. `most`: how often it may be called in one process, None for any number."""
+
+    most: int | None
+    iterations: int
+
+    def time(self, calls: int) -> Reading:
+        """Return wall, process and thread time of `calls` calls, in nanoseconds."""
+
+    def result(self) -> Any:
+        """Value of the last call."""
+
+
 def _read_clocks() -> Reading:
     wall, process, thread = _CLOCKS
     return wall(), process(), thread()
+
+
+def _read_clocks_before() -> Reading:
+    """In the other order, so that the time of reading them lies outside, as far as it can."""
+    wall, process, thread = _CLOCKS
+    at_thread, at_process = thread(), process()
+    return wall(), at_process, at_thread
 
 
 def _difference(before: Reading, after: Reading) -> Reading:
@@ -53,13 +73,13 @@ class Plain:
         target, args, kwargs = self._target, self._args, self._kwargs
         self._result = None
         if calls == 1:
-            before = _read_clocks()
+            before = _read_clocks_before()
             result = target(*args, **kwargs)
             after = _read_clocks()
             self._result = (result,)
         else:
             loop = range(calls)
-            before = _read_clocks()
+            before = _read_clocks_before()
             for _ in loop:
                 target(*args, **kwargs)
             after = _read_clocks()
@@ -210,6 +230,11 @@ class TrialFixture(BenchmarkFixture):
         while self._undo:
             self._undo.pop()()
 
+    def repeat(self, subject: Subject) -> None:
+        """Time a subject of another suite's own kind."""
+        self._use("benchmark.repeat(...)")
+        self._on_trial(subject)
+
     def _use(self, how: str) -> None:
         if self.used:
             self.has_error = True
@@ -224,14 +249,14 @@ class TrialFixture(BenchmarkFixture):
             self.has_error = True
             raise
 
-    def _on_trial(self, subject: Plain | Pedantic) -> Any:
+    def _on_trial(self, subject: Subject) -> Any:
         self._channel.send({"event": "at", "most": subject.most})
         with self._noting_errors(), _undisturbed(gc_off=self._gc_off):
             while (command := self._channel.receive())["do"] != "finish":
                 self._obey(command, subject)
             return subject.result()
 
-    def _obey(self, command: Message, subject: Plain | Pedantic) -> None:
+    def _obey(self, command: Message, subject: Subject) -> None:
         if command["do"] == "pin":
             pin(command["cpus"])
             self._channel.send({"event": "pinned"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import paceline
 from paceline.gate import checkout
 from paceline.gate.pair import Launch
+from paceline.gate.suites import asv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,7 @@ class Launcher:
         environment["PYTHONPATH"] = os.pathsep.join(path)
         if installed:
             environment["PYTHONSAFEPATH"] = "1"  # else the tree, which is not built, comes first
+        environment |= asv.environment(self._selection.asv, self._workspace / "asv" / side)
         if draw is not None:
             environment["PYTHONHASHSEED"] = str(draw.hash_seed)
             environment["PACELINE_PADDING"] = "x" * draw.padding[side]

@@ -57,13 +57,15 @@ class End:
     """How a test ended on one side.
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, or missing
-    (not collected). `foreign`: modules of another tree, with their files.
+    (not collected), or value (it is not timed, and gave `value`). `foreign`: modules of another tree, with their files.
     """
 
     outcome: str
     reason: str | None = None
     version: str | None = None
     foreign: tuple[tuple[str, str], ...] = ()
+    value: float | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -308,10 +310,13 @@ class Pair:
             self._end(side, self._await(side), unused=False)
 
     def _end(self, side: str, message: Message, *, unused: bool) -> None:
-        outcome = "unused" if unused and message["outcome"] == "passed" else message["outcome"]
+        unit = message["unit"]
+        outcome = message["outcome"]
+        if unused and outcome == "passed":
+            outcome = "unused" if unit is None else "value"
         reason = "never called the benchmark fixture" if outcome == "unused" else message["reason"]
         foreign = tuple((name, file) for name, file in message["foreign"])
-        self._visit.ends[side] = End(outcome, reason, message["version"], foreign)
+        self._visit.ends[side] = End(outcome, reason, message["version"], foreign, message["value"], unit)
 
     def _await(self, side: str) -> Message:
         patience = min(self._timeout, max(0.0, self._until - time.monotonic()))

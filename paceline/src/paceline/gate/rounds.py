@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-from paceline.gate import schedule
+from paceline.gate import schedule, values
 from paceline.gate.pair import End, Launch, Pair
 from paceline.gate.schedule import SIDES
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from paceline.gate.trees import Trees
     from paceline.gate.trial import Trial
     from paceline.gate.verdict import Benchmark
+
+VALUES = 0.2  # of the budget, at most, goes to values, which decide nothing
 
 
 class Rounds:
@@ -44,6 +46,23 @@ class Rounds:
             trial.say(f"round {count}: {len(undecided)} timed, {left} undecided")
         for benchmark in trial.undecided().values():
             benchmark.close(f"the budget of {trial.settings.budget:g} s is spent (--benchmark-budget)")
+
+    def measure(self, names: Sequence[str], until: float) -> None:
+        """Measure values, each in a fresh pair of processes as asv does, in at most a share of what is left."""
+        now = time.monotonic()
+        until = now + VALUES * (until - now)
+        for name in names:
+            if time.monotonic() >= until:
+                self._trial.values.append(values.Value(name, "", reason="not measured: its share of the budget is spent"))
+                continue
+            draw = schedule.draw(self._trial.coins, [name])
+            self._trees.slots.arrange(draw.base_at)
+            with Pair(self._folder, self._trial.settings.timeout, self._trial.coins) as pair:
+                pair.start({side: self._side_launch(side, [name], draw) for side in SIDES}, draw.first)
+                ends = self._missing(pair, [name])[name] or pair.visit(name, None, []).ends
+            for side, end in ends.items():
+                self._insist_on_own_code(side, name, end)
+            self._trial.values.append(values.of(name, ends))
 
     def _round(self, undecided: Mapping[str, Benchmark], until: float) -> None:
         draw = schedule.draw(self._trial.coins, list(undecided))
@@ -77,6 +96,14 @@ class Rounds:
 
     def _present(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
         """Drop what a side could not collect; if it could not start at all, that is everything."""
+        missing = self._missing(pair, left)
+        for name, ends in missing.items():
+            if ends:
+                undecided[name].fail(ends)
+        return [name for name in left if not missing[name]]
+
+    def _missing(self, pair: Pair, left: Sequence[str]) -> dict[str, dict[str, End]]:
+        """Say of each benchmark which sides could not collect it, and why."""
         found = pair.collected()
         missing: dict[str, dict[str, End]] = {name: {} for name in left}
         for side, message in found.items():
@@ -86,10 +113,7 @@ class Rounds:
                     missing[name][side] = message
                 elif name not in there:
                     missing[name][side] = End("missing", _why_missing(name, message["errors"]))
-        for name, ends in missing.items():
-            if ends:
-                undecided[name].fail(ends)
-        return [name for name in left if not missing[name]]
+        return missing
 
     def _insist_on_own_code(self, side: str, name: str, end: End) -> None:
         if not end.foreign:

@@ -22,3 +22,5 @@ class Selection:
     started_in: Path
     python_path: tuple[str, ...]  # pytest's setting
     extra: tuple[str, ...] = ()  # arguments that silence other plugins
+    values: tuple[str, ...] = ()  # node ids of benchmarks that give a value, not a time
+    asv: str | None = None  # folder of an asv suite, below rootdir: a part of the measurement, as a whole

@@ -17,6 +17,7 @@ MERGE_BASE = ""  # stands for the option without a value
 KEYS = (
     "against",
     "alpha",
+    "asv",
     "budget",
     "control",
     "install",
@@ -28,7 +29,7 @@ KEYS = (
     "tolerance",
     "unsure",
 )
-TEXTS = ("against", "json", "python", "results")
+TEXTS = ("against", "asv", "json", "python", "results")
 
 
 @dataclass(frozen=True)

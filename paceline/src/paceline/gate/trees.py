@@ -147,6 +147,7 @@ class Trees:
             files.append(self.relative(self._selection.ini).as_posix())
         place = self.relative(self._selection.root)
         named = [(place / name).as_posix() for name in self._settings.overlay]
+        named += [(place / self._selection.asv).as_posix()] if self._selection.asv else []
         head, base = self.tree("head"), self.tree("base")
         files += [name for name in map(_package_file, files) if not (self.tree("base") / name).exists()]
         if self._settings.control:  # both are base: the tests come from the user's checkout

@@ -23,6 +23,7 @@ from paceline.gate.pair import End, Pair
 from paceline.gate.rounds import Rounds
 from paceline.gate.schedule import SIDES
 from paceline.gate.trees import Trees
+from paceline.gate.values import Value
 from paceline.gate.verdict import Benchmark
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Trial:
     head: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
     _apart: list[Finding] = field(default_factory=list)
     _benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     coins: random.Random = field(default_factory=random.SystemRandom)
@@ -118,6 +120,7 @@ class _Run:
         different = self._trees.overlay()
         self._enter(own, different)
         rounds = Rounds(self._trial, self._trees, self._launcher, self._workspace.folder)
+        rounds.measure(self._selection.values, until)
         rounds.run(until)
 
     # Collection

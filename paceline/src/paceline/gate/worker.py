@@ -17,9 +17,10 @@ import pytest
 
 from paceline.gate.channel import Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
+from paceline.gate.suites import asv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 ADDRESS = "PACELINE_WORKER"
 GATE_ENDED = 70  # exit status when nobody is left to time for
@@ -109,7 +110,7 @@ class Worker:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run tests on command instead of in a loop."""
-        benchmarks = [item.nodeid for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
+        benchmarks = [item.nodeid for item in session.items if is_timed(item)]
         everything = [item.nodeid for item in session.items]
         self._say({"event": "collected", "benchmarks": benchmarks, "items": everything, "errors": self._errors})
         places = {item.nodeid: place for place, item in enumerate(session.items)}
@@ -126,13 +127,17 @@ class Worker:
         outcome, reason = conclude(self._reports)
         fixture = self._fixture
         version = fixture.extra_info.get("version") if fixture else None
+        suite = self._config.pluginmanager.get_plugin(asv.NAME)
+        value, unit = suite.values.get(item.nodeid, (None, None)) if suite else (None, None)
         self._say(
             {
                 "event": "done",
                 "outcome": outcome,
                 "reason": reason,
                 "version": None if version is None else repr(version),
-                "foreign": list(foreign_modules(self.task)),
+                "foreign": list(foreign_modules(self.task, {**loaded_files(), **(suite.modules if suite else {})})),
+                "value": value,
+                "unit": unit,
             }
         )
 
@@ -195,16 +200,26 @@ def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     return str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")
 
 
-def foreign_modules(task: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def is_timed(item: pytest.Item) -> bool:
+    """Whether a gate judges an item: it uses the `benchmark` fixture, and is not one of asv's values."""
+    return "benchmark" in getattr(item, "fixturenames", ()) and not isinstance(item, asv.AsvValue)
+
+
+def loaded_files() -> dict[str, str]:
+    """Files of all loaded modules, by name."""
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    return {name: file for name, file in files.items() if isinstance(file, str)}
+
+
+def foreign_modules(task: dict[str, Any], loaded: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Modules, with their files, that this side must not have loaded.
 
     Foreign is what lies in another tree, and what bears the name of a package of this tree but lies outside
     it (an installed copy would make both sides run the same code).
     """
     own, names = task["own"], set(task["names"])
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or name.partition(".")[0] == "paceline":
+    for name, file in loaded.items():
+        if name.partition(".")[0] == "paceline":
             continue
         path = os.path.realpath(file)
         if any(inside(path, folder) for folder in own):

@@ -1,0 +1,1 @@
+"""Suites that were written for other tools, and run unchanged."""
