@@ -127,7 +127,7 @@ def _named(folder: Path) -> AsvSuite:
     folder = _normal(folder)
     if file_in(folder) and (_benchmarks(folder) != folder):
         return _configured(folder)
-    for above in _upwards(folder):
+    for above in (*_upwards(folder), folder.parent):
         if file_in(above) and _benchmarks(above) == folder:
             return _configured(above)
     return AsvSuite(_package(folder, "--benchmark-asv"))
