@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from paceline import asv_conf
 from paceline.errors import PacelineError
+
+from paceline import asv_conf
 
 
 def suite(folder: Path, settings: str = "{}", place: str = "benchmarks") -> Path:

@@ -85,7 +85,9 @@ def _checked(path: Path, found: Any) -> dict[str, Any]:
         raise PacelineError(f"{path}: branches: expected a list of names, got {branches!r}. Fix the file.")
     for name in COMMANDS:
         lines = found.get(name) or []
-        if not isinstance(lines, str) and not (isinstance(lines, list) and all(isinstance(each, str) for each in lines)):
+        if not isinstance(lines, str) and not (
+            isinstance(lines, list) and all(isinstance(each, str) for each in lines)
+        ):
             raise PacelineError(f"{path}: {name}: expected a list of commands, got {lines!r}. Fix the file.")
     return found
 
@@ -137,7 +139,9 @@ def _configured(folder: Path) -> AsvSuite:
     file = file_in(folder)
     found = _benchmarks(folder)
     if not found.is_dir():
-        raise PacelineError(f"{file}: benchmark_dir: no folder {str(found)!r}. Fix the file, or name --benchmark-asv=DIR")
+        raise PacelineError(
+            f"{file}: benchmark_dir: no folder {str(found)!r}. Fix the file, or name --benchmark-asv=DIR"
+        )
     return AsvSuite(_package(found, f"{file}: benchmark_dir"), file, read(folder))
 
 
@@ -152,5 +156,7 @@ def _normal(path: Path) -> Path:
 
 def _package(folder: Path, where: str) -> Path:
     if not (folder / "__init__.py").is_file():
-        raise PacelineError(f"{where}: {str(folder)!r} has no __init__.py, so asv finds no benchmarks in it. Add one.")
+        raise PacelineError(
+            f"{where}: {str(folder)!r} has no __init__.py, so asv finds no benchmarks in it. Add one."
+        )
     return folder

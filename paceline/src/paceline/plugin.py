@@ -217,7 +217,6 @@ class Gate:
             return
         from paceline.errors import PacelineError
         from paceline.gate.trial import Trial
-
         from paceline.gate.worker import is_timed
 
         using = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
@@ -402,7 +401,7 @@ def _value_report(item: pytest.Item, when: Any, value: Any) -> pytest.TestReport
         outcome="skipped" if skipped else "passed",
         longrepr=reason if skipped else None,
         when=when,
-        user_properties=properties if when == "call" else (),
+        user_properties=properties,  # JUnit takes those of the teardown
     )
 
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from paceline import asv_conf
 from paceline.cli import main
 from paceline.history import project
+
+from paceline import asv_conf
 
 COMMENTED = """{
     // "results_dir": "wrong",

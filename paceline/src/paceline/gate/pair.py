@@ -57,7 +57,7 @@ class End:
     """How a test ended on one side.
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, or missing
-    (not collected), or value (it is not timed, and gave `value`). `foreign`: modules of another tree, with their files.
+    (not collected), or value (it is not timed, and gave `value`). `foreign`: modules of another tree, with files.
     """
 
     outcome: str

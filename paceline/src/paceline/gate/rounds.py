@@ -53,7 +53,9 @@ class Rounds:
         until = now + VALUES * (until - now)
         for name in names:
             if time.monotonic() >= until:
-                self._trial.values.append(values.Value(name, "", reason="not measured: its share of the budget is spent"))
+                self._trial.values.append(
+                    values.Value(name, "", reason="not measured: its share of the budget is spent")
+                )
                 continue
             draw = schedule.draw(self._trial.coins, [name])
             self._trees.slots.arrange(draw.base_at)

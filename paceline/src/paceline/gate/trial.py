@@ -23,7 +23,6 @@ from paceline.gate.pair import End, Pair
 from paceline.gate.rounds import Rounds
 from paceline.gate.schedule import SIDES
 from paceline.gate.trees import Trees
-from paceline.gate.values import Value
 from paceline.gate.verdict import Benchmark
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from paceline.gate.selection import Selection
     from paceline.gate.settings import Settings
+    from paceline.gate.values import Value
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Values that a suite tracks, measured once on each side and shown, never judged: nobody says which direction is good."""
+"""Values that a suite tracks: measured once on each side and shown, never judged, as asv knows no direction."""
 
 from __future__ import annotations
 

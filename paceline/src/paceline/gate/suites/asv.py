@@ -42,7 +42,7 @@ KEPT_OF_LONG = 40
 
 
 def environment(folder: str | None, caches: Path) -> dict[str, str]:
-    """What a side's process must be told: the suite's folder below rootdir, and where setup_cache keeps values."""
+    """Return what tells a side's process the suite's folder below rootdir, and where setup_cache keeps values."""
     return {plugin.ASV: folder, CACHES: str(caches)} if folder else {}
 
 
@@ -79,7 +79,7 @@ def _insist_on_asv_runner(suite: AsvSuite) -> None:
 
 
 def _below(root: Path, suite: AsvSuite) -> AsvSuite:
-    """The suite by its path below pytest's rootdir, as pytest spells that."""
+    """Return the suite by its path below pytest's rootdir, as pytest spells that."""
     try:
         place = suite.folder.resolve().relative_to(root.resolve())
     except ValueError:
@@ -172,7 +172,6 @@ class Plugin:
             notes.append(f"{self.suite.file.name}: {', '.join(self.suite.ignored())}: not used by the gate")
         return notes
 
-
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the values where there is no gate to compare them."""
         if not self.values or self._config.pluginmanager.has_plugin("paceline-gate"):
@@ -255,7 +254,7 @@ def _discover(module: str) -> list[Any]:
 
 
 def _short_name(name: str, module: str) -> str:
-    """A benchmark's name within its file; `benchmark_name` may be anything."""
+    """Return a benchmark's name within its file; `benchmark_name` may be anything."""
     prefix = module.partition(".")[2]
     return name.removeprefix(f"{prefix}.") if prefix else name
 
@@ -283,7 +282,9 @@ def parameter_ids(values: Sequence[Any]) -> list[str]:
     """Name the values of one parameter by what they are, never by their place, as far as they differ at all."""
     short = [_short(value) for value in values]
     counts = Counter(short)
-    return _unique([text if counts[text] == 1 else _cut(_text(value)) for text, value in zip(short, values, strict=True)])
+    return _unique(
+        [text if counts[text] == 1 else _cut(_text(value)) for text, value in zip(short, values, strict=True)]
+    )
 
 
 def _short(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-BUILD = ["python -m pip wheel --no-deps --wheel-dir {build_cache_dir} {build_dir}"]  # asv's default, without its sdist
+BUILD = [
+    "python -m pip wheel --no-deps --wheel-dir {build_cache_dir} {build_dir}"
+]  # asv's default, without its sdist
 INSTALL = ["in-dir={env_dir} python -m pip install {wheel_file}"]
 ELSEWHERE = {"-e", "--editable", "-t", "--target", "--prefix", "--root", "--user"}  # pip's options that name a place
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -65,11 +67,11 @@ def commands(settings: Mapping[str, Any], places: Places, python: str, commit: s
         "commit": commit,
     }
     for text in _lines(settings.get("build_command"), BUILD):
-        words, *rest = _parsed(text, variables, build)
-        yield Command(_python(words, python), *rest)
+        command = _parsed(text, variables, build)
+        yield replace(command, words=_python(command.words, python))
     for text in _lines(settings.get("install_command"), INSTALL):
-        words, *rest = _parsed(text, variables | _wheel(cache), build)
-        yield Command(_into(places.site, _python(words, python), text), *rest)
+        command = _parsed(text, variables | _wheel(cache), build)
+        yield replace(command, words=_into(places.site, _python(command.words, python), text))
 
 
 def _lines(given: Any, default: list[str]) -> list[str]:
@@ -81,14 +83,14 @@ def _lines(given: Any, default: list[str]) -> list[str]:
 def _wheel(cache: Path) -> dict[str, str]:
     wheels = sorted(str(path) for path in cache.glob("*.whl"))
     if len(wheels) > 1:
-        raise PacelineError(f"asv.conf.json: build_command made {len(wheels)} wheels. Add --no-deps, so that it makes one.")
-    return {"wheel_file": wheel for wheel in wheels}
+        raise PacelineError(
+            f"asv.conf.json: build_command made {len(wheels)} wheels. Add --no-deps, so that it makes one."
+        )
+    return {"wheel_file": wheels[0]} if wheels else {}
 
 
-def _parsed(
-    text: str, variables: Mapping[str, str], folder: Path
-) -> tuple[tuple[str, ...], dict[str, str], Path, frozenset[int] | None]:
-    """Words, environment, folder and good statuses of a command in asv's notation."""
+def _parsed(text: str, variables: Mapping[str, str], folder: Path) -> Command:
+    """Read a command in asv's notation."""
     try:
         words = shlex.split(text)
         _insist_on_no_environment(text, words)
@@ -111,7 +113,7 @@ def _parsed(
         del words[0]
     if not words:
         raise PacelineError(f"asv.conf.json: {text!r} has no command. Fix the file.")
-    return tuple(words), environment, folder, statuses
+    return Command(tuple(words), environment, folder, statuses)
 
 
 def _insist_on_no_environment(text: str, words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""One asv benchmark with one set of parameters: set up as asv does, then timed by the `benchmark` fixture, or measured.
+"""One asv benchmark with one set of parameters: set up as asv does, then timed or measured.
 
 asv gives each of them a process of its own and an empty folder to work in; here they get the folder, and their object
 as it was when it was found. Standard library, pytest, pytest-benchmark and asv_runner only: workers load this.
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from paceline.gate.fixture import Reading, Subject
 
 CACHE = "cache.pickle"
-UNTIMED = 1.0  # seconds that one process may spend on what is not timed: setups, and starts of interpreters
-FEWEST, MOST = 4, 10_000  # timed calls in one process, where each needs a setup
+SETUPS = 0.2  # seconds that one process may spend on setups between timed calls: as long as a round times
+CHILDREN = 1.0  # seconds that it may spend on fresh interpreters
+FEWEST, MOST = 3, 10_000  # timed calls in one process, where each needs a setup
 CHILD = """
 import json, sys
 from timeit import timeit
@@ -243,7 +244,7 @@ def time_call(benchmark: BenchmarkFixture, run: Run, config: pytest.Config) -> N
 def _repeated(run: Run) -> Subject:
     if not run.is_set_up_again:
         return Plain(run.found.func, run.arguments, {})
-    rounds = int(UNTIMED / max(run.setup_seconds, UNTIMED / MOST))
+    rounds = int(SETUPS / max(run.setup_seconds, SETUPS / MOST))
     return Pedantic(run.found.func, run.arguments, None, run.set_up_again, None, max(FEWEST, rounds), 0, 1)
 
 
@@ -294,7 +295,7 @@ def time_child(benchmark: BenchmarkFixture, run: Run, node: pytest.Item, modules
         child.seconds()
         cost = time.perf_counter() - started
         if isinstance(benchmark, TrialFixture):
-            child.most = max(FEWEST, int(UNTIMED / cost))
+            child.most = max(FEWEST, int(CHILDREN / cost))
             benchmark.repeat(child)
         else:
             marker = node.get_closest_marker("benchmark")
@@ -348,8 +349,8 @@ class Child:
         return float(seconds) / number
 
     def _environment(self) -> dict[str, str]:
-        """The child imports from where this process does, whatever folder it works in."""
-        path = os.pathsep.join(dict.fromkeys(each for each in sys.path if os.path.isabs(each)))
+        """Let the child import from where this process does, whatever folder it works in."""
+        path = os.pathsep.join(dict.fromkeys(each for each in sys.path if Path(each).is_absolute()))
         asked = getattr(self._run.found, "_timeraw_env", None) or {}
         return {**os.environ, "PYTHONPATH": path, **asked}
 
