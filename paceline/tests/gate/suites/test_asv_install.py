@@ -32,7 +32,7 @@ def test_pip_installs_into_the_sides_folder(places: Places) -> None:
     cache = places.work / "build_cache"
     assert build.words == ("PYTHON", "-m", "pip", "wheel", "-w", str(cache), str(places.tree))
     assert build.environment == {"FLAGS": "-O2"}
-    assert (build.folder, build.statuses) == (places.tree, {0})
+    assert (build.folder, build.statuses) == (places.tree, frozenset({0}))
     wheel = str(cache / "a-1-py3-none-any.whl")
     assert install.words == ("PYTHON", "-m", "pip", "install", wheel, "--no-deps", "--target", str(places.site))
     assert install.folder == places.work / "env"
@@ -48,7 +48,7 @@ def test_asvs_notation(places: Places) -> None:
     }
     build, install = read(settings, places)
     assert (build.words, build.statuses) == (("make", "-C", str(places.conf_dir), "p", "1f0c"), None)
-    assert (install.words[:5], install.statuses) == (("PYTHON", "-m", "pip", "install", "."), {0, 3})
+    assert (install.words[:5], install.statuses) == (("PYTHON", "-m", "pip", "install", "."), frozenset({0, 3}))
     assert (build.folder, install.folder) == (places.tree / "python", places.tree / "python" / "sub")
 
 

@@ -195,7 +195,9 @@ def _find_memory_benchmarks() -> None:
         name_regex = re.compile("^(Mem[A-Z_].+)|(mem_.+)$")
 
         def run(self, *_: Any) -> None:
-            pytest.skip("mem_ benchmarks need pympler: python -m pip install pympler")
+            from paceline.gate.suites.asv_run import not_applicable
+
+            raise not_applicable("mem_ benchmarks need pympler: python -m pip install pympler")
 
     benchmarks.benchmark_types.append(Unmeasured)
 

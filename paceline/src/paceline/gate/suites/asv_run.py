@@ -233,12 +233,14 @@ def time_call(benchmark: BenchmarkFixture, run: Run, config: pytest.Config) -> N
             return
         cost = _first_call(run)
         number = getattr(run.found, "number", 0)
+        again: Any = benchmark.pedantic  # which has no types
+        function, args = run.found.func, run.arguments
         if run.is_set_up_again:
-            benchmark.pedantic(run.call, setup=run.set_up_again, rounds=_rounds(config, cost))
+            again(function, args, setup=run.set_up_again, rounds=_rounds(config, cost))
         elif number:
-            benchmark.pedantic(run.call, iterations=number, rounds=_rounds(config, cost * number))
+            again(function, args, iterations=number, rounds=_rounds(config, cost * number))
         else:
-            benchmark(run.call)
+            benchmark(function, *args)
 
 
 def _repeated(run: Run) -> Subject:
@@ -300,7 +302,8 @@ def time_child(benchmark: BenchmarkFixture, run: Run, node: pytest.Item, modules
         else:
             marker = node.get_closest_marker("benchmark")
             clock = marker.kwargs["timer"] if marker else ChildClock()
-            benchmark.pedantic(lambda: clock.advance(child.seconds()), rounds=_rounds(node.config, cost))
+            again: Any = benchmark.pedantic
+            again(lambda: clock.advance(child.seconds()), rounds=_rounds(node.config, cost))
 
 
 class ChildClock:
