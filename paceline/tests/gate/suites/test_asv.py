@@ -17,11 +17,9 @@ import os
 import work
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
-LOG = os.environ.get("LOG")
-
-def log(letter):
-    if LOG:
-        with open(LOG, "a") as file:
+def log(letter, name="CALLS"):
+    if name in os.environ:
+        with open(os.environ[name], "a") as file:
             file.write(letter)
 
 def time_plain():
@@ -49,7 +47,7 @@ class Steps:
 
 class Cached:
     def setup_cache(self):
-        log("C")
+        log("C", "CACHES")
         with open("data.txt", "w") as file:
             file.write("300")
         return {"count": 300}
@@ -208,7 +206,7 @@ def test_named_in_the_settings_it_comes_with_the_tests(suite: Project) -> None:
 @pytest.mark.parametrize("way", ["asv", "pytest"])
 def test_sets_up_before_each_call_as_asv_does(suite: Project, way: str) -> None:
     log = suite.root.parent / "log"
-    environment = suite.environment() | {"LOG": str(log), "PYTHONPATH": str(suite.root)}
+    environment = suite.environment() | {"CALLS": str(log), "PYTHONPATH": str(suite.root)}
     ask = (
         "import sys; from asv_runner.run import _run;"
         "_run([sys.argv[1], 'bench_work.Steps.time_steps-0', '{\"repeat\": 3}', 'None', sys.argv[2]])"
@@ -227,7 +225,7 @@ def test_sets_up_before_each_call_as_asv_does(suite: Project, way: str) -> None:
 
 def test_setup_cache_runs_once_and_nothing_stays(suite: Project) -> None:
     log = suite.root.parent / "log"
-    run = suite.run("--benchmark-asv", "-k", "cached", *FAST, environment={"LOG": str(log)})
+    run = suite.run("--benchmark-asv", "-k", "cached", *FAST, environment={"CACHES": str(log)})
     assert "2 passed" in run.output
     assert log.read_text(encoding="utf-8") == "C"
     assert suite.leftovers == []
@@ -360,7 +358,7 @@ def test_gate_shows_values_of_both_sides_and_notes(make_project: MakeProject) ->
 def test_gate_finds_a_slowdown_in_each_kind(suite: Project) -> None:
     log = suite.root.parent / "log"
     suite.write({"work.py": WORK.replace("range(count)", "range(3 * count)")})
-    run = suite.judge("--benchmark-asv", "-k", "not function", environment={"LOG": str(log)})
+    run = suite.judge("--benchmark-asv", "-k", "not function", environment={"CACHES": str(log)})
     assert run.status == 1, run.output
     assert run.verdicts == {
         "time_plain": "slower",
