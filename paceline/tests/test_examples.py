@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 from projects import QUICK, TEST, WORK, Project
 
+ASV = {
+    "asv.conf.json": "{}",
+    "benchmarks/__init__.py": "",
+    "benchmarks/bench_a.py": (
+        "import work\nclass TimeA:\n    params = ([100, 300], ['x'])\n    def time_b(self, n, _): work.total(n)\n"
+    ),
+}
 PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
 
 
@@ -27,13 +34,18 @@ def test_page_shows_commands() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands())
 def test_command(command: str, make_project: Callable[..., Project]) -> None:
-    project = make_project(files={"work.py": WORK, "test_speed.py": TEST + TEST.replace("test_total", "test_numpy")})
+    tests = TEST + TEST.replace("test_total", "test_numpy")
+    project = make_project(files={"work.py": WORK, "test_speed.py": tests, **ASV})
     project.git("tag", "v1.2")
     project.git("update-ref", "refs/remotes/origin/main", "HEAD")
     program, only, *arguments = shlex.split(command)
     assert (program, only) == ("pytest", "--benchmark-only")
     run = project.run(*QUICK, *arguments)
     assert run.status == 0, run.output
+    if any(word.startswith("--benchmark-asv") for word in arguments):
+        assert " passed" in run.output
+        assert "test_total" not in run.output, "the suite alone"
+        return
     assert run.verdicts.keys() == ({"test_numpy"} if "-k" in arguments else {"test_numpy", "test_total"})
 
 

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from paceline.gate.finding import Finding
     from paceline.gate.request import Request
     from paceline.gate.settings import Settings
+    from paceline.gate.values import Value
 
 WORKER = "paceline.gate.worker"
+ASV = "PACELINE_ASV"  # in a worker: names the asv suite that head's settings name, below rootdir
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for option in OPTIONS:
         group.addoption(option.flag, **option.keywords)
+    group.addoption(
+        "--benchmark-asv",
+        metavar="DIR",
+        nargs="?",
+        const="",
+        help="Collect an asv suite, unchanged. DIR: its benchmark_dir; without a value, that of asv.conf.json. Needs"
+        " paceline[asv].",
+    )
     group.addoption(
         "--benchmark-record",
         metavar="dirty",
@@ -73,9 +83,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "paceline(tolerance): slowdown of this benchmark that a gate accepts, e.g. 0.10"
     )
     option = config.option
+    is_gate = _is_asked_for(option) and not config.pluginmanager.has_plugin(WORKER)
+    if not is_gate or option.collectonly:  # a gate's own session collects nothing
+        _collect_asv(config)
     if option.benchmark_record is not None:
         _prepare_recording(config)
-    if not _is_asked_for(option) or config.pluginmanager.has_plugin(WORKER):
+    if not is_gate:
         return
     from paceline.errors import PacelineError
 
@@ -99,6 +112,26 @@ def _prepare_recording(config: pytest.Config) -> None:
         from paceline.history.record import recorder
 
         config.pluginmanager.register(recorder(config), "paceline-recorder")
+    except PacelineError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _collect_asv(config: pytest.Config) -> None:
+    """Let an asv suite be collected if the command line, a gate or [tool.paceline] names one."""
+    option = config.option
+    given = option.benchmark_asv
+    if given is None and not config.pluginmanager.has_plugin(WORKER) and not getattr(option, "benchmark_only", False):
+        return
+    from paceline.errors import PacelineError
+    from paceline.gate.settings import read_table
+
+    try:
+        named = os.environ.get(ASV) or (read_table(config.rootpath).get("asv") if given is None else None)
+        if given is None and named is None:
+            return
+        from paceline.gate.suites import asv
+
+        asv.collect(config, config.invocation_params.dir / given if given else named, alone=given is not None)
     except PacelineError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -127,7 +160,7 @@ def _request(config: pytest.Config, settings: Settings) -> Request:
 class Judged(pytest.Item):
     """Stands for a benchmark that was judged; there is nothing left to run."""
 
-    finding: Finding
+    result: Finding | Value
     line: int
 
     def runtest(self) -> None:
@@ -166,16 +199,16 @@ class Gate:
             self._failed = True
             self._write(*explain(error))
             raise pytest.UsageError(str(error)) from None
-        session.items = [self._item(session, finding) for finding in self._trial.findings()]
+        session.items = [self._item(session, result) for result in [*self._trial.findings(), *self._trial.values]]
         session.testscollected = len(session.items)
         return True
 
-    def _item(self, session: pytest.Session, finding: Finding) -> Judged:
-        location = self._trial.locations.get(finding.name)
-        path = session.path / finding.name.partition("::")[0]
-        name = finding.name.rpartition("::")[2]
-        item: Judged = Judged.from_parent(session, name=name, nodeid=finding.name, path=path)
-        item.finding = finding
+    def _item(self, session: pytest.Session, result: Finding | Value) -> Judged:
+        location = self._trial.locations.get(result.name)
+        path = session.path / result.name.partition("::")[0]
+        name = result.name.rpartition("::")[2]
+        item: Judged = Judged.from_parent(session, name=name, nodeid=result.name, path=path)
+        item.result = result
         item.line = location.line if location else 0
         return item
 
@@ -198,32 +231,9 @@ class Gate:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for when in ("setup", "call", "teardown"):
-            item.ihook.pytest_runtest_logreport(report=self._report(item, when))
+            item.ihook.pytest_runtest_logreport(report=_report(item, when))
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
-
-    def _report(self, item: Judged, when: Any) -> pytest.TestReport:
-        from paceline.report.terminal import claim
-
-        finding = item.finding
-        outcome: Any = "passed"
-        longrepr: Any = None
-        if when == "call":
-            if finding.red:
-                outcome, longrepr = "failed", claim(finding)
-            elif finding.verdict == "unavailable":
-                outcome = "skipped"
-                longrepr = (str(item.path), item.line + 1, f"Skipped: {claim(finding)}")
-        properties = [(name, value) for name, value in finding.as_json().items() if name != "name"]
-        return pytest.TestReport(
-            nodeid=item.nodeid,
-            location=item.location,
-            keywords=dict.fromkeys(item.keywords, 1),
-            outcome=outcome,
-            longrepr=longrepr,
-            when=when,
-            user_properties=properties if when == "call" else (),
-        )
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table: all of it, or after an interruption what is known so far."""
@@ -233,6 +243,35 @@ class Gate:
             if place == 0:
                 terminalreporter.section("paceline")
             terminalreporter.write_line(line)
+
+
+def _report(item: Judged, when: Any) -> pytest.TestReport:
+    outcome, text = _outcome(item.result) if when == "call" else ("passed", None)
+    longrepr: Any = text if outcome == "failed" else None
+    if outcome == "skipped":
+        longrepr = (str(item.path), item.line + 1, f"Skipped: {text}")
+    return pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords=dict.fromkeys(item.keywords, 1),
+        outcome=outcome,
+        longrepr=longrepr,
+        when=when,
+        # JUnit takes those of the teardown.
+        user_properties=[(name, value) for name, value in item.result.as_json().items() if name != "name"],
+    )
+
+
+def _outcome(result: Finding | Value) -> tuple[Any, str | None]:
+    """Return how a test of this result ends, and why."""
+    from paceline.gate.finding import Finding
+    from paceline.report.terminal import claim
+
+    if isinstance(result, Finding):
+        if result.red:
+            return "failed", claim(result)
+        return ("skipped", claim(result)) if result.verdict == "unavailable" else ("passed", None)
+    return ("skipped", result.reason) if result.base is None and result.head is None else ("passed", None)
 
 
 @contextmanager

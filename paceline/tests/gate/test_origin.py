@@ -76,7 +76,8 @@ sys.path.insert(0, 'elsewhere')
 from family import elder, member
 import work
 task = json.loads({json.dumps(json.dumps(task))})
-print(json.dumps([list(origin.foreign_modules(task)), origin.own_code(task, set())]))
+loaded = dict(origin.loaded_modules())
+print(json.dumps([list(origin.foreign_modules(task, loaded)), origin.own_code(task, loaded, set())]))
 """
     foreign, code = json.loads(run(script, folder, SERVED))
     assert foreign == [["family.elder", str(folder / "elsewhere" / "family" / "elder.py")]]

@@ -6,6 +6,8 @@ import pytest
 from paceline.cli import main
 from paceline.history import project
 
+from paceline import asv_conf
+
 COMMENTED = """{
     // "results_dir": "wrong",
     "repo": "https://example.org/a//b.git", /* a "comment"
@@ -18,7 +20,7 @@ COMMENTED = """{
 
 def test_configuration_with_comments(tmp_path: Path) -> None:
     (tmp_path / "asv.conf.json").write_text(COMMENTED, encoding="utf-8")
-    assert project.configuration(tmp_path)["repo"] == "https://example.org/a//b.git"
+    assert asv_conf.read(tmp_path)["repo"] == "https://example.org/a//b.git"
     assert project.branches(tmp_path) == ("devel", "main")
     assert project.results_folder(tmp_path) == tmp_path / "kept/results"
     assert project.results_folder(tmp_path, "elsewhere") == tmp_path / "elsewhere"

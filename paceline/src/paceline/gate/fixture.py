@@ -15,7 +15,7 @@ import random
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 try:
     import resource
@@ -40,9 +40,29 @@ _CLOCKS = (time.perf_counter_ns, time.process_time_ns, getattr(time, "thread_tim
 Reading = tuple[int, int, int]
 
 
+class Subject(Protocol):
+    """What a trial times. `most`: how often it may be called in one process, None for any number."""
+
+    most: int | None
+    iterations: int
+
+    def time(self, calls: int) -> Reading:
+        """Return wall, process and thread time of `calls` calls, in nanoseconds."""
+
+    def result(self) -> Any:
+        """Value of the last call."""
+
+
 def _read_clocks() -> Reading:
     wall, process, thread = _CLOCKS
     return wall(), process(), thread()
+
+
+def _read_clocks_before() -> Reading:
+    """In the other order, so that the time of reading them lies outside, as far as it can."""
+    wall, process, thread = _CLOCKS
+    at_thread, at_process = thread(), process()
+    return wall(), at_process, at_thread
 
 
 def _difference(before: Reading, after: Reading) -> Reading:
@@ -64,13 +84,13 @@ class Plain:
         target, args, kwargs = self._target, self._args, self._kwargs
         self._result = None
         if calls == 1:
-            before = _read_clocks()
+            before = _read_clocks_before()
             result = target(*args, **kwargs)
             after = _read_clocks()
             self._result = (result,)
         else:
             loop = range(calls)
-            before = _read_clocks()
+            before = _read_clocks_before()
             for _ in loop:
                 target(*args, **kwargs)
             after = _read_clocks()
@@ -97,7 +117,7 @@ class Awaited:
         """Return wall, process and thread time of `calls` calls, in nanoseconds."""
         target, args, kwargs = self._target, self._args, self._kwargs
         loop = range(calls)
-        before = _read_clocks()
+        before = _read_clocks_before()
         for _ in loop:
             result = await target(*args, **kwargs)
         after = _read_clocks()
@@ -269,6 +289,11 @@ class TrialFixture(BenchmarkFixture):
                 "benchmark(f) was never awaited, and f is a coroutine function: write `await benchmark(f)`"
             )
 
+    def repeat(self, subject: Subject) -> None:
+        """Time a subject of another suite's own kind."""
+        self._use("benchmark.repeat(...)")
+        self._on_trial(subject)
+
     def _use(self, how: str) -> None:
         if self.used:
             self.has_error = True
@@ -283,7 +308,7 @@ class TrialFixture(BenchmarkFixture):
             self.has_error = True
             raise
 
-    def _on_trial(self, subject: Plain | Pedantic) -> Any:
+    def _on_trial(self, subject: Subject) -> Any:
         with self._trial(subject.most) as bursts:
             for burst in bursts:
                 self._report(burst, subject.time(burst.calls), subject.iterations)

@@ -12,7 +12,7 @@ import paceline
 from paceline.gate import origin
 from paceline.gate.lending import lend
 from paceline.gate.pair import Launch
-from paceline.gate.suites import codspeed
+from paceline.gate.suites import asv, codspeed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,13 +36,16 @@ class Launcher:
         self._trees = trees
         self._workspace = workspace
         self._plugin = workspace / "plugin"
+        self.asv: str | None = None  #: folder of head's asv suite below pytest's root, once that is known
 
     def copy_plugin(self) -> None:
         """Give both sides the same paceline, and the judge's own copy of what their environments lack."""
         source = Path(paceline.__file__).parent
         unwanted = shutil.ignore_patterns("__pycache__", "pages")
         shutil.copytree(source, self._plugin / "paceline", ignore=unwanted)
-        lend({name for side in self._trees.sides.values() for name in side.interpreter.lacking}, self._plugin)
+        wanted = {"pytest", "pytest-benchmark"} | ({"asv_runner"} if self._request.wants_asv else set())
+        lacking = {name for side in self._trees.sides.values() for name in side.interpreter.lacking}
+        lend(lacking & wanted, self._plugin)
 
     def survey(self, side: str) -> Launch:
         """Return how to collect a side as the user would, to see what there is."""
@@ -129,7 +132,7 @@ class Launcher:
             environment[origin.SERVED] = str(self._trees.served_file(side))
             environment["PY_IGNORE_IMPORTMISMATCH"] = "1"  # pytest's: a package's tests are copied to where it is
             environment["PYTHONSAFEPATH"] = "1"  # else the tree comes before what is installed
-        return environment
+        return environment | asv.environment(self.asv, self._workspace / "asv" / side)
 
 
 def _task(items: Sequence[str] | None = None, *, survey: bool = False) -> Message:

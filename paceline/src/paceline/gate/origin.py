@@ -68,14 +68,14 @@ def loaded_modules() -> Iterator[tuple[str, str]]:
             yield name, _real_paths[file]
 
 
-def foreign_modules(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def foreign_modules(task: Mapping[str, Any], loaded: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Modules, with their files, that this side must not have loaded.
 
     Foreign is what lies in another tree, and what has a name that this repository provides but lies outside of the
     side's `homes` (an installed copy would make both sides run the same code).
     """
     names = frozenset(task["names"])
-    for name, path in loaded_modules():
+    for name, path in loaded.items():
         if provided_name(name, names) is not None:
             is_foreign = not is_inside(path, task["homes"])
         else:
@@ -85,7 +85,7 @@ def foreign_modules(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, path
 
 
-def own_code(task: Mapping[str, Any], tests: Collection[str]) -> dict[str, list[str]]:
+def own_code(task: Mapping[str, Any], loaded: Mapping[str, str], tests: Collection[str]) -> dict[str, list[str]]:
     """Return what this side has loaded of its own code, and what it lacks; `tests` are the test files.
 
     `code`: provided import names, or else first parts of names. `native`: compiled modules. `lacking`: modules that
@@ -96,7 +96,7 @@ def own_code(task: Mapping[str, Any], tests: Collection[str]) -> dict[str, list[
     code: dict[str, None] = {}
     native: list[str] = []
     elsewhere: dict[str, None] = {}
-    for name, path in loaded_modules():
+    for name, path in loaded.items():
         provided = provided_name(name, names)
         folder, file = os.path.split(path)
         if path in tests or file == "conftest.py" or (file == "__init__.py" and folder in folders):

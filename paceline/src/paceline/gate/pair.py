@@ -56,8 +56,8 @@ class End:
     """How a test ended on one side.
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, cut (the gate
-    gave it no more time), or missing (not collected). `foreign`: modules of another tree, with their files.
-    `origin`: see `origin.own_code`.
+    gave it no more time), missing (not collected), or value (it is not timed, and gave `value`). `foreign`: modules
+    of another tree, with their files. `origin`: see `origin.own_code`.
     """
 
     outcome: str
@@ -65,6 +65,8 @@ class End:
     version: str | None = None
     foreign: tuple[tuple[str, str], ...] = ()
     origin: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    value: float | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -335,10 +337,12 @@ class Pair:
             self._end(side, self._await(side), unused=False)
 
     def _end(self, side: str, message: Message, *, unused: bool) -> None:
-        outcome = "unused" if unused and message["outcome"] == "passed" else message["outcome"]
+        outcome, value, unit = message["outcome"], message["value"], message["unit"]
+        if unused and outcome == "passed":
+            outcome = "unused" if unit is None else "value"
         reason = "never called the benchmark fixture" if outcome == "unused" else message["reason"]
         foreign = tuple((name, file) for name, file in message["foreign"])
-        self._visit.ends[side] = End(outcome, reason, message["version"], foreign, message["origin"])
+        self._visit.ends[side] = End(outcome, reason, message["version"], foreign, message["origin"], value, unit)
 
     def _await(self, side: str) -> Message:
         patience = min(self._timeout, max(0.0, self._until - time.monotonic()))

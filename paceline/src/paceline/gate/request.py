@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from paceline.gate.settings import Settings
 
+ASV_OPTION = "--benchmark-asv"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -19,3 +21,8 @@ class Request:
     arguments: tuple[str, ...] = ()
     started_in: Path = field(default_factory=Path.cwd)
     python: str = sys.executable
+
+    @property
+    def wants_asv(self) -> bool:
+        """Whether an asv suite is to be collected."""
+        return self.settings.asv or any(word.partition("=")[0] == ASV_OPTION for word in self.arguments)

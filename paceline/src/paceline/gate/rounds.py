@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from paceline.gate import schedule
+from paceline.gate import schedule, values
 from paceline.gate.budget import FEWEST, duration
 from paceline.gate.pair import End, Pair
 from paceline.gate.schedule import SIDES
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 DEAR = 0.5  # of the budget: what takes so long for its fewest rounds is told what it takes
+VALUES = 0.2  # of the budget, at most, goes to values, which decide nothing
 MARGIN = 1.1  # times what is left to do: the budget that is advised
 
 
@@ -75,6 +76,21 @@ class Rounds:
             trial.say(f"round {count}: {timed} timed, {len(left)} undecided")
             if count == 1 and left:
                 trial.say(self._budget.forecast(left, trial.settings.budget))
+
+    def measure(self, names: Sequence[str]) -> None:
+        """Measure values, each in a fresh pair of processes as asv does, in at most a share of what is left."""
+        least = (1 - VALUES) * self._budget.left
+        for name in names:
+            if self._budget.left < least:
+                why = "not measured: its share of the budget is spent"
+                self._trial.values.append(values.Value(name, "", reason=why))
+                continue
+            with self._start([name], schedule.draw(self._trial.coins, [name])) as pair:
+                until = self._budget.clock() + self._budget.left
+                ends = self._missing(pair, [name])[name] or pair.visit(name, None, [], until).ends
+            for side, end in ends.items():
+                self._proof.add(side, name, end)
+            self._trial.values.append(values.of(name, ends))
 
     def _give_up(self, names: Sequence[str], *, others: bool) -> None:
         undecided, settings = self._trial.undecided(), self._trial.settings
@@ -138,21 +154,25 @@ class Rounds:
 
     def _present(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
         """Drop what a side could not collect; if it could not start at all, that is everything."""
-        found = pair.collected(self._budget.until)
-        if any(isinstance(message, End) and message.outcome == "cut" for message in found.values()):
+        missing = self._missing(pair, left)
+        if any(end.outcome == "cut" for ends in missing.values() for end in ends.values()):
             return left
+        for name, ends in missing.items():
+            if ends:
+                undecided[name].fail(ends)
+        return [name for name in left if not missing[name]]
+
+    def _missing(self, pair: Pair, left: Sequence[str]) -> dict[str, dict[str, End]]:
+        """Say of each benchmark which sides could not collect it, and why."""
         missing: dict[str, dict[str, End]] = {name: {} for name in left}
-        for side, message in found.items():
+        for side, message in pair.collected(self._budget.until).items():
             there = set() if isinstance(message, End) else set(message["items"])
             for name in left:
                 if isinstance(message, End):
                     missing[name][side] = message
                 elif name not in there:
                     missing[name][side] = End("missing", why_missing(name, message["errors"]))
-        for name, ends in missing.items():
-            if ends:
-                undecided[name].fail(ends)
-        return [name for name in left if not missing[name]]
+        return missing
 
 
 def why_missing(name: str, errors: Mapping[str, str]) -> str:

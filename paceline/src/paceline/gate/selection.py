@@ -5,7 +5,7 @@ The judge only reads what the worker says, so it never imports a line of the pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,9 @@ class Selection:
     errors: Mapping[str, str]  # what could not be collected, and why
     loaded: Mapping[str, str]  # modules that collecting has loaded, and their files
     set_aside: tuple[str, ...]  # the user's options that a gate leaves out
+    values: Mapping[str, Location] = field(default_factory=dict)  # benchmarks that give a value, not a time
+    asv: str | None = None  # folder of an asv suite, below `root`: a part of the measurement, as a whole
+    notes: tuple[str, ...] = ()  # what of that suite is not used
 
 
 def read_selection(message: Message, tree: Path, arguments: Sequence[str], translated: Sequence[str]) -> Selection:
@@ -58,6 +61,9 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
         errors=message["errors"],
         loaded=message["loaded"],
         set_aside=tuple(message["set_aside"]),
+        values={each["id"]: _location(each, tree) for each in message["values"]},
+        asv=message["asv"],
+        notes=tuple(message["notes"]),
     )
 
 

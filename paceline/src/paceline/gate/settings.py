@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MERGE_BASE = ""  # stands for the option without a value
-TEXTS = ("against", "json", "python", "results")
+TEXTS = ("against", "asv", "json", "python", "results")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,9 @@ OPTIONS = (
     ),
 )
 #: What [tool.paceline] may hold.
-KEYS = sorted({option.setting for option in OPTIONS} - {"accept"} | {"critical", "overlay", "results", "tolerances"})
+KEYS = sorted(
+    {option.setting for option in OPTIONS} - {"accept"} | {"asv", "critical", "overlay", "results", "tolerances"}
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class Settings:
     timeout: float = 120.0
     overlay: tuple[str, ...] = ()
     new: str = "show"
+    asv: bool = False  #: whether the project names an asv suite
     accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
     patterns: tuple[tuple[str, float], ...] = ()  #: of node ids, each with its own tolerance
     critical: tuple[str, ...] | None = None  #: patterns of node ids that may be red; None for all
@@ -237,6 +240,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             control=bool(given.get("control", False)),
             unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "suspects", "fail")),
             timeout=seconds(given.get("timeout", 120.0)),
+            asv=bool(table.get("asv")),
             new=_choice("new", given.get("new", "show"), ("show", "judge")),
             overlay=tuple(given.get("overlay", ())),
             accept=command_line.get("accept"),

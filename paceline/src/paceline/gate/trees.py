@@ -137,6 +137,7 @@ class Trees:
         if selection.ini is not None and not selection.ini.is_absolute():
             files.append(selection.ini.as_posix())
         named = [(selection.root / name).as_posix() for name in self._settings.overlay]
+        named += [(selection.root / selection.asv).as_posix()] if selection.asv else []
         head, base = self.tree("head"), self.tree("base")
         files += [name for name in map(_package_file, files) if not (self.tree("base") / name).exists()]
         if self._settings.control:  # both are base: the tests come from the user's checkout

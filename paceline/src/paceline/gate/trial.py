@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from paceline.gate.request import Request
     from paceline.gate.selection import Location, Selection
     from paceline.gate.settings import Settings
+    from paceline.gate.values import Value
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Trial:
     head: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
     _apart: list[Finding] = field(default_factory=list)
     _benchmarks: dict[str, Benchmark] = field(default_factory=dict)
@@ -135,7 +137,9 @@ class _Run:
         self._provision.use_ready_made()
         self._trial.base, self._trial.head = (self._trees.sides[side].about for side in SIDES)
         selection = self._select()
-        self._trial.locations = selection.benchmarks
+        self._trial.locations = {**selection.benchmarks, **selection.values}
+        self._trial.notices += selection.notes
+        self._launcher.asv = selection.asv
         if selection.set_aside:
             self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
@@ -144,7 +148,9 @@ class _Run:
         self._enter(selection, own, different, until)
         pairs = Pairs(self._trial, selection, self._trees, self._launcher)
         proof = Proof(self._trial.settings, self._provision, self._trial.say)
-        Rounds(self._trial, pairs, Budget(until), proof).run()
+        rounds = Rounds(self._trial, pairs, Budget(until), proof)
+        rounds.measure(list(selection.values))
+        rounds.run()
 
     # Collection
 
@@ -162,7 +168,7 @@ class _Run:
             name, text = next(iter(failed.items()))
             more = f" ({len(failed) - 1} more)" if len(failed) > 1 else ""
             raise PacelineError(f"head: {name} could not be collected: {text}{more}: fix it, or select other tests")
-        if not selection.benchmarks:
+        if not selection.benchmarks and not selection.values:
             raise PacelineError(no_benchmark(selection, self._trees.tree("head")))
         return selection
 

@@ -18,7 +18,7 @@ import pytest
 from paceline.gate import neutral, origin
 from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
-from paceline.gate.suites import codspeed
+from paceline.gate.suites import asv, codspeed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -113,14 +113,19 @@ class Worker:
         outcome, reason = conclude(self._reports)
         fixture = self._fixture
         version = fixture.extra_info.get("version") if fixture else None
+        suite = asv.suite_of(self._config)
+        value, unit = suite.values.get(item.nodeid, (None, None)) if suite else (None, None)
+        loaded = {**dict(origin.loaded_modules()), **(suite.files() if suite else {})}
         self._say(
             {
                 "event": "done",
                 "outcome": outcome,
                 "reason": reason,
                 "version": None if version is None else repr(version),
-                "foreign": list(origin.foreign_modules(self.task)),
-                "origin": origin.own_code(self.task, {os.path.realpath(each.path) for each in items}),
+                "foreign": list(origin.foreign_modules(self.task, loaded)),
+                "origin": origin.own_code(self.task, loaded, {os.path.realpath(each.path) for each in items}),
+                "value": value,
+                "unit": unit,
             }
         )
 
@@ -151,20 +156,24 @@ class Worker:
 
 def collected(session: pytest.Session, task: dict[str, Any]) -> dict[str, Any]:
     """Return what this session has collected; a survey also says how, and what that has loaded."""
-    benchmarks = [item for item in session.items if codspeed.is_benchmark(item)]
+    values = [item for item in session.items if isinstance(item, asv.AsvValue)]
+    benchmarks = [item for item in session.items if codspeed.is_benchmark(item) and item not in values]
     found: dict[str, Any] = {
         "benchmarks": [described(item) for item in benchmarks],
         "items": [item.nodeid for item in session.items],
     }
     if not task["survey"]:
         return found
-    config = session.config
+    config, suite = session.config, asv.suite_of(session.config)
     return found | {
+        "values": [described(item) for item in values],
+        "asv": suite.place if suite else None,
+        "notes": suite.notes(session.items) if suite else [],
         "root": os.path.realpath(config.rootpath),
         "ini": None if config.inipath is None else os.path.realpath(config.inipath),
         "paths": [str(path) for path in getattr(config.option, "file_or_dir", None) or []],
         "python_path": [os.path.realpath(path) for path in config.getini("pythonpath")],
-        "modules": measuring_files(benchmarks, config.rootpath),
+        "modules": measuring_files([*benchmarks, *values], config.rootpath),
         "loaded": dict(origin.loaded_modules()),
         "origins": {name: origin.origin(name) for name in task["names"]},
     }

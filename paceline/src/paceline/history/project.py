@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from paceline.errors import PacelineError
+from paceline import asv_conf
+from paceline.asv_conf import CONFIGURATIONS
 from paceline.gate.settings import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONFIGURATIONS = ("asv.conf.json", "asv.conf.jsonc")
 RESULTS = ".asv/results"
 ASV_RESULTS = "results"  # asv's own default, where it has a configuration
 HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
 OURS = ".paceline"
 CACHE = f"{OURS}/cache"
-TEXTS = ("repo", "project", "results_dir", "html_dir")  # of asv's configuration, as far as they are used here
 MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
-#: A text, which is kept, or a comment, or a comma before a closing bracket: asv's files are written for people.
-COMMENTS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
-COMMAS = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[\]}])', re.DOTALL)
-
-
-def configuration(root: Path) -> dict[str, Any]:
-    """Return asv's configuration of a project; empty if there is none. Raises PacelineError if it cannot be used."""
-    for name in CONFIGURATIONS:
-        path = root / name
-        try:
-            text = path.read_text(encoding="utf-8")
-            for pattern in (COMMENTS, COMMAS):
-                text = pattern.sub(lambda found: found[1] or "", text)
-            found = json.loads(text)
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, RecursionError) as error:
-            why = " ".join(str(error).split())
-            raise PacelineError(f"{path} cannot be read ({why}): mend it") from None
-        return _checked(path, found)
-    return {}
-
-
-def _checked(path: Path, found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise PacelineError(f"{path} holds {type(found).__name__}, not an object: mend it")
-    for name in TEXTS:
-        if not isinstance(found.get(name, ""), str):
-            raise PacelineError(f"{path}: {name} is {found[name]!r}, not a text: correct it")
-    branches = found.get("branches", [])
-    if not isinstance(branches, list) or not all(isinstance(each, str | None) for each in branches):
-        raise PacelineError(f"{path}: branches is {branches!r}, not a list of names: correct it")
-    return found
 
 
 def find_root(here: Path) -> Path:
@@ -90,7 +54,7 @@ def results_folder(here: Path, given: str | Path | None = None) -> Path:
     if given:
         return here / given
     root = find_root(here)
-    asv = configuration(root)
+    asv = asv_conf.read(root)
     chosen = read_table(root).get("results") or asv.get("results_dir") or (ASV_RESULTS if asv else RESULTS)
     return root / str(chosen)
 
@@ -98,7 +62,7 @@ def results_folder(here: Path, given: str | Path | None = None) -> Path:
 def html_folder(here: Path) -> Path:
     """Return where the site of the project around `here` goes."""
     root = find_root(here)
-    return root / (configuration(root).get("html_dir") or HTML)
+    return root / (asv_conf.read(root).get("html_dir") or HTML)
 
 
 def aa_folder(results: Path) -> Path:
@@ -108,7 +72,7 @@ def aa_folder(results: Path) -> Path:
 
 def branches(root: Path) -> tuple[str, ...]:
     """Return the branches that asv's configuration names."""
-    return tuple(filter(None, configuration(root).get("branches", [])))
+    return tuple(filter(None, asv_conf.read(root).get("branches", [])))
 
 
 def root_of(results: Path) -> Path:

@@ -175,17 +175,14 @@ def _measured(item: pytest.Item, place: str, benchmark: Any, call: pytest.CallIn
         started=int(1000 * call.start),
         duration=call.duration,
         group=as_text(benchmark.group or ""),
-        axes=_axes(item),
+        axes=_axes(benchmark),
         version=as_text(benchmark.extra_info.get("version", UNVERSIONED)),
     )
 
 
-def _axes(item: pytest.Item) -> Mapping[str, Any]:
+def _axes(benchmark: Any) -> Mapping[str, Any]:
     """Parameters of a test by name; an object stands for itself by its name, or else by the test's id."""
-    callspec = getattr(item, "callspec", None)
-    if callspec is None:
-        return {}
-    return {name: _axis(value, callspec.id) for name, value in callspec.params.items()}
+    return {name: _axis(value, benchmark.param) for name, value in (benchmark.params or {}).items()}
 
 
 def _axis(value: Any, test: str) -> Any:

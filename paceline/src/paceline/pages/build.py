@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paceline import asv_conf
 from paceline.errors import PacelineError
 from paceline.gate.checkout import GitFailedError, git
 from paceline.history import project, store
@@ -116,14 +117,14 @@ def _configuration(here: Path) -> tuple[Any, Path]:
     """Return asv's configuration, or one made up where there is none, and the folder that it belongs to."""
     from asv.config import Config
 
-    given = project.configuration(here)
+    given = asv_conf.read(here)
     root = here
     if not given:
         try:
             root = Path(git(here, "rev-parse", "--show-toplevel").rstrip("\n"))
         except GitFailedError:
             raise PacelineError(_no_repository(here)) from None
-        given = project.configuration(root)
+        given = asv_conf.read(root)
     named = {"html_dir": project.HTML} | ({} if given else {"project": root.name})
     with _told_in_a_line():
         conf = Config.from_json(named | {"repo": "."} | given)

@@ -13,7 +13,7 @@ from paceline.gate.finding import Verdict
 from paceline.gate.trial import machine
 from paceline.report import annotations as on_github
 from paceline.report import json_file, markdown
-from paceline.report.terminal import summary, table
+from paceline.report.terminal import summary, table, values_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Closing:
             notices.append(f"reviewed exception: {let_through} slower, {trial.settings.accept}")
         if not machine()["pinning"]:
             notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
-        if all(finding.verdict == Verdict.NEW.value for finding in findings):
+        if findings and all(finding.verdict == Verdict.NEW.value for finding in findings):
             notices.append("every benchmark is new: nothing to compare with yet")
         unsure = sum(finding.verdict == Verdict.UNSURE.value and not finding.red for finding in findings)
         if unsure and trial.settings.unsure != "fail":
@@ -51,7 +51,7 @@ class Closing:
     def lines(self) -> Iterator[str]:
         """Yield the table, notices and summary; nothing if nothing is known."""
         trial, findings = self.trial, self.trial.findings()
-        if not findings:
+        if not findings and not trial.values:
             return
         base = str(trial.base.get("commit") or "the same code")[:12]
         yield (
@@ -59,6 +59,8 @@ class Closing:
             f" tolerance {trial.settings.tolerance:.1%}, at most {trial.settings.alpha:.1%} false alarms"
         )
         yield from table(findings)
+        if trial.values:
+            yield from ("", *values_table(trial.values), "")
         yield from (f"note: {notice}" for notice in self.notices())
         yield summary(findings, trial.seconds)
         if _is_on_github():

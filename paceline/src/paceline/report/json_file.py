@@ -26,6 +26,7 @@ def text(trial: Trial) -> str:
         "tolerance": trial.settings.tolerance,
         "seconds": round(trial.seconds, 3),
         "benchmarks": [finding.as_json() for finding in trial.findings()],
+        "values": [value.as_json() for value in trial.values],
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from paceline.gate.finding import Finding
+    from paceline.gate.values import Value
 
 NOTHING = "-"
 HEADINGS = (
@@ -23,6 +24,7 @@ HEADINGS = (
     "could see",
 )
 NAMED = 2  # benchmarks with the same reason; more are counted
+BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
@@ -32,6 +34,27 @@ def duration(seconds: float | None) -> str:
         return NOTHING
     scale, unit = next(((scale, unit) for scale, unit in UNITS if seconds >= scale), UNITS[-1])
     return f"{seconds / scale:.3g} {unit}"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """Six significant digits with a unit; bytes and seconds in a unit that fits."""
+    if value is None:
+        return NOTHING
+    if unit == "seconds":
+        return duration(value)
+    if unit == "bytes":
+        scale, name = next(((scale, name) for scale, name in BYTES if abs(value) >= scale), BYTES[-1])
+        return f"{value / scale:.4g} {name}"
+    return f"{value:.6g} {unit}".rstrip()
+
+
+def values_table(values: Sequence[Value]) -> list[str]:
+    """Lines for values of both sides; a reason stands where there is no value."""
+    rows = [("not judged", "base", "head")]
+    rows += [(each.name, amount(each.base, each.unit), amount(each.head, each.unit)) for each in values]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, *(f"{each.name}: {each.reason}" for each in values if each.reason)]
 
 
 def percent(fraction: float | None) -> str:
