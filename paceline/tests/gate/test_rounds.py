@@ -75,10 +75,11 @@ class Machine:
         del cpus
         subject = self.subjects[name]
         self.order.append(name)
-        if subject.hangs or self.now + subject.cost > until:
+        cost = subject.cost * self.coins.uniform(0.95, 1.05)
+        if subject.hangs or self.now + cost > until:
             self.now, self.lost = until, True
             return Visit({side: End("cut") for side in SIDES})
-        self.now += subject.cost * self.coins.uniform(0.95, 1.05)
+        self.now += cost
         sizes = {"base": 1e7, "head": 1e7 * math.exp(subject.slowdown + subject.noise(self))}
         bursts = [{side: burst(round(wall)) for side, wall in sizes.items()}]
         return Visit({side: End("passed") for side in SIDES}, recipe or Recipe(1, 1, "cpu", cold=False), bursts)
