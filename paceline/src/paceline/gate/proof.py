@@ -77,7 +77,8 @@ class Proof:
     def _raise_no_code(self, side: str) -> None:
         others = _listed([name for name in self._elsewhere[side] if name not in OUR_OWN]) or "the standard library"
         raise PacelineError(
-            f"no code of this repository ran in {side}: besides test files it loaded only {others}:"
+            f"no code of this repository ran in {side}: its process loaded only test files and {others}"
+            " (child processes are not seen):"
             f" {self._provision.remedy()}"
         )
 
