@@ -113,7 +113,7 @@ class Unquestioned:
     def add(self, *_: Any) -> None:
         """Take what a side says."""
 
-    def show(self) -> None:
+    def show(self, undecided: object) -> None:
         """Say nothing."""
 
 

@@ -100,7 +100,7 @@ def code(factor: int = 1) -> str:
     return CODE.replace("FACTOR", str(factor))
 
 
-def tests(module: str) -> str:
+def benchmarks_of(module: str) -> str:
     return TESTS.replace("MODULE", module)
 
 
@@ -113,7 +113,7 @@ def source_layout() -> dict[str, str]:
         "pyproject.toml": build("workpiece"),
         "src/workpiece/__init__.py": "",
         "src/workpiece/work.py": code(),
-        "tests/test_speed.py": tests("workpiece.work"),
+        "tests/test_speed.py": benchmarks_of("workpiece.work"),
     }
 
 
@@ -125,7 +125,7 @@ def with_fallback() -> dict[str, str]:
         "workpiece/__init__.py": FALLBACK,
         "workpiece/_slow.py": code(),
         "workpiece/_fast.c": NATIVE.replace("FACTOR", "100"),
-        "tests/test_speed.py": tests("workpiece"),
+        "tests/test_speed.py": benchmarks_of("workpiece"),
     }
 
 
@@ -146,7 +146,7 @@ def test_flat_layout_runs_in_place_before_an_installed_copy(
     make_project: MakeProject, environment: Environment
 ) -> None:
     files = {"pyproject.toml": build("workpiece"), "workpiece/__init__.py": "", "workpiece/work.py": code()}
-    project = make_project(files=files | {"tests/test_speed.py": tests("workpiece.work")})
+    project = make_project(files=files | {"tests/test_speed.py": benchmarks_of("workpiece.work")})
     environment.install(project.root)
     project.write({"workpiece/work.py": code(2)})
     run = judge(project, environment)
@@ -194,7 +194,7 @@ def test_namespace_package_is_served_from_each_side_beside_others(
         "pyproject.toml": build("family-member"),
         "src/family/member/__init__.py": "from family.elder import wisdom",
         "src/family/member/work.py": code(),
-        "tests/test_speed.py": tests("family.member.work"),
+        "tests/test_speed.py": benchmarks_of("family.member.work"),
     }
     project = make_project(files=files)
     environment.install(project.root)
@@ -212,7 +212,7 @@ def test_monorepo_installs_what_the_benchmarks_use(make_project: MakeProject, en
         "packages/a/pyproject.toml": build("alpha", "beta") + "[tool.pytest.ini_options]\n",
         "packages/a/src/alpha/__init__.py": "",
         "packages/a/src/alpha/work.py": "from beta import other, total",
-        "packages/a/tests/test_speed.py": tests("alpha.work"),
+        "packages/a/tests/test_speed.py": benchmarks_of("alpha.work"),
         "packages/b/pyproject.toml": build("beta"),
         "packages/b/src/beta/__init__.py": code(),
         "packages/c/pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'broken'\n",
@@ -247,7 +247,7 @@ def test_tests_inside_a_compiled_package_are_timed(make_project: MakeProject, en
     project = make_project(files=files)
     changed = {
         "workpiece/_fast.c": NATIVE.replace("FACTOR", "200"),
-        "workpiece/tests/test_speed.py": tests("workpiece"),
+        "workpiece/tests/test_speed.py": benchmarks_of("workpiece"),
     }
     project.write(changed)
     run = judge(project, environment)
@@ -269,7 +269,7 @@ def test_fallback_of_a_compiled_module_ends_the_gate(make_project: MakeProject, 
 
 @pytest.mark.slow
 def test_extension_that_the_change_adds_is_a_notice(make_project: MakeProject, environment: Environment) -> None:
-    files = with_fallback()
+    files = with_fallback() | {"workpiece/_fast.c": NATIVE.replace("FACTOR", "1")}
     native = {name: files.pop(name) for name in ("building/backend.py", "workpiece/_fast.c", "pyproject.toml")}
     project = make_project(
         files=files | {"pyproject.toml": build("workpiece") + "[tool.setuptools]\npackages=['workpiece']"}
@@ -295,7 +295,7 @@ def test_two_ready_made_environments_each_have_their_own_copy(
 ) -> None:
     """The flat tree, which has a third version, does not shadow them."""
     files = {"pyproject.toml": build("workpiece"), "workpiece/__init__.py": "", "workpiece/work.py": code()}
-    project = make_project(files=files | {"test_speed.py": tests("workpiece.work"), "conftest.py": ""})
+    project = make_project(files=files | {"test_speed.py": benchmarks_of("workpiece.work"), "conftest.py": ""})
     other = make_environment(tmp_path / "other")
     other.install(project.root)
     project.write({"workpiece/work.py": code(2)})

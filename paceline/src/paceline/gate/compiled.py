@@ -35,8 +35,12 @@ def unimportable(executable: str, names: Sequence[str], site: Path) -> dict[str,
 
 
 def unimportable_here(executable: str, names: Sequence[str], folder: Path) -> dict[str, str]:
-    """Modules that the user's own environment cannot import either, and why."""
-    return _failures(executable, names, {}, folder)
+    """Modules that the user's own environment cannot import either, and why.
+
+    Tried beside the checkout too, for what lies in its folder hides what is installed.
+    """
+    hidden = _failures(executable, names, {}, folder)
+    return _failures(executable, list(hidden), {"PYTHONSAFEPATH": "1"}, folder)
 
 
 def _failures(executable: str, names: Sequence[str], changed: dict[str, str], folder: Path) -> dict[str, str]:

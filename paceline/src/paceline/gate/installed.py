@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # What follows a compiled module's name: `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`, `.cp313-win_amd64.pyd`.
 COMPILED = re.compile(r"(\.[\w-]+)?\.(so|pyd)$")
 METADATA = (".dist-info", ".egg-info")
+# Modules that lead to the checkout, as setuptools, hatchling, pdm, meson-python and scikit-build-core name them.
+LINK = re.compile(r"^__editable|^_editable_impl|_editable(_loader)?\.py$")
 OPTIONAL = re.compile(r";.*\bextra\b")
 
 
@@ -71,7 +73,8 @@ class Installed:
             name
             for name in found
             if (name.endswith(".py") or COMPILED.search(name))
-            and not name.startswith(("..", "/", "__editable__", "_editable_"))
+            and not name.startswith(("..", "/"))
+            and not LINK.search(name)
             and not name.partition("/")[0].endswith(unwanted)
             and (self.place / name).is_file()
         )

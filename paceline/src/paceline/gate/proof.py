@@ -13,7 +13,7 @@ from paceline.gate.schedule import SIDES
 from paceline.gate.usage import is_below
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from paceline.gate.distributions import Distribution
     from paceline.gate.pair import End
@@ -34,7 +34,9 @@ class Proof:
         self._code: dict[str, dict[str, None]] = {side: {} for side in SIDES}
         self._native: dict[str, dict[str, None]] = {side: {} for side in SIDES}
         self._elsewhere: dict[str, dict[str, None]] = {side: {} for side in SIDES}
-        self._is_shown = False
+        self._seen: set[str] = set()
+        self._has_passed = dict.fromkeys(SIDES, False)
+        self._shown: set[str] = set()
 
     def add(self, side: str, name: str, end: End) -> None:
         """Take what one test on one side has loaded. Raises PacelineError if that is not the side's own."""
@@ -42,21 +44,25 @@ class Proof:
             self._raise_foreign(side, name, end)
         if not end.origin:
             return
+        self._seen.add(name)
+        self._has_passed[side] |= end.outcome in {"passed", "xfailed"}
         self._provision.judge_lacking(side, end.origin["lacking"])
         self._code[side].update(dict.fromkeys(end.origin["code"]))
         self._native[side].update(dict.fromkeys(end.origin["native"]))
         self._elsewhere[side].update(dict.fromkeys(end.origin["elsewhere"]))
 
-    def show(self) -> None:
-        """Say once, after a round, whose code ran. Raises PacelineError if a side ran none of its own."""
-        ran = [side for side in SIDES if self._code[side] or self._elsewhere[side]]
-        if self._is_shown or not ran:
-            return
-        self._is_shown = True
-        for side in ran:
-            if self._code[side]:
+    def show(self, undecided: Collection[str]) -> None:
+        """Say of each side once, after a round, whose code ran.
+
+        Raises PacelineError if a side ran none of its own in any of the benchmarks that were undecided.
+        """
+        for side in SIDES:
+            if self._code[side] and side not in self._shown:
+                self._shown.add(side)
                 self._say(self._line(side))
-            elif self._settings.revision is not None or self._provision.installed:
+            is_judged = self._settings.revision is not None or self._provision.installed
+            has_none = self._has_passed[side] and not self._code[side]
+            if has_none and is_judged and self._seen.issuperset(undecided):
                 self._raise_no_code(side)
 
     def _line(self, side: str) -> str:
@@ -77,7 +83,8 @@ class Proof:
     def _raise_no_code(self, side: str) -> None:
         others = _listed([name for name in self._elsewhere[side] if name not in OUR_OWN]) or "the standard library"
         raise PacelineError(
-            f"no code of this repository ran in {side}: besides test files it loaded only {others}:"
+            f"no code of this repository ran in {side}: its process loaded only test files and {others}"
+            " (child processes are not seen):"
             f" {self._provision.remedy()}"
         )
 

@@ -71,7 +71,7 @@ class Rounds:
                 continue  # the dearer ones come next, if they can
             count += 1
             timed = self._round(chosen, undecided)
-            self._proof.show()
+            self._proof.show(undecided)
             left = trial.undecided()
             trial.say(f"round {count}: {timed} timed, {len(left)} undecided")
             if count == 1 and left:
