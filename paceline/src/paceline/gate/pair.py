@@ -405,7 +405,8 @@ class Pair:
             visit.clock = choose_clock(visit.bursts)
             visit.recipe = Recipe(1, 1, visit.clock, cold=True)
         elif most is not None:
-            pairs = min(PAIRS, most - 1)
+            affordable = max(FEWEST_PAIRS, int(TIME_FOR_PAIRS / max(longest, BURST)))
+            pairs = min(PAIRS, affordable, most - 1)
             calls = max(1, min((most - 1) // pairs, round(BURST / max(longest, 1e-9))))
             visit.bursts = [self._burst(calls) for _ in range(pairs)]
             visit.clock = choose_clock(visit.bursts)
