@@ -199,7 +199,8 @@ class Gate:
             self._failed = True
             self._write(*explain(error))
             raise pytest.UsageError(str(error)) from None
-        session.items = [self._item(session, result) for result in [*self._trial.findings(), *self._trial.values]]
+        results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
+        session.items = [self._item(session, result) for result in results]
         session.testscollected = len(session.items)
         return True
 
@@ -246,7 +247,9 @@ class Gate:
 
 
 def _report(item: Judged, when: Any) -> pytest.TestReport:
-    outcome, text = _outcome(item.result) if when == "call" else ("passed", None)
+    outcome, text = _outcome(item.result)
+    if when != "call":
+        outcome, text = "passed", None
     longrepr: Any = text if outcome == "failed" else None
     if outcome == "skipped":
         longrepr = (str(item.path), item.line + 1, f"Skipped: {text}")
