@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from paceline.gate.suites.asv_install import Command
 
 PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-deps", "--no-warn-script-location", "--quiet")
 # First what needs no network, if the environment has what a build requires; else with build isolation.
@@ -80,6 +83,20 @@ def _lent_pips(executable: str) -> Iterator[str]:
     for python in (executable, sys.executable):
         done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
         yield from done.stdout.split("\n")[0].split(" ")[:1] if done.stdout.strip() else ()
+
+
+def run_as_asv(command: Command, side: str) -> None:
+    """Run one of asv's commands. Raises PacelineError with the cause if it fails."""
+    environment = os.environ | dict(command.environment)
+    try:
+        done = subprocess.run(
+            command.words, cwd=command.folder, env=environment, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise PacelineError(f"{side}: asv.conf.json: cannot run {command.words[0]}: {error.strerror}") from None
+    if command.statuses is not None and done.returncode not in command.statuses:
+        why = cause(done.stderr or done.stdout)
+        raise PacelineError(f"{side}: asv.conf.json: `{shlex.join(command.words)}` failed: {why}")
 
 
 def cause(output: str) -> str:

@@ -43,7 +43,7 @@ class Launcher:
         source = Path(paceline.__file__).parent
         unwanted = shutil.ignore_patterns("__pycache__", "pages")
         shutil.copytree(source, self._plugin / "paceline", ignore=unwanted)
-        wanted = {"pytest", "pytest-benchmark"} | ({"asv_runner"} if self._request.wants_asv else set())
+        wanted = {"pytest", "pytest-benchmark"} | ({"asv_runner"} if self._request.asv is not None else set())
         lacking = {name for side in self._trees.sides.values() for name in side.interpreter.lacking}
         lend(lacking & wanted, self._plugin)
 

@@ -10,12 +10,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paceline import asv_conf
 from paceline.errors import PacelineError
 from paceline.gate import compiled, inner_tests, install, origin, usage
 from paceline.gate.distributions import Distribution, code_names, provided
 from paceline.gate.installed import read
 from paceline.gate.schedule import SIDES
 from paceline.gate.sources import Sources, loose_names
+from paceline.gate.suites import asv_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -214,9 +216,30 @@ class Provision:
         if not here:
             return
         self._say(f"installing {side}: {', '.join(each.name for each in here)}")
+        built = self._build_by_asv(side)
         folders = [self._trees.tree(side) / each.projects[side].folder for each in here]
+        folders = [folder for folder in folders if folder != built]
+        if not folders:
+            return
         executable = self._trees.sides[side].interpreter.executable
         install.install(executable, folders, self._trees.site(side), side, self._remedy(executable))
+
+    def _build_by_asv(self, side: str) -> Path | None:
+        """Build and install a side as head's asv.conf.json says, if it does; returns the folder of the project."""
+        tree, head = self._trees.tree(side), self._trees.tree("head")
+        if self._request.asv is None:
+            return None
+        suite = asv_conf.find(head / self._trees.relative(self._request.started_in), self._request.asv)
+        if suite.file is None or not asv_install.has_commands(suite.settings):
+            return None
+        conf_dir = tree / suite.file.parent.relative_to(head)
+        work = self._trees.folder / "asv-build" / side
+        places = asv_install.Places(tree, conf_dir, work, self._trees.site(side))
+        commit = str(self._trees.sides[side].about.get("commit") or "")
+        python = self._trees.sides[side].interpreter.executable
+        for command in asv_install.commands(suite.settings, places, python, commit):
+            install.run_as_asv(command, side)
+        return tree / (suite.settings.get("repo_subdir") or "")
 
     def _remedy(self, executable: str) -> str:
         remedy = f"install what the build requires for {executable}"

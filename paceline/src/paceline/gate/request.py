@@ -23,6 +23,7 @@ class Request:
     python: str = sys.executable
 
     @property
-    def wants_asv(self) -> bool:
-        """Whether an asv suite is to be collected."""
-        return self.settings.asv or any(word.partition("=")[0] == ASV_OPTION for word in self.arguments)
+    def asv(self) -> str | None:
+        """Folder of the asv suite that is to be collected; empty for that of asv.conf.json, None for no suite."""
+        given = [word.partition("=")[2] for word in self.arguments if word.partition("=")[0] == ASV_OPTION]
+        return given[-1] if given else self.settings.asv

@@ -150,7 +150,7 @@ class Settings:
     timeout: float = 120.0
     overlay: tuple[str, ...] = ()
     new: str = "show"
-    asv: bool = False  #: whether the project names an asv suite
+    asv: str | None = None  #: folder of the asv suite that the project names
     accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
     patterns: tuple[tuple[str, float], ...] = ()  #: of node ids, each with its own tolerance
     critical: tuple[str, ...] | None = None  #: patterns of node ids that may be red; None for all
@@ -240,7 +240,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             control=bool(given.get("control", False)),
             unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "suspects", "fail")),
             timeout=seconds(given.get("timeout", 120.0)),
-            asv=bool(table.get("asv")),
+            asv=table.get("asv"),
             new=_choice("new", given.get("new", "show"), ("show", "judge")),
             overlay=tuple(given.get("overlay", ())),
             accept=command_line.get("accept"),

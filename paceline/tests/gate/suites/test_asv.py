@@ -436,3 +436,30 @@ def test_timeraw_measures_the_sides_own_code_though_a_copy_is_installed(
     assert run.status in {1, 4}, run.output
     if run.status == 4:
         assert "did not run its own code" in run.error
+
+
+@pytest.mark.slow
+def test_sides_are_built_as_asv_conf_json_says(make_project: MakeProject) -> None:
+    """The package lacks a module that only the build command makes."""
+    build = "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n"
+    build += "[project]\nname = 'workpiece'\nversion = '1.0'\n"
+    wheel = "PIP_NO_BUILD_ISOLATION=false python -mpip wheel --no-deps --no-index -w {build_cache_dir} {build_dir}"
+    settings = {
+        "version": 1,
+        "build_command": ["python generate.py", wheel],
+        "install_command": ["in-dir={env_dir} python -mpip install {wheel_file}"],
+    }
+    files = one("from workpiece.work import total\ndef time_total(): total(300)\n") | {
+        "asv.conf.json": json.dumps(settings),
+        "generate.py": "open('src/workpiece/made.py', 'w').write('COUNT = 1')\n",
+        "pyproject.toml": build,
+        "src/workpiece/__init__.py": "from workpiece import made\n",
+        "src/workpiece/work.py": WORK,
+        ".gitignore": "made.py\nbuild/\n*.egg-info/\n",
+    }
+    project = make_project(files=files)
+    project.write({"src/workpiece/work.py": WORK.replace("range(count)", "range(3 * count)")})
+    run = project.judge("--benchmark-asv")
+    assert run.verdicts == {"time_total": "slower"}, run.output
+    project.write({"generate.py": "raise SystemExit('no generator')\n"})
+    assert "head: asv.conf.json: `" in project.judge("--benchmark-asv").error
