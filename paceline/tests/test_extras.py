@@ -109,8 +109,7 @@ def test_a_run_that_asks_for_no_gate_imports_the_plugin_alone(project: Project) 
         imported.append(set(output.stdout.splitlines()[1].split()))
     assert imported[0] - imported[1] == {
         "paceline",
-        "paceline.errors",
         "paceline.gate",
-        "paceline.gate.settings",
+        "paceline.gate.options",
         "paceline.plugin",
     }

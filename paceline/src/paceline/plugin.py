@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate.settings import OPTIONS
+from paceline.gate.options import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

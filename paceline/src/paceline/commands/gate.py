@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from paceline.commands import say
 from paceline.errors import PacelineError
-from paceline.gate.settings import AGAINST, OPTIONS
+from paceline.gate.options import AGAINST, OPTIONS
 
 if TYPE_CHECKING:
     import argparse

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from paceline.errors import PacelineError
 from paceline.gate import checkout
 from paceline.gate.interpreter import probe
+from paceline.gate.options import MERGE_BASE
 from paceline.gate.schedule import SIDES
-from paceline.gate.settings import MERGE_BASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import random
 import time
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.gate import checkout, schedule, sequential
+from paceline.gate import checkout, sequential
 from paceline.gate.budget import Budget
 from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
@@ -248,15 +247,3 @@ def _is_asked_for(name: str, paths: Sequence[str]) -> bool:
         return True
     own = name.partition("::")[2]
     return any(own == each or own.startswith((f"{each}[", f"{each}::")) for each in wanted)
-
-
-def machine() -> dict[str, Any]:
-    """Return what the numbers depend on, as far as the standard library knows."""
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "usable_cpus": len(schedule.cpus()) or os.cpu_count(),
-        "pinning": bool(schedule.cpus()),
-    }

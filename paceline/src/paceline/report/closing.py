@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
 from paceline.gate.finding import Verdict
-from paceline.gate.trial import machine
+from paceline.gate.host import machine
 from paceline.report import annotations as on_github
 from paceline.report import json_file, markdown
 from paceline.report.terminal import summary, table, values_table

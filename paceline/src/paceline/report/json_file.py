@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.gate.trial import machine
+from paceline.gate.host import machine
 
 if TYPE_CHECKING:
     from paceline.gate.trial import Trial
