@@ -108,7 +108,10 @@ def test_folder_of_code_is_read_from_setup_cfg(tmp_path: Path) -> None:
         ({"pyproject.toml": f"{NAMED}[build-system]\nrequires = []\nbuild-backend = 'mesonpy'\n"}, True),
         ({"pyproject.toml": f"{NAMED}[build-system]\nrequires = ['setuptools', 'Cython>=3']\n"}, True),
         ({"pyproject.toml": f"{NAMED}[tool.hatch.build.hooks.mypyc]\n"}, True),
+        ({"pyproject.toml": f"{NAMED}[build-system]\nrequires = []\nbackend-path = ['building']\n"}, True),
         ({"work/_fast.pyx": ""}, True),
+        ({"work/inner/_fast.c": ""}, True),
+        ({"work/tests/_fast.c": ""}, False),
         ({"tests/_fast.pyx": ""}, False),
     ],
 )

@@ -213,6 +213,7 @@ def _read_project(sources: Sources, folder: str) -> Project | None:
         return None
     roots = tuple(_roots(sources, folder, [*_toml_roots(content), *_other_roots(settings, script)]))
     tools = _table(content, "tool")
+    names = frozenset(_project_names(sources, folder, roots))
     name = next(filter(None, _declared_names(content, settings, script)), None)
     needs = [*_list(_table(content, "project").get("dependencies"))]
     needs += [*_table(tools, "poetry", "dependencies"), *script.requires]
@@ -221,9 +222,9 @@ def _read_project(sources: Sources, folder: str) -> Project | None:
         folder=folder,
         name=None if name is None else normalized(name),
         roots=roots,
-        names=frozenset(_project_names(sources, folder, roots)),
+        names=names,
         needs=required(needs),
-        compiles=_compiles(sources, folder, content, script, roots),
+        compiles=_compiles(content, script) or _has_native_sources(sources, roots, names),
         apart=sources.is_apart(folder),
     )
 
@@ -341,23 +342,28 @@ def loose_names(sources: Sources, folders: Iterable[str]) -> frozenset[str]:
     return _beside_no_other_code(name for names in found for name in names)
 
 
-def _compiles(
-    sources: Sources, folder: str, content: Mapping[str, Any], script: Script, roots: Iterable[str]
-) -> bool:
-    """Whether a build of this project makes compiled modules, as far as its files tell."""
+def _compiles(content: Mapping[str, Any], script: Script) -> bool:
+    """Whether a build makes compiled modules, as far as its settings tell; a backend of the project's own can."""
     system = _table(content, "build-system")
     said = [str(system.get("build-backend", "")), *map(str, _list(system.get("requires")))]
     tools = _table(content, "tool")
     said += [str(key) for key in _table(tools, "setuptools")]
     said += [str(key) for key in _table(tools, "hatch", "build", "hooks")]
     said += [str(key) for key in _table(tools, "hatch", "build", "targets", "wheel", "hooks")]
-    if any(map(COMPILES.search, [*said, script.text])) or "script" in _table(tools, "poetry", "build"):
-        return True
-    inside = tuple(f"{root}/" if root else "" for root in roots)
-    return any(
-        name.endswith(".pyx") and name.startswith(inside) and not APART.search(_below(name, folder))
-        for name in sources.files
-    )
+    own = "backend-path" in system or "script" in _table(tools, "poetry", "build")
+    return own or any(map(COMPILES.search, [*said, script.text]))
+
+
+def _has_native_sources(sources: Sources, roots: Iterable[str], names: Iterable[str]) -> bool:
+    """Whether there is a file to compile among the packages, tests left out."""
+    tops = {name.partition(".")[0] for name in names}
+    for name in sources.files:
+        inner = (_below(name, root) for root in roots if name.startswith(f"{root}/" if root else ""))
+        if name.endswith(SOURCES) and any(
+            each.partition("/")[0].partition(".")[0] in tops and not APART.search(each) for each in inner
+        ):
+            return True
+    return False
 
 
 def _below(name: str, folder: str) -> str:
