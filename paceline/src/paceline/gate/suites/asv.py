@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline import asv_conf, plugin
+from paceline import asv_conf, extras, plugin
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -60,22 +60,12 @@ def collect(config: pytest.Config, folder: str | Path | None, *, alone: bool) ->
         if alone and not has_paths:  # base may have no suite yet
             config.args = []
         return
-    _insist_on_asv_runner(suite)
+    extras.require("pytest --benchmark-asv", "asv")
     suite = _below(config.rootpath, suite)
     config.pluginmanager.register(Plugin(config, suite), NAME)
     if not has_paths:
         wider = any(_is_in(suite.folder, Path(each.partition("::")[0])) for each in config.args)
         config.args = [str(suite.folder)] if alone else [*config.args, *([] if wider else [str(suite.folder)])]
-
-
-def _insist_on_asv_runner(suite: AsvSuite) -> None:
-    try:
-        import asv_runner.discovery  # noqa: F401
-    except ImportError:
-        raise PacelineError(
-            f"cannot collect the asv suite in {suite.folder}: asv_runner is missing."
-            f" Install it: {sys.executable} -m pip install 'paceline[asv]'"
-        ) from None
 
 
 def _below(root: Path, suite: AsvSuite) -> AsvSuite:
