@@ -246,11 +246,17 @@ class Process:
 
 
 class Pair:
-    """Both processes of a round; use it as a context manager, or they outlive it."""
+    """Both processes of a round; use it as a context manager, or they outlive it.
 
-    def __init__(self, workspace: Path, timeout: float, coins: random.Random) -> None:
+    `starts_within`: seconds for an interpreter to start, import and collect.
+    """
+
+    def __init__(
+        self, workspace: Path, timeout: float, coins: random.Random, starts_within: float = STARTS_WITHIN
+    ) -> None:
         self._workspace = workspace
         self._timeout = timeout
+        self._starts_within = max(timeout, starts_within)
         self._coins = coins
         self._processes: dict[str, Process] = {}
         self._until = self._cut_at = math.inf
@@ -273,7 +279,7 @@ class Pair:
 
     def collected(self, until: float = math.inf) -> dict[str, Message | End]:
         """Wait for what each side has collected, or for why it could not; no longer than `until`."""
-        patience = min(max(self._timeout, STARTS_WITHIN), max(0.0, until - time.monotonic()))
+        patience = min(self._starts_within, max(0.0, until - time.monotonic()))
         for process in self._processes.values():  # in the order that was drawn; then both work at once
             process.greet(patience)
         found = {side: process.receive(patience) for side, process in self._processes.items()}

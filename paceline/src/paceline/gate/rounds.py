@@ -41,7 +41,7 @@ class Pairs:
         """Start both sides, as drawn, to run these benchmarks."""
         self._trees.slots.arrange(draw.base_at)
         launches = {side: self._launcher.round(side, self._selection, draw, names) for side in SIDES}
-        pair = Pair(self._trees.folder, self._trial.settings.timeout, self._trial.coins)
+        pair = self._trial.pair(self._trees.folder)
         pair.start(launches, draw.first)
         return pair
 

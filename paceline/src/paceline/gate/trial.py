@@ -20,7 +20,7 @@ from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.hints import no_benchmark
 from paceline.gate.launcher import Launcher
-from paceline.gate.pair import End, Pair
+from paceline.gate.pair import STARTS_WITHIN, End, Pair
 from paceline.gate.proof import Proof
 from paceline.gate.provision import Provision
 from paceline.gate.rounds import Pairs, Rounds, why_missing
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from paceline.gate.settings import Settings
     from paceline.gate.values import Value
 
+PATIENCE = 4.0  # times what collecting head took is what starting a process may take
+
 
 @dataclass
 class Trial:
@@ -53,6 +55,7 @@ class Trial:
     notices: list[str] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
+    starts_within: float = STARTS_WITHIN  #: seconds; collecting head shows what it takes
     _apart: list[Finding] = field(default_factory=list)
     _benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     coins: random.Random = field(default_factory=random.SystemRandom)
@@ -76,6 +79,10 @@ class Trial:
         finally:
             self.seconds = time.monotonic() - started
         self._insist_on_something_measured()
+
+    def pair(self, folder: Path) -> Pair:
+        """Return a pair of processes whose sockets and logs lie in `folder`."""
+        return Pair(folder, self.settings.timeout, self.coins, self.starts_within)
 
     def findings(self) -> list[Finding]:
         """Return what is known, in the order in which pytest collected the benchmarks; removed ones last."""
@@ -155,7 +162,10 @@ class _Run:
 
     def _select(self) -> Selection:
         """Collect head, again if that has shown that it must be installed. Raises PacelineError."""
+        started = time.monotonic()
+        self._trial.starts_within = max(STARTS_WITHIN, self._trial.settings.budget)
         found = self._collect("head", self._launcher.survey("head"))
+        self._trial.starts_within = max(STARTS_WITHIN, PATIENCE * (time.monotonic() - started))
         if self._provision.install(None if isinstance(found, End) else found):
             found = self._collect("head", self._launcher.survey("head"))
         if isinstance(found, End):
@@ -172,7 +182,7 @@ class _Run:
         return selection
 
     def _collect(self, side: str, launch: Launch) -> Message | End:
-        with Pair(self._workspace.folder, self._trial.settings.timeout, self._trial.coins) as pair:
+        with self._trial.pair(self._workspace.folder) as pair:
             pair.start({side: launch}, side)
             return pair.collected()[side]
 
@@ -226,7 +236,7 @@ class _Run:
         ends: dict[str, End | None] = dict.fromkeys(new)
         left = list(new)
         while left and time.monotonic() < until:
-            with Pair(self._workspace.folder, self._trial.settings.timeout, self._trial.coins) as pair:
+            with self._trial.pair(self._workspace.folder) as pair:
                 pair.start({"base": self._launcher.items("base", selection, left)}, "base")
                 found = pair.collected()["base"]
                 if isinstance(found, End):
