@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate.options import OPTIONS
+from paceline.gate.options import ASV_SUITE, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from paceline.gate.values import Value
 
 WORKER = "paceline.gate.worker"
-ASV = "PACELINE_ASV"  # in a worker: names the asv suite that head's settings name, below rootdir
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,7 +125,7 @@ def _collect_asv(config: pytest.Config) -> None:
     from paceline.gate.settings import read_table
 
     try:
-        named = os.environ.get(ASV) or (read_table(config.rootpath).get("asv") if given is None else None)
+        named = os.environ.get(ASV_SUITE) or (read_table(config.rootpath).get("asv") if given is None else None)
         if given is None and named is None:
             return
         from paceline.gate.suites import asv

@@ -68,7 +68,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     on_same_code = arguments.benchmark_against_python or arguments.benchmark_against_wheel
     arguments.benchmark_against = base or (None if on_same_code else base)
     settings = _settings(arguments, started_in)
-    python = arguments.interpreter or find_python(started_in)
+    python = _located(arguments.interpreter) if arguments.interpreter else find_python(started_in)
     say(f"paceline: judging with {python}")
     trial = Trial(Request(settings, tuple(rest), started_in, python), lambda text: say(f"paceline: {text}"))
     closing = Closing(trial)
@@ -109,6 +109,11 @@ def split(words: Sequence[str], folder: Path) -> tuple[str, list[str]]:
     if is_path and rest[:1] != ["--"]:
         raise PacelineError(f"{first!r} is a revision and a path: write `paceline gate {first} --`, or `-- {first}`")
     return first, rest[rest[:1] == ["--"] :]
+
+
+def _located(python: str) -> str:
+    """Return a path that holds in any folder; links are kept, as they tell an environment."""
+    return str(Path(python).absolute()) if os.sep in python else python
 
 
 def find_python(folder: Path) -> str:

@@ -33,7 +33,8 @@ PREFIX = "paceline-"
 OWNER = "owner"
 GITLINK = "160000"
 # Untracked files that count, whatever the project ignores: caches are no part of the code.
-CACHES = ("__pycache__/", "*.pyc", ".pytest_cache/", ".benchmarks/")
+# Nor are compiled modules, which may be older than what they were built from.
+CACHES = ("__pycache__/", "*.pyc", ".pytest_cache/", ".benchmarks/", "*.so", "*.pyd")
 OTHERS = ("ls-files", "-z", "--others", "--exclude-standard", *(f"--exclude={cache}" for cache in CACHES))
 # A hook or an outer git may have pointed these at another repository.
 GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")

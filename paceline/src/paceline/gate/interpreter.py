@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+OLDEST_PYTEST = (8, 1)
 
 PROBE = """
 import json, sys
@@ -28,6 +32,7 @@ print(json.dumps({
     "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix}),
     "pytest": version("pytest"),
     "pytest-benchmark": version("pytest-benchmark"),
+    "asv_runner": version("asv_runner"),
     "plugin": any(point.name == "paceline" for point in metadata.entry_points(group="pytest11")),
 }))
 """
@@ -37,7 +42,8 @@ print(json.dumps({
 class Interpreter:
     """A Python that can run a side. `prefixes` are where its environment and its standard library live.
 
-    `path` is its import path. `lacking` are distributions that a side needs and its environment does not have.
+    `path` is its import path. `lacking` are distributions that a side needs and its environment does not have,
+    `outdated` is the version of a pytest there that is too old.
     """
 
     executable: str
@@ -45,6 +51,7 @@ class Interpreter:
     path: tuple[str, ...]
     prefixes: tuple[str, ...]
     lacking: tuple[str, ...]
+    outdated: str | None
     has_plugin: bool
 
 
@@ -65,12 +72,23 @@ def probe(executable: str, folder: Path) -> Interpreter:
         raise PacelineError(f"{executable!r} does not answer like Python: name a Python executable") from None
     if not found["recent"]:
         raise PacelineError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
-    lacking = tuple(name for name in ("pytest", "pytest-benchmark") if found[name] is None)
     return Interpreter(
         executable=found["executable"],
         version=found["python"],
         path=tuple(found["path"]),
         prefixes=tuple(found["prefixes"]),
-        lacking=lacking,
+        lacking=_lacking(found),
+        outdated=found["pytest"] if _is_outdated(found["pytest"]) else None,
         has_plugin=bool(found["plugin"]),
     )
+
+
+def _lacking(found: Mapping[str, Any]) -> tuple[str, ...]:
+    if _is_outdated(found["pytest"]):  # what works with that pytest need not work with the judge's
+        return ("pytest", "pytest-benchmark", *(["asv_runner"] if found["asv_runner"] is None else []))
+    return tuple(name for name in ("pytest", "pytest-benchmark", "asv_runner") if found[name] is None)
+
+
+def _is_outdated(pytest: str | None) -> bool:
+    numbers = [int(number) for number in re.findall(r"\d+", pytest or "")[:2]]
+    return bool(numbers) and tuple(numbers) < OLDEST_PYTEST

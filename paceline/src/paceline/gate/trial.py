@@ -139,6 +139,12 @@ class _Run:
     def run(self, until: float) -> None:
         self._trees.make()
         self._launcher.copy_plugin()
+        for interpreter in dict.fromkeys(side.interpreter for side in self._trees.sides.values()):
+            if interpreter.outdated:
+                notice = (
+                    f"pytest {interpreter.outdated} of {interpreter.executable} is too old: the gate used its own"
+                )
+                self._trial.notices.append(notice)
         self._provision = Provision(self._trial.request, self._trees, self._trial.say, self._trial.notices)
         self._provision.use_ready_made()
         self._trial.base, self._trial.head = (self._trees.sides[side].about for side in SIDES)

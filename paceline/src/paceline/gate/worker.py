@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,15 @@ PR_SET_PDEATHSIG = 1
 origin.serve()  # before any plugin of the project is loaded
 
 
+def seed() -> None:
+    """Let both sides draw the same random numbers in a round, so that they work on the same data."""
+    number = os.environ.get("PYTHONHASHSEED", "")
+    if number.isdigit():
+        random.seed(int(number))
+        if (drawing := getattr(sys.modules.get("numpy"), "random", None)) is not None:
+            drawing.seed(int(number))
+
+
 def die_with_the_gate() -> None:
     """Ask the kernel (Linux) to end this process when the gate is killed, even inside an endless burst."""
     if sys.platform == "linux":
@@ -49,6 +59,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 def pytest_configure(config: pytest.Config) -> None:
     """Call the gate and take its task."""
     die_with_the_gate()
+    seed()
     set_aside = neutral.active(config)
     config.option.xmlpath = None  # the session that judges writes it
     neutral.set_options(config)
@@ -78,6 +89,7 @@ class Worker:
     def pytest_collection(self, session: pytest.Session) -> None:
         """Put paceline's fixture over pytest-benchmark's, which is registered by now."""
         neutral.remove_plugins(session.config)
+        seed()
         session.config.pluginmanager.register(Fixtures(self), "paceline-fixtures")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -108,6 +120,7 @@ class Worker:
         item = items[place]
         following = items[place + 1] if place + 1 < len(items) else None
         self._reports, self._fixture = [], None
+        seed()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         pin(self._everywhere)
         outcome, reason = conclude(self._reports)

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline import asv_conf, extras, plugin
+from paceline import asv_conf, extras
 from paceline.errors import PacelineError
+from paceline.gate.options import ASV_SUITE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -43,7 +44,7 @@ KEPT_OF_LONG = 40
 
 def environment(folder: str | None, caches: Path) -> dict[str, str]:
     """Return what tells a side's process the suite's folder below rootdir, and where setup_cache keeps values."""
-    return {plugin.ASV: folder, CACHES: str(caches)} if folder else {}
+    return {ASV_SUITE: folder, CACHES: str(caches)} if folder else {}
 
 
 def collect(config: pytest.Config, folder: str | Path | None, *, alone: bool) -> None:
