@@ -83,9 +83,9 @@ class Launcher:
 
     def _launch(self, side: str, arguments: Sequence[str], task: Message) -> Launch:
         tree, about = self._trees.tree(side), self._trees.sides[side]
-        plugins = ["-p", "paceline.gate.worker", codspeed.ASKS_FOR_BENCHMARKS]
-        if not about.interpreter.has_plugin:
-            plugins += ["-p", "paceline.plugin"]
+        # The worker imports the plugin, which pytest then warns of (an error in some projects) unless it is known.
+        plugins = [] if about.interpreter.has_plugin else ["-p", "paceline.plugin"]
+        plugins += ["-p", "paceline.gate.worker", codspeed.ASKS_FOR_BENCHMARKS]
         folder = tree / self._trees.relative(self._request.started_in)
         own = [str(self._trees.slots.path(side))]
         return Launch(
