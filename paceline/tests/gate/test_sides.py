@@ -209,7 +209,7 @@ def test_namespace_package_is_served_from_each_side_beside_others(
 def test_monorepo_installs_what_the_benchmarks_use(make_project: MakeProject, environment: Environment) -> None:
     """The repository's root is no package, pytest's root lies below it, and the slowdown is in a dependency."""
     files = {
-        "packages/a/pyproject.toml": build("alpha", "beta") + "[tool.pytest.ini_options]\n",
+        "packages/a/pyproject.toml": build("alpha", "beta") + "[tool.pytest.ini_options]\nfilterwarnings = 'error'\n",
         "packages/a/src/alpha/__init__.py": "",
         "packages/a/src/alpha/work.py": "from beta import other, total",
         "packages/a/tests/test_speed.py": benchmarks_of("alpha.work"),

@@ -56,7 +56,7 @@ def install(executable: str, what: Sequence[Path], site: Path, side: str, remedy
 
 def _installer(executable: str, side: str) -> tuple[list[str], dict[str, str], Sequence[Sequence[str]]]:
     """Return the command that installs for an interpreter, its environment, and the options to try."""
-    environment = dict(os.environ)
+    environment = dict(os.environ) | {"PIP_USER": "0"}
     has_pip = subprocess.run([executable, "-c", "import pip"], capture_output=True, check=False).returncode == 0
     if not has_pip:
         lent = next(_lent_pips(executable), None)
