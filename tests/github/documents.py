@@ -51,6 +51,8 @@ def gate(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
         "tolerance": 0.03,
         "seconds": 61.2,
         "benchmarks": list(findings) or [finding()],
+        "values": [],
+        "notices": [],
         **more,
     }
 

@@ -75,12 +75,26 @@ def test_suspects_stand_above_what_is_merely_unsure(hub: Hub, script: Script) ->
     assert "test\\_a" in folded
 
 
+def test_notices_are_shown_as_text_and_values_are_understood(hub: Hub, script: Script) -> None:
+    number = hub.add_pull(HEAD)
+    value = {"name": "b.py::track", "unit": "MB", "base": -1.5, "head": None, "reason": "head: skipped"}
+    document = gate(notices=["not applied in a gate: -n", "see @team"], values=[value])
+    hub.add_artifact(RUN, "gate", packed({"gate.json": json.dumps(document)}))
+    done = script("comment", event=event())
+    assert done.returncode == 0, done.stderr
+    body = hub.comments[number][0]["body"]
+    assert "- not applied in a gate: -n\n" in body
+    assert "@team" not in body
+
+
 def test_an_older_paceline_is_still_understood(hub: Hub, script: Script) -> None:
     number = hub.add_pull(HEAD)
     new = ("suspect", "tolerance", "critical", "red")
     old = [finding("t.py::test_a"), finding("t.py::test_b", "slower")]
     old = [{key: value for key, value in each.items() if key not in new} for each in old]
-    hub.add_artifact(RUN, "gate", packed({"gate.json": json.dumps(gate(*old, schema=1))}))
+    document = gate(*old, schema=1)
+    del document["values"], document["notices"]
+    hub.add_artifact(RUN, "gate", packed({"gate.json": json.dumps(document)}))
     assert script("comment", event=event()).returncode == 0
     assert "test\\_b" in hub.comments[number][0]["body"].partition("<details>")[0]
 

@@ -48,6 +48,7 @@ def bomb() -> bytes:
     return content.replace(size, struct.pack("<L", 10))
 
 
+VALUE = {"name": "b.py::track", "unit": "MB", "base": -1.5, "head": None, "reason": "head: skipped"}
 GOOD = json.dumps(gate())
 DOCUMENTS: dict[str, bytes] = {
     "empty": b"",
@@ -82,6 +83,11 @@ DOCUMENTS: dict[str, bytes] = {
     "other schema": json.dumps(gate(schema=3)).encode(),
     "schema 1 with a field of schema 2": json.dumps(gate(schema=1)).encode(),
     "red as a text": spoiled(red="yes"),
+    "schema 2 without values": json.dumps({key: value for key, value in gate().items() if key != "values"}).encode(),
+    "a notice that is no text": json.dumps(gate(notices=[1])).encode(),
+    "a value with an infinite side": json.dumps(gate(values=[VALUE])).replace("-1.5", "1e999").encode(),
+    "a value with a field too many": json.dumps(gate(values=[VALUE | {"more": 1}])).encode(),
+    "a value whose name mentions": json.dumps(gate(values=[VALUE | {"name": "@team"}])).encode(),
     "suspect as a number": spoiled(suspect=1),
     "tolerance below zero": spoiled(tolerance=-1),
     "schema as a boolean": json.dumps(gate(schema=True)).encode(),

@@ -31,6 +31,7 @@ ARTIFACT = "gate"
 MARKER = re.compile(r"<!-- paceline:gate run=([0-9]{1,20}) -->")
 LONGEST = 60_000  # characters; GitHub takes 65 536
 SHOWN = 300  # characters of a reason
+NOTICES = 10
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def page(gate: Gate, judged: Judged, address: str) -> str:
         f"{_in_short(gate.findings)}Commit {judged.commit[:12]}, [all about this run]({address}).",
         "",
     ]
-    parts = [*_table(top)]
+    parts = [*(f"- {escape(notice[:SHOWN])}" for notice in gate.notices[:NOTICES]), *[""] * bool(gate.notices)]
+    parts += _table(top)
     if rest:
         parts += ["<details>", f"<summary>{len(rest)} {'more' if top else 'in all'}</summary>", "", *_table(rest)]
     return _within(head, parts, tail=["</details>"] if rest else [])

@@ -13,12 +13,16 @@ SCHEMAS = (1, 2)  # a pull request may bring an older paceline than the branch t
 FILE = "gate.json"
 LARGEST = 4_000_000
 MOST = 5_000
+MOST_NOTICES = 1_000
 
 #: As pytest writes ids of the usual parameters. Others are refused with the whole file, and named in the job's log.
 NAME = r"[A-Za-z0-9_./:\[\](),=+%~ -]{1,300}"
 SIDE = {"revision", "commit", "dirty", "python"}
 MACHINE = {"system", "release", "architecture", "cpus", "usable_cpus", "pinning"}
 CLOCKS = {"cpu", "wall"}
+KEYS = {"schema", "base", "head", "machine", "alpha", "tolerance", "seconds", "benchmarks"}
+KEYS_SINCE_2 = {"values", "notices"}
+VALUE = {"name", "unit", "base", "head", "reason"}
 SINCE_2 = {"suspect", "tolerance", "critical", "red"}
 
 
@@ -28,15 +32,12 @@ class Gate:
 
     findings: tuple[Finding, ...]
     seconds: float
+    notices: tuple[str, ...] = ()
 
 
 def read(content: bytes) -> Gate:
     """Read a gate's document. Raises RefusedError."""
-    document = strict.table(
-        strict.loads(content, FILE),
-        FILE,
-        {"schema", "base", "head", "machine", "alpha", "tolerance", "seconds", "benchmarks"},
-    )
+    document = strict.table(strict.loads(content, FILE), FILE, KEYS, KEYS_SINCE_2)
     schema = document["schema"]
     if schema not in SCHEMAS or isinstance(schema, bool):
         raise strict.RefusedError(f"{FILE}: schema {strict.quoted(schema)} is not 1 or 2")
@@ -50,7 +51,22 @@ def read(content: bytes) -> Gate:
     findings = tuple(_finding(row, f"benchmarks[{place}]", schema) for place, row in enumerate(rows))
     if len({finding.name for finding in findings}) < len(findings):
         raise strict.RefusedError("benchmarks: a name stands twice")
-    return Gate(findings, seconds)
+    return Gate(findings, seconds, _notices(document, schema))
+
+
+def _notices(document: dict[str, Any], schema: int) -> tuple[str, ...]:
+    """Read what only schema 2 has: the notices, and values, which are checked and not shown."""
+    strict.table(document, FILE, KEYS | KEYS_SINCE_2 if schema > 1 else KEYS)
+    for place, row in enumerate(strict.array(document.get("values", []), "values", MOST)):
+        where = f"values[{place}]"
+        strict.table(row, where, VALUE)
+        strict.text(row["name"], f"{where}.name", NAME)
+        for name in ("base", "head"):
+            strict.nothing_or(strict.any_number, row[name], f"{where}.{name}")
+        strict.text(row["unit"], f"{where}.unit", r".{0,100}")
+        strict.nothing_or(strict.text, row["reason"], f"{where}.reason")
+    notices = strict.array(document.get("notices", []), "notices", MOST_NOTICES)
+    return tuple(strict.text(text, f"notices[{place}]") for place, text in enumerate(notices))
 
 
 def _plain(facts: dict[str, Any], where: str) -> None:

@@ -89,6 +89,11 @@ def number(value: Any, where: str, *, above: float = 0.0) -> float:
     return float(value)
 
 
+def any_number(value: Any, where: str) -> float:
+    """Return a finite number, which may be negative or 0."""
+    return number(value, where, above=-LARGEST)
+
+
 def count(value: Any, where: str, at_most: int = 10**9) -> int:
     """Return an integer from 0."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= at_most:

@@ -71,7 +71,7 @@ class Closing:
         trial = self.trial
         try:
             if trial.settings.json:
-                json_file.write(trial, trial.request.started_in / trial.settings.json)
+                json_file.write(trial, self.notices(), trial.request.started_in / trial.settings.json)
             _add_to_step_summary(markdown.page(trial.findings(), trial.seconds, self.notices()))
         except OSError as error:
             raise PacelineError(f"cannot write {error.filename}: {error.strerror}") from None

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from paceline.gate.host import machine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from paceline.gate.trial import Trial
 
 SCHEMA = 2
 
 
-def text(trial: Trial) -> str:
+def text(trial: Trial, notices: Sequence[str]) -> str:
     """Return the document; strict JSON, as no figure is infinite."""
     document = {
         "schema": SCHEMA,
@@ -27,16 +29,17 @@ def text(trial: Trial) -> str:
         "seconds": round(trial.seconds, 3),
         "benchmarks": [finding.as_json() for finding in trial.findings()],
         "values": [value.as_json() for value in trial.values],
+        "notices": list(notices),
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def write(trial: Trial, path: Path) -> None:
+def write(trial: Trial, notices: Sequence[str], path: Path) -> None:
     """Write it whole or not at all: a reader never meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
         try:
-            file.write(text(trial))
+            file.write(text(trial, notices))
             file.close()
             Path(file.name).replace(path)
         except BaseException:
