@@ -268,6 +268,20 @@ def test_fallback_of_a_compiled_module_ends_the_gate(make_project: MakeProject, 
 
 
 @pytest.mark.slow
+def test_named_folders_that_leave_a_compiled_one_out_end_the_gate(
+    make_project: MakeProject, environment: Environment
+) -> None:
+    setting = '[tool.paceline]\ninstall = ["helper"]\n'
+    helper = {"helper/pyproject.toml": build("helper"), "helper/src/helper/__init__.py": ""}
+    files = with_fallback() | helper | {"conftest.py": ""}
+    project = make_project(files=files | {"pyproject.toml": IN_TREE_BUILD + setting})
+    environment.install(project.root)
+    run = judge(project, environment)
+    assert run.status == WRONG_USE, run.output
+    assert "workpiece" in run.error
+
+
+@pytest.mark.slow
 def test_extension_that_the_change_adds_is_a_notice(make_project: MakeProject, environment: Environment) -> None:
     files = with_fallback() | {"workpiece/_fast.c": NATIVE.replace("FACTOR", "1")}
     native = {name: files.pop(name) for name in ("building/backend.py", "workpiece/_fast.c", "pyproject.toml")}

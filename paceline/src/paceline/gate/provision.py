@@ -110,21 +110,21 @@ class Provision:
             return False
         survey = self._survey(found)
         self._add_compiled(survey)
-        wanted = self._wanted(survey)
-        if not wanted:
-            for side in SIDES:
-                self._expect_compiled_modules(side, usage.used(self.distributions, survey))
-            return False
-        for each in wanted:
+        using = usage.used(self.distributions, survey)
+        self.installed = self._wanted(using, survey)
+        if self.installed:
+            self._install_and_serve()
+        for side in SIDES:
+            self._expect_compiled_modules(side, using)
+        return bool(self.installed)
+
+    def _install_and_serve(self) -> None:
+        for each in self.installed:
             self._insist_on_project(each)
         for side in SIDES:
-            self._install(side, wanted)
-        self.installed = wanted
+            self._install(side, self.installed)
         self._serve({side: read([str(self._trees.site(side))]) for side in SIDES}, {side: ["site"] for side in SIDES})
-        for side in SIDES:
-            self._expect_compiled_modules(side, wanted)
         self.bring_tests()
-        return True
 
     def bring_tests(self) -> None:
         """Put each tree's tests that lie inside of installed packages where these are."""
@@ -179,12 +179,11 @@ class Provision:
         for each in self.distributions:
             each.compiled |= {name for name in names if usage.is_below(name, each.names)}
 
-    def _wanted(self, survey: usage.Survey) -> list[Distribution]:
+    def _wanted(self, using: Sequence[Distribution], survey: usage.Survey) -> list[Distribution]:
         if self._settings.folders:
             return usage.chosen(self._settings.folders, self.distributions, self._sources["head"])
         if self._settings.install == "no":
             return []
-        using = usage.used(self.distributions, survey)
         if self._settings.install == "yes":
             return [each for each in using if "head" in each.projects] or self._around()
         return [each for each in using if usage.must_be_installed(each, survey)]
@@ -252,16 +251,17 @@ class Provision:
     # Compiled modules
 
     def _expect_compiled_modules(self, side: str, using: Iterable[Distribution]) -> None:
-        """Raise PacelineError if an installed side would run a fallback of a module that is compiled here."""
-        expected = sorted({name for each in using for name in each.compiled})
+        """Raise PacelineError if an installed side would run a fallback of a module that is compiled here.
+
+        What is used in place is looked at by its processes.
+        """
         about, site = self._trees.sides[side], self._trees.site(side)
-        if self.installed:
-            present = {name for each in read([str(site)]) for name in each.compiled}
-            here = [name for name in expected if name in present]
-            reasons = compiled.unimportable(about.interpreter.executable, here, site)
-            self.judge_lacking(side, [name for name in expected if name not in here or name in reasons], reasons)
-            expected = [name for name in here if name not in reasons]
-        about.expected = frozenset(expected)
+        about.expected = frozenset(name for each in [*using, *self.installed] for name in each.compiled)
+        expected = sorted({name for each in self.installed for name in each.compiled})
+        present = {name for each in read([str(site)]) for name in each.compiled}
+        here = [name for name in expected if name in present]
+        reasons = compiled.unimportable(about.interpreter.executable, here, site)
+        self.judge_lacking(side, [name for name in expected if name not in here or name in reasons], reasons)
 
     def judge_lacking(self, side: str, names: Sequence[str], reasons: Mapping[str, str] | None = None) -> None:
         """Raise PacelineError if a side lacks compiled modules that it has sources of, or that head always had."""
@@ -269,27 +269,26 @@ class Provision:
         excused = compiled.unimportable_here(about.interpreter.executable, names, self._request.started_in)
         for name in names:
             reason = (reasons or {}).get(name)
+            about.expected -= {name}
             if name in excused:
                 continue
             if reason is not None or compiled.has_source(self._folders(side), name):
-                raise PacelineError(_fallback(side, name, reason))
-            about.expected -= {name}
+                raise PacelineError(self._fallback(side, name, reason))
             notice = f"{side} has no source of the compiled module {name}, which your environment has"
             if notice not in self._notices:
                 self._notices.append(notice)
 
+    def _fallback(self, side: str, name: str, reason: str | None) -> str:
+        """Line for a side that lacks a compiled module."""
+        why = f"{side} cannot import it ({reason})" if reason else f"{side} has none"
+        remedy = "see whether a variable or a missing compiler left extensions out of the build"
+        if self._settings.install == "no":
+            remedy = "leave out --benchmark-against-install=no, so that both sides are built"
+        return f"{name} is compiled in your environment, but {why}, so its fallback would be timed: {remedy}"
+
     def _folders(self, side: str) -> list[Path]:
         projects = [each.projects[side] for each in self.distributions if side in each.projects]
         return [self._trees.tree(side) / project.folder for project in projects]
-
-
-def _fallback(side: str, name: str, reason: str | None) -> str:
-    """Line for a side that lacks a compiled module."""
-    why = f"{side} cannot import it ({reason})" if reason else f"{side} has none"
-    return (
-        f"{name} is compiled in your environment, but {why}, so its fallback would be timed: look for a variable, a"
-        " missing compiler or an option (--benchmark-against-install=no) that leaves extensions out"
-    )
 
 
 def _as_distributions(parts: Mapping[str, Iterable[Installed]]) -> list[Distribution]:
