@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from paceline.gate import installed
 from paceline.gate.distributions import Distribution, provided
+from paceline.gate.installed import compiled_module
 from paceline.gate.sources import Sources
 
 NAMED = '[project]\nname = "NAME"\nversion = "1"\n'
@@ -118,3 +119,18 @@ def test_module_compiled_in_place_is_expected(checkout: Path, packages: Path) ->
     project(checkout, "work", "work/__init__.py", "work/inner/__init__.py")
     write(checkout, "work/inner/_fast.cpython-311-x86_64-linux-gnu.so")
     assert find(checkout, packages)["work"].compiled == {"work.inner._fast"}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("shapely/lib.cpython-313-x86_64-linux-gnu.so", "shapely.lib"),
+        ("a/lib.so", "a.lib"),
+        ("a/libnames.cp313-win_amd64.pyd", "a.libnames"),
+        ("a/libnames.so", None),
+        ("a/_x.abi3.so", "a._x"),
+        ("a.libs/libgeos-1f0c.so.3", None),
+    ],
+)
+def test_shared_libraries_are_no_modules(file: str, name: str | None) -> None:
+    assert compiled_module(file) == name

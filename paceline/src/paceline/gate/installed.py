@@ -35,8 +35,9 @@ def compiled_module(file: str) -> str | None:
     *packages, stem = file[: match.start()].split("/")
     name = ".".join([*packages, stem])
     is_module = all(part.isidentifier() for part in [*packages, stem]) or stem.endswith("__mypyc")
-    # mypyc's shared library is named by a hash of all modules; a shared library of another kind is no module.
-    return name if is_module and not stem.startswith("lib") and not stem.endswith("__mypyc") else None
+    # mypyc's shared library is named by a hash of all modules; libfoo.so, without Python's tag, is not a module.
+    is_library = stem.endswith("__mypyc") or (stem.startswith("lib") and stem != "lib" and match[1] is None)
+    return name if is_module and not is_library else None
 
 
 @dataclass(frozen=True)
