@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from paceline.gate.settings import Settings
     from paceline.gate.values import Value
 
+MUCH = 0.25  # of the budget, spent before the first round
 PATIENCE = 4.0  # times what collecting head took is what starting a process may take
 
 
@@ -160,9 +161,17 @@ class _Run:
         self._enter(selection, own, different, until)
         pairs = Pairs(self._trial, selection, self._trees, self._launcher)
         proof = Proof(self._trial.settings, self._provision, self._trial.say)
+        self._tell_preparation(until)
         rounds = Rounds(self._trial, pairs, Budget(until), proof)
         rounds.measure(list(selection.values))
         rounds.run()
+
+    def _tell_preparation(self, until: float) -> None:
+        """Say what installing and collecting has taken, where that is much of the budget."""
+        budget = self._trial.settings.budget
+        taken = budget - (until - time.monotonic())
+        if taken > MUCH * budget:
+            self._trial.say(f"preparing took {taken:.0f} s of the budget of {budget:g} s (--benchmark-budget)")
 
     # Collection
 
