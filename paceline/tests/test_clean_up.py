@@ -12,19 +12,26 @@ import pytest
 from projects import QUICK, Project, processes
 
 SLOW = """
-import time
+import os, pathlib, time, work
+def slow():
+    pathlib.Path(os.environ["TMPDIR"], "timing").touch()
+    time.sleep(30)
 def test_slow(benchmark):
-    benchmark(time.sleep, 30)
+    benchmark(slow)
 def test_fast(benchmark):
-    benchmark(len, "")
+    benchmark(work.total, 300)
 """
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until, f"waited in vain until {what}"
         time.sleep(0.05)
+
+
+def is_timing(project: Project) -> bool:
+    return (project.temporary / "timing").exists()
 
 
 def has_worker(project: Project) -> bool:
@@ -36,8 +43,7 @@ def test_interrupted_while_timing(project: Project, sent: signal.Signals) -> Non
     """What is known by then is printed."""
     project.commit({"test_speed.py": SLOW})
     process = project.start(*QUICK, "--benchmark-against=HEAD", "-k", "fast or slow")
-    wait_until(lambda: has_worker(project), "a worker runs")
-    time.sleep(1.5)  # into a call that takes half a minute
+    wait_until(lambda: is_timing(project), "the slow call runs")
     process.send_signal(sent)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 2, output
@@ -64,8 +70,7 @@ def test_interrupted_at_any_moment(project: Project, after: float) -> None:
 def test_killed_gate_takes_its_workers_along_and_the_next_one_cleans_up(project: Project) -> None:
     project.commit({"test_speed.py": SLOW})
     process = project.start(*QUICK, "--benchmark-against=HEAD", "-k", "slow")
-    wait_until(lambda: has_worker(project), "a worker runs")
-    time.sleep(1.0)
+    wait_until(lambda: is_timing(project), "the slow call runs")
     process.kill()
     process.communicate()
     wait_until(lambda: not has_worker(project), "the workers are gone")

@@ -42,6 +42,7 @@ def test_schema_of_the_json(project: Project) -> None:
         "seconds",
         "benchmarks",
         "values",
+        "notices",
     ]
     assert (document["schema"], document["alpha"], document["tolerance"]) == (2, 0.1, 0.5)
     assert document["head"]["dirty"] is True

@@ -198,7 +198,7 @@ def test_no_repository_is_one_line(
 def test_an_unknown_test_is_named_as_in_the_checkout(history: tuple[Project, list[str]]) -> None:
     done = run(history[0], ["bench/test_speed.py::test_nope", "HEAD~1", "HEAD"])
     assert done.returncode == 4
-    assert "(not found: bench/test_speed.py::test_nope)" in done.stderr
+    assert " not found: bench/test_speed.py::test_nope)" in done.stderr
     assert "paceline-" not in done.stdout + done.stderr
 
 

@@ -184,7 +184,8 @@ class _Run:
         if self._provision.install(None if isinstance(found, End) else found):
             found = self._collect("head", self._launcher.survey("head"))
         if isinstance(found, End):
-            raise PacelineError(f"head could not be collected: {found.reason}")
+            reason = str(found.reason).replace(f"{self._trees.tree('head')}{os.sep}", "")  # as in the checkout
+            raise PacelineError(f"head could not be collected: {reason}")
         tree, arguments = self._trees.tree("head"), self._trial.request.arguments
         selection = read_selection(found, tree, arguments, self._launcher.translated("head"))
         failed = {name: text for name, text in selection.errors.items() if not text.startswith("skipped")}

@@ -6,6 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from paceline.gate.finding import LET_THROUGH
 from paceline.report.terminal import HEADINGS, cells, in_order, reasons, shown_verdict, summary
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) ->
     lines += [row(HEADINGS), row(["---"] * len(HEADINGS))]
     for finding, name in pairs:
         shown = [escape(cell) for cell in cells(finding, name)]
-        if finding.red or finding.suspect:
+        if finding.urgency <= LET_THROUGH:
             shown[HEADINGS.index("verdict")] = f"**{shown_verdict(finding)}**"
         lines.append(row(shown))
     told = [f"- {escape(text)}" for text in reasons(pairs)]

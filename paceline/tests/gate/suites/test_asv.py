@@ -154,7 +154,7 @@ def test_runs_under_pytest_benchmark(suite: Project) -> None:
     for reason in ("left out by skip_params", "no b of 300", "not today"):
         assert reason in run.output
     assert "bench_work.py::Steps::track_twice[300-a]  600 things" in run.output
-    assert re.search(r"bench_work.py::Cached::peakmem_cached  [0-9.]+ MiB", run.output)
+    assert re.search(r"bench_work.py::Cached::peakmem_cached  [0-9.]+ [MG]iB", run.output)
     assert re.search(r"bench_work.py::mem_list  7\.\d+ KiB", run.output)
     cases = ET.parse(suite.root / "junit.xml").getroot().iter("testcase")
     found = {(case.get("classname"), case.get("name")): case for case in cases}
