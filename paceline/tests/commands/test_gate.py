@@ -55,6 +55,25 @@ def test_everyday_settings_do_not_decide(make_project: Callable[..., Project]) -
         assert "Coverage" not in run.output
 
 
+@pytest.mark.slow
+def test_suite_that_is_collected_by_benchmark_only_alone(make_project: Callable[..., Project]) -> None:
+    """As this repository's own: its conftest looks for benchmarks elsewhere than for tests."""
+    conftest = """
+def pytest_configure(config):
+    if config.option.benchmark_only:
+        config.args = ["bench"]
+"""
+    files = {
+        "work.py": WORK,
+        "conftest.py": conftest,
+        "bench/test_speed.py": TEST,
+        "tests/test_it.py": "def test(): 1",
+    }
+    project = make_project(files=files | {"pytest.ini": "[pytest]\ntestpaths = tests\npythonpath = .\n"})
+    run = project.gate("HEAD")
+    assert run.verdicts == {"test_total": "same"}, run.output
+
+
 def test_collection_errors_of_head_end_the_gate(project: Project) -> None:
     project.write({"test_other.py": "import nowhere\n"})
     run = project.gate("HEAD")

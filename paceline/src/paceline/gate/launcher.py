@@ -84,7 +84,8 @@ class Launcher:
     def _launch(self, side: str, arguments: Sequence[str], task: Message) -> Launch:
         tree, about = self._trees.tree(side), self._trees.sides[side]
         plugins = [] if about.interpreter.has_plugin else ["-p", "paceline.plugin"]
-        plugins += ["-p", "paceline.gate.worker", codspeed.ASKS_FOR_BENCHMARKS]
+        # The options by which suites, and the conftests around them, know that benchmarks are wanted.
+        plugins += ["-p", "paceline.gate.worker", codspeed.ASKS_FOR_BENCHMARKS, "--benchmark-only"]
         folder = tree / self._trees.relative(self._request.started_in)
         own = [str(self._trees.slots.path(side))]
         return Launch(
