@@ -11,7 +11,7 @@ MARKED = "import pytest\n\n@pytest.mark.benchmark\ndef test_it():\n    pass\n"
 
 
 def selection(errors: dict[str, str] | None = None) -> Selection:
-    return Selection({}, (), (), (), Path(), None, (), errors or {}, {}, ())
+    return Selection({}, (), (), (), root=Path(), ini=None, errors=errors or {}, set_aside=())
 
 
 @pytest.mark.parametrize(

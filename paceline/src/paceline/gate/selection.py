@@ -36,9 +36,7 @@ class Selection:
     paths: tuple[str, ...]  # of the command line, as given: files, folders, node ids
     root: Path  # pytest's rootdir
     ini: Path | None
-    python_path: tuple[str, ...]  # pytest's setting
     errors: Mapping[str, str]  # what could not be collected, and why
-    loaded: Mapping[str, str]  # modules that collecting has loaded, and their files
     set_aside: tuple[str, ...]  # the user's options that a gate leaves out
     values: Mapping[str, Location] = field(default_factory=dict)  # benchmarks that give a value, not a time
     asv: str | None = None  # folder of an asv suite, below `root`: a part of the measurement, as a whole
@@ -55,11 +53,7 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
         paths=tuple(arguments[place] for place in sorted(paths)),
         root=_relative(message["root"], tree),
         ini=_ini(message["ini"], tree),
-        python_path=tuple(
-            _relative(name, tree).as_posix() for name in message["python_path"] if _is_below(name, tree)
-        ),
         errors=message["errors"],
-        loaded=message["loaded"],
         set_aside=tuple(message["set_aside"]),
         values={each["id"]: _location(each, tree) for each in message["values"]},
         asv=message["asv"],

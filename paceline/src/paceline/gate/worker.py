@@ -185,7 +185,6 @@ def collected(session: pytest.Session, task: dict[str, Any]) -> dict[str, Any]:
         "root": os.path.realpath(config.rootpath),
         "ini": None if config.inipath is None else os.path.realpath(config.inipath),
         "paths": [str(path) for path in getattr(config.option, "file_or_dir", None) or []],
-        "python_path": [os.path.realpath(path) for path in config.getini("pythonpath")],
         "modules": measuring_files([*benchmarks, *values], config.rootpath),
         "loaded": dict(origin.loaded_modules()),
         "origins": {name: origin.origin(name) for name in task["names"]},
