@@ -159,5 +159,6 @@ def test_the_chunked_jacobian_fits_in_memory(run_python: Run) -> None:
     done = run_python("-c", PEAK)
     assert done.returncode == 0, done.stderr
     mebibytes = int(done.stdout)
-    # Most of it goes into compiling: the answer is 4 MiB, a layer's share of a chunk 3 MiB. Unchunked, it is 8 GB.
-    assert mebibytes < 500
+    # The answer is 4 MiB, a layer's share of a chunk 3 MiB, the rest compiling, by the processor 80 to 560 MiB and more.
+    # Unchunked, it is 8 GB.
+    assert mebibytes < 2000
