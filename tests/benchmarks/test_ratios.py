@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,8 @@ import pytest
 from benchmarks import catalog, ratios
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Run
 
 
@@ -26,12 +27,16 @@ def test_no_claim_is_far_from_true_here(run_python: Run) -> None:
     assert done.returncode == ("DOES NOT HOLD" in done.stdout)
 
 
-def test_pairs_are_ratios_of_times_per_epoch() -> None:
-    slow = ratios.Timed(lambda: time.sleep(0.04), epochs=2)
-    fast = ratios.Timed(lambda: time.sleep(0.01), epochs=1)
-    found = list(ratios.pairs(slow, fast, 3, random.Random(0)))  # noqa: S311
-    assert len(found) == 3
-    assert sorted(found)[1] == pytest.approx(2, rel=0.3)
+def test_pairs_are_ratios_of_times_per_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(ratios, "perf_counter", lambda: now[0])
+
+    def taking(seconds: float) -> Callable[[], None]:
+        return lambda: now.__setitem__(0, now[0] + seconds)
+
+    slow = ratios.Timed(taking(0.04), epochs=2)
+    fast = ratios.Timed(taking(0.01), epochs=1)
+    assert list(ratios.pairs(slow, fast, 3, random.Random(0))) == pytest.approx([2, 2, 2])  # noqa: S311
 
 
 def test_a_claim_that_does_not_hold_is_told(

@@ -159,6 +159,6 @@ def test_the_chunked_jacobian_fits_in_memory(run_python: Run) -> None:
     done = run_python("-c", PEAK)
     assert done.returncode == 0, done.stderr
     mebibytes = int(done.stdout)
-    # The answer is 4 MiB, a layer's share of a chunk 3 MiB, the rest compiling, by the processor 80 to 560 MiB and more.
+    # The answer is 4 MiB, a layer's share of a chunk 3 MiB; compiling takes 80 to 560 MiB, by the processor.
     # Unchunked, it is 8 GB.
     assert mebibytes < 2000
