@@ -17,9 +17,9 @@ help:  ## list the targets
 bench: .venv/ready  ## run every benchmark and answer the question; THREADS=n, ARGS="--workload least_squares"
 	$(BIN)/pytest --benchmark-only $(ARGS)
 
-# A worker for each core, but no more than the frameworks' memory allows; a file's tests stay together for its fixtures.
+# A worker for each core, but no more than the frameworks' memory allows; who is done takes tests from the others.
 test: .venv/ready  ## run the tests; ARGS="-m ''" adds those that are marked slow
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal -m "not slow" $(ARGS)
 
 pages: .venv/ready  ## build the pages of the recorded history; ARGS=--serve shows them
 	$(BIN)/paceline pages $(ARGS)

@@ -88,7 +88,7 @@ def test_a_second_call_sets_up_nothing(fresh: Path) -> None:
     (fresh / ".venv").mkdir()
     (fresh / ".venv" / "ready").touch()
     (command,) = make("--dry-run", "test", cwd=fresh).stdout.splitlines()
-    assert command.strip() == '.venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile -m "not slow"'
+    assert command.strip() == '.venv/bin/pytest -n logical --maxprocesses 4 --dist worksteal -m "not slow"'
 
 
 def test_a_set_up_that_was_cut_short_is_done_again(fresh: Path) -> None:

@@ -177,18 +177,11 @@ def test_the_same_code_is_green(tiny: Tiny) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [50, 200])
-def test_a_slowdown_is_red(tiny: Tiny, more: int) -> None:
+def test_a_slowdown_is_red(tiny: Tiny) -> None:
     stale = (LABEL,)  # given before this push, so it lets nothing through
-    runner = tiny.runner(pull_request(tiny.propose(more), "synchronize", stale))
-    ended = runner.run(tiny.job("bench-pr.yml", "judge"))
-    verdict = judged(runner)
-    if more == 50 and verdict == "unsure":  # on a busy machine: green then, and not in silence
-        assert ended == "success"
-        assert "::warning title=paceline::benchmarks/test_speed.py::test_total_python: unsure: " in runner.log
-        return
-    assert verdict == "slower", runner.log
-    assert ended == "failure"
+    runner = tiny.runner(pull_request(tiny.propose(200), "synchronize", stale))
+    assert runner.run(tiny.job("bench-pr.yml", "judge")) == "failure", runner.log
+    assert judged(runner) == "slower", runner.log
     assert "**slower**" in runner.summary
     assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
     assert "take it off and give it again" in runner.log

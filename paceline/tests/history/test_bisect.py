@@ -21,7 +21,7 @@ import work
 def test_total(benchmark):
     benchmark(work.total, {count})
 """
-ROUNDS_ARE_FEW = ("--alpha=10", "--tolerance=20")
+ROUNDS_ARE_FEW = ("--alpha=30", "--tolerance=20")
 
 
 def work(count: int, body: str = "") -> str:

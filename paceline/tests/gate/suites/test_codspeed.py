@@ -227,7 +227,12 @@ def test_every_use_is_judged(
 ) -> None:
     environment = request.getfixturevalue("genuine") if with_codspeed else {}
     files = {"work.py": WORK, "test_marked.py": MARKED, "test_fixtures.py": FIXTURES}
-    verdicts = judged_both_ways(make_project(files=files), environment)
+    project = make_project(files=files)
+    if with_codspeed:
+        verdicts = judged_both_ways(project, environment)
+    else:
+        project.write({"work.py": SLOWER})
+        verdicts = project.judge().verdicts
     assert verdicts == dict.fromkeys(verdicts, "slower")
     assert len(verdicts) == 8
 
