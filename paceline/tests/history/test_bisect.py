@@ -21,7 +21,7 @@ import work
 def test_total(benchmark):
     benchmark(work.total, {count})
 """
-ROUNDS_ARE_FEW = ("--alpha=30", "--tolerance=20")
+ROUNDS_ARE_FEW = ("--alpha=30%", "--tolerance=0.2")
 
 
 def work(count: int, body: str = "") -> str:
@@ -166,7 +166,15 @@ def test_wrong_use_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "option", [["--tolerance", "200"], ["--tolerance=x"], ["--alpha", "0"], ["--budget=-1"], ["--budget", "nan"]]
+    "option",
+    [
+        ["--tolerance", "200"],
+        ["--tolerance", "3"],
+        ["--tolerance=x"],
+        ["--alpha", "0"],
+        ["--budget=-1"],
+        ["--budget", "nan"],
+    ],
 )
 def test_impossible_options_are_one_line(
     history: tuple[Project, list[str]],

@@ -60,7 +60,7 @@ def test_everything_comes_and_nothing_comes_twice(reader: Project, capsys: pytes
     assert local(reader) == {name: text for name, text in FILES.items() if name != "README.md"}
     assert main(["fetch"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        ".asv/results: 3 files added, 2 extended, 0 there already",
+        ".asv/results: 5 files added, 0 there already",
         ".asv/results: 0 files added, 5 there already",
     ]
     assert reader.git("status", "--porcelain") == "?? .asv/\n", "no file of the working tree was touched"

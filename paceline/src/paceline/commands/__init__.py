@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     #: What `add_subparsers` returns; argparse has no public name for it.
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
+#: Of the option --results, wherever a command has it.
+RESULTS_HELP = (
+    "the history's folder (default: `results` of [tool.paceline], else asv's `results_dir`, else .asv/results)"
+)
+
 
 class Command(Protocol):
     """What a module of a command gives."""

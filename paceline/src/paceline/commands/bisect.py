@@ -34,20 +34,19 @@ def add(commands: Commands) -> None:
     parser.add_argument("good", metavar="GOOD", help="a revision at which it was fast")
     parser.add_argument("bad", metavar="BAD", help="a later one at which it is slow")
     parser.add_argument(
-        "--tolerance", type=_percent, default=0.03, metavar="PERCENT", help="smallest slowdown (default: 3)"
+        "--tolerance", type=_fraction, default=0.03, metavar="SHARE", help="smallest slowdown (default: 3%%)"
     )
-    parser.add_argument("--alpha", type=_percent, default=0.01, metavar="PERCENT", help="wrong trials (default: 1)")
+    parser.add_argument("--alpha", type=_fraction, default=0.01, metavar="SHARE", help="wrong trials (default: 1%%)")
     parser.add_argument(
         "--budget", type=_seconds, default=300.0, metavar="SECONDS", help="for one trial (default: 300)"
     )
 
 
-def _percent(text: str) -> float:
-    """Read 3 or 3% as 0.03."""
+def _fraction(text: str) -> float:
     try:
-        return fraction(f"{text.strip().removesuffix('%')}%")
+        return fraction(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not between 0 and 100 %") from None
+        raise ArgumentTypeError(f"{text!r} is not between 0 and 100 %: write 3% or 0.03") from None
 
 
 def _seconds(text: str) -> float:

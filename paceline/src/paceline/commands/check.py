@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline import extras
-from paceline.commands import progress, say, warn
+from paceline.commands import RESULTS_HELP, progress, say, warn
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
         " something did, 4 there is nothing to check or the command line is wrong. What is accepted in"
         " .paceline/known.toml is shown, and makes no alarm.",
     )
-    parser.add_argument("--results", type=Path, metavar="DIR", help="folder of results (default: .asv/results)")
+    parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
     parser.add_argument("--branch", help="branch whose commits make the history (default: asv's, or the default one)")
     parser.add_argument(
         "--benchmark", metavar="REGEX", help="only benchmarks whose name this finds, as asv names them"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline import extras
-from paceline.commands import progress, say, warn
+from paceline.commands import RESULTS_HELP, progress, say, warn
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--remote", default="origin", help="whose branch (default: origin)")
     parser.add_argument("--branch", default="benchmark-results", help="which (default: benchmark-results)")
-    parser.add_argument("--results", type=Path, metavar="DIR", help="folder of results (default: .asv/results)")
+    parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:

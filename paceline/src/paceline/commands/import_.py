@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline import extras
-from paceline.commands import say, warn
+from paceline.commands import RESULTS_HELP, say, warn
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--results",
         metavar="DIR",
-        help="the history's folder (default: `results` of [tool.paceline], `results_dir` of asv, or .asv/results)",
+        help=RESULTS_HELP,
     )
     parser.add_argument(
         "--machine",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline import extras
-from paceline.commands import progress, say, warn
+from paceline.commands import RESULTS_HELP, progress, say, warn
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
         "--results",
         type=Path,
         metavar="DIR",
-        help="results folder (default: results_dir of asv.conf.json, or .asv/results)",
+        help=RESULTS_HELP,
     )
     parser.add_argument(
         "--output",

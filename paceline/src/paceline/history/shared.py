@@ -84,8 +84,8 @@ def fetch(
             f"{branch!r} of {remote} has no folder results/, so it is no history: name another (--branch)"
         )
     targets = {entry: _target(entry.path, results) for entry in entries}
-    missing = [entry for entry in entries if not os.path.lexists(targets[entry])]
-    differing = [entry for entry in entries if entry not in set(missing) and not _is_same(entry, targets[entry])]
+    missing = {entry for entry in entries if not os.path.lexists(targets[entry])}
+    differing = [entry for entry in entries if entry not in missing and not _is_same(entry, targets[entry])]
     merging = [entry for entry in differing if entry.path.name in MERGED]
     kept = tuple(
         f"{targets[entry]}: the shared history has other content under this name; the local file stays"
@@ -93,23 +93,26 @@ def fetch(
         if entry.path.name not in MERGED
     )
     # The names of benchmarks come last: where they are missing, they are made from the results.
-    missing.sort(key=lambda entry: entry.path.name == BENCHMARKS_FILE)
-    added = merged = 0
-    for entry, content in _contents(repository, [*missing, *merging]):
-        try:
-            if entry.path.name in MERGED:
-                merged += _merge(targets[entry], content, refused)
-            else:
-                added += _write(targets[entry], content)
-        except OSError as error:
-            where = error.filename or targets[entry]
-            raise PacelineError(
-                f"cannot write to {where}: {error.strerror}; what came before it is complete"
-            ) from error
-        except MalformedError as reason:
-            refused.append(f"{str(entry.path)!r} {reason}: left out")
-        progress(f"{added} of {len(missing)} files")
-    return Fetched(added, merged, len(entries) - len(missing) - len(merging), tuple(refused), kept)
+    wanted = [*sorted(missing, key=lambda entry: entry.path.name == BENCHMARKS_FILE), *merging]
+    changed = set()
+    for entry, content in _contents(repository, wanted, remote):
+        if _take(entry, targets[entry], content, refused):
+            changed.add(entry)
+        progress(f"{len(changed)} of {len(wanted)} files")
+    present = len(entries) - len(wanted)
+    return Fetched(len(changed & missing), len(changed - missing), present, tuple(refused), kept)
+
+
+def _take(entry: Entry, target: Path, content: bytes, refused: list[str]) -> bool:
+    """Write a shared file, or add it to the local one. False if that changes nothing."""
+    try:
+        return _merge(target, content, refused) if entry.path.name in MERGED else _write(target, content)
+    except OSError as error:
+        where = error.filename or target
+        raise PacelineError(f"cannot write to {where}: {error.strerror}; what came before it is complete") from error
+    except MalformedError as reason:
+        refused.append(f"{str(entry.path)!r} {reason}: left out")
+        return False
 
 
 def _fetch_branch(repository: Path, remote: str, branch: str) -> str:
@@ -183,7 +186,7 @@ def _is_same(entry: Entry, target: Path) -> bool:
     return algorithm(b"blob %d\0" % len(content) + content).hexdigest() == entry.hash
 
 
-def _contents(repository: Path, entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
+def _contents(repository: Path, entries: Sequence[Entry], remote: str) -> Iterator[tuple[Entry, bytes]]:
     """Entries with their contents, by one process; a partial clone gets what it lacks meanwhile."""
     if not entries:
         return
@@ -199,19 +202,19 @@ def _contents(repository: Path, entries: Sequence[Entry]) -> Iterator[tuple[Entr
     with process:
         try:
             for entry in entries:
-                yield entry, _blob(process, entry)
+                yield entry, _blob(process, entry, remote)
         finally:
             process.kill()
 
 
-def _blob(process: subprocess.Popen[bytes], entry: Entry) -> bytes:
+def _blob(process: subprocess.Popen[bytes], entry: Entry, remote: str) -> bytes:
     if process.stdin is None or process.stdout is None:
         raise ValueError("a process without pipes")
     process.stdin.write(f"{entry.hash}\n".encode())
     process.stdin.flush()
     header = process.stdout.readline().split()
     if len(header) != 3 or header[1] != b"blob":  # noqa: PLR2004
-        raise PacelineError(f"git has no content for {entry.path}: try again when {REMOTE} can be reached")
+        raise PacelineError(f"git has no content for {entry.path}: try again when {remote} can be reached")
     content = process.stdout.read(int(header[2]))
     process.stdout.read(1)
     return content
