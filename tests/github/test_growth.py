@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hub import result_files
 from hub.branch import Branch, immutable
+from paceline.history.document import KEPT
 
 from tests.github import documents
 
@@ -29,7 +30,7 @@ RUNNERS = (
     "macos-arm64-m1-3c-7g",
     "windows-x86_64",
 )
-BENCHMARKS, KEPT = 65, 41  # of the suite today; samples that a record keeps of each
+BENCHMARKS = 65  # of the suite today
 LARGEST_CLONE = 120e6 * DAYS / 365  # bytes
 WITH_SAMPLES = ["result", "params", "version", "started_at", "duration", "stats_q_25", "stats_q_75", "samples"]
 
@@ -48,7 +49,7 @@ def record(draw: random.Random, commit: str, on: str) -> bytes:
             1.2,
         ]
         results[f"benchmarks.test_speed.test_speed[a_workload_{place}-some_contender-small]"] = [
-            *row, [samples[10]], [samples[30]], [samples],
+            *row, [samples[KEPT // 4]], [samples[3 * KEPT // 4]], [samples],
         ]  # fmt: skip
     packages = {f"package-{place}": f"{place}.2.{draw.randrange(3)}" for place in range(120)}
     run = documents.run(commit, on, results=results, result_columns=WITH_SAMPLES, paceline={"packages": packages})

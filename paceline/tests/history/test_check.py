@@ -377,12 +377,12 @@ def test_nothing_recorded_is_an_error() -> None:
         np.empty(0),
     ],
 )
-def test_odd_series_break_nothing(values: np.ndarray) -> None:
-    history = Maker().history()
+def test_odd_series_hide_no_other(values: np.ndarray) -> None:
+    history = Maker(factor=step(3, 30, 1.2)).history()
     odd = one_series("odd", "zen4", np.arange(values.size), values)
     report = check.check(replace(history, series=(*history.series, odd)))
     assert all(math.isfinite(each.ratio) and each.ratio > 0 for each in report.findings)
-    assert {each.benchmark for each in report.findings} <= {"odd"}
+    assert {"test_3"} <= {each.benchmark for each in report.findings} <= {"test_3", "odd"}
 
 
 def test_values_that_are_no_numbers_are_left_out() -> None:
@@ -437,9 +437,13 @@ def test_median_of_known_is_numpys() -> None:
     assert np.isnan(suite.median_of_known(np.full((3, 2), np.nan), 0)).all()
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_whatever_the_history_findings_are_sound(seed: int) -> None:
+def test_whatever_the_history_findings_are_sound() -> None:
     """Gaps, few values, classes that come and go, changes anywhere, ties."""
+    assert sum(map(sound_findings, range(40))) > 40
+
+
+def sound_findings(seed: int) -> int:
+    """Look at a random history; returns how many findings it has."""
     rng = np.random.default_rng(seed)
     machines = tuple("abcd"[: rng.integers(1, 5)])
     steps = {
@@ -456,9 +460,11 @@ def test_whatever_the_history_findings_are_sound(seed: int) -> None:
     maker = Maker(commits=int(rng.integers(1, 60)), benchmarks=10, machines=machines, factor=factor, seed=seed)
     history = replace(maker, noise=float(rng.choice([0.0, 0.02]))).history()
     places = {run.commit: number for number, run in enumerate(history.runs)}
-    for each in check.check(history).findings:
+    findings = check.check(history).findings
+    for each in findings:
         assert each.machines
         assert 0 <= each.low <= each.ratio <= each.high
         assert places[each.before] < places[each.commits[0]] <= places[each.at] <= places[each.after]
         assert each.commits[-1] == each.after
         assert (each.kind.endswith("slower")) == (each.evidence["statistic"] > 0)
+    return len(findings)
