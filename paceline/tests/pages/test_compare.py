@@ -86,6 +86,18 @@ def test_what_the_newest_commit_lacks_comes_last(history: History) -> None:
     assert family["axes"][0]["values"] == ["b", "c", "a"]
 
 
+def test_values_that_are_all_zero_are_not_shown_first(history: History) -> None:
+    rows = {"a.track_it": row(0.0, [["1", "2"]]), "b.time_it": row(1.0, [["1", "2"]])}
+    units = {
+        name: {"name": name, "unit": unit, "param_names": ["n"]}
+        for name, unit in zip(rows, ("errors", "seconds"), strict=True)
+    }
+    history.write({"0.json": history.document(0, rows), "../benchmarks.json": {"version": 2, **units}})
+    shown = compare.data(store.load(history.results, repository=history.project.root), units)
+    assert [family["name"] for family in shown["families"]] == list(rows)
+    assert shown["first"] == 1
+
+
 def test_implementations_are_what_is_shown_first(history: History) -> None:
     described = {f"a.test_it[{size}]": axes(size=size) for size in (1, 2)}
     described |= {f"b.test_it[{who}]": axes(backend=who) for who in ("x", "y")}

@@ -57,12 +57,13 @@ def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[s
         rows.append(_Row(place.at, int(series.runs[-1]), shown))
     every = (_family(*key, rows) for key, rows in sorted(families.items(), key=lambda each: each[0]))
     kept = [each for each in every if any(len(axis["values"]) > 1 for axis in each["axes"])]
-    return {"families": kept, "first": next((at for at, each in enumerate(kept) if _tells(each)), 0)}
+    return {"families": kept, "first": max(range(len(kept)), key=lambda at: _tells(kept[at]), default=0)}
 
 
-def _tells(family: Mapping[str, Any]) -> bool:
-    """Whether a family compares implementations by the name of its axis."""
-    return family["axes"][family["by"]]["name"] in IMPLEMENTATIONS
+def _tells(family: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether a family has a value other than zero, and whether its axis has the name of implementations."""
+    named = family["axes"][family["by"]]["name"] in IMPLEMENTATIONS
+    return any(row["value"] for row in family["rows"]), named
 
 
 def _place(key: SeriesKey, benchmark: Benchmark | None, described: Mapping[str, Mapping[str, Any]]) -> _Place | None:
