@@ -432,6 +432,9 @@ def test_dependabot_looks_at_every_folder_with_pins() -> None:
 #: What may change without its owners: what is judged, what is told, and what others look at.
 FREE = re.compile(r"(impl|docs|tests)/.*|[A-Z]+\.md|LICENSE|\.gitignore|\.pre-commit-config\.yaml")
 
+#: A pull request may bring any of these, and pytest would take its options from there.
+PYTEST_READS = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg")
+
 
 def test_what_judges_a_pull_request_has_owners() -> None:
     text = (ROOT / ".github" / "CODEOWNERS").read_text(encoding="utf-8")
@@ -444,6 +447,6 @@ def test_what_judges_a_pull_request_has_owners() -> None:
     roots = {
         f"/{path.partition('/')[0]}{'/' * ('/' in path)}" for path in listed.splitlines() if not FREE.match(path)
     }
-    assert sorted(roots) == sorted(owned)
+    assert sorted(roots | {f"/{name}" for name in PYTEST_READS}) == sorted(owned)
     documented = " ".join((ROOT / "docs" / "github.md").read_text(encoding="utf-8").split())
     assert all(f"`{path[1:]}`" in documented for path in owned)

@@ -5,7 +5,9 @@ Loaded into every pytest run, workers of a trial included, so it imports the gat
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
 import signal
 import threading
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate.options import ASV_SUITE, OPTIONS
+from paceline.gate.options import ACCEPT, ASV_SUITE, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +148,16 @@ def _settings(config: pytest.Config) -> Settings | None:
             raise PacelineError(f"{flag} and --benchmark-against contradict each other: leave out one")
     if not hasattr(option, "benchmark_only"):
         raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
-    return read_settings(option, config.rootpath)
+    return read_settings(_with_own_reason(option, config), config.rootpath)
+
+
+def _with_own_reason(option: Any, config: pytest.Config) -> Any:
+    """Return the options with the reason to accept slowdowns that the user gave, not one that lies in the tree."""
+    words = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(os.fspath, config.invocation_params.args)]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, prefix_chars="-")
+    parser.add_argument(ACCEPT.flag, dest="reason")
+    given, _ = parser.parse_known_args(words)
+    return argparse.Namespace(**{**vars(option), ACCEPT.name: given.reason})
 
 
 def _request(config: pytest.Config, settings: Settings) -> Request:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from paceline.commands import gate
 from paceline.commands.gate import find_python, split
 from paceline.errors import PacelineError
 from projects import TEST, WORK, Project
+
+from paceline import cli
 
 SLOWER = WORK.replace("range(count)", "range(3 * count)")
 WRONG_USE = 4
@@ -95,6 +98,16 @@ def test_base_is_the_first_word_if_it_is_a_revision(project: Project) -> None:
         split(["work.py", "-q"], root)
     with pytest.raises(PacelineError, match="unknown revision 'v99'"):
         split(["v99"], root)
+
+
+def test_options_of_the_gate_count_behind_two_dashes_too(project: Project) -> None:
+    """As the action hands its input `arguments` over; of an unknown one pytest says that there is no such option."""
+    arguments = cli.parser().parse_args(["gate"])
+    words = ["-k", "a or b", "--benchmark-unsure=suspects", "--benchmark-budget", "9", "--unheard", "test_speed.py"]
+    assert gate._without_own(words, arguments) == ["-k", "a or b", "--unheard", "test_speed.py"]  # noqa: SLF001
+    assert (arguments.benchmark_unsure, arguments.benchmark_budget) == ("suspects", "9")
+    run = project.gate("HEAD", "--", "--benchmark-timeout=0")
+    assert "is not a positive number of seconds" in run.error
 
 
 def test_python_of_the_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

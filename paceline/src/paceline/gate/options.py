@@ -23,9 +23,14 @@ class Option:
         self.setting = setting
         self.keywords = keywords
 
+    @property
+    def name(self) -> str:
+        """Return what its value is called in what a parser has read."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
     def given(self, namespace: Any) -> Any:
         """Return its value in what a parser has read; None if it was not given."""
-        return getattr(namespace, self.flag.removeprefix("--").replace("-", "_"), None)
+        return getattr(namespace, self.name, None)
 
 
 def _option(flag: str, setting: str, text: str, **keywords: Any) -> Option:
@@ -42,6 +47,14 @@ AGAINST = _option(
     metavar="REV",
     nargs="?",
     const=MERGE_BASE,
+)
+#: Nothing in the tree that is judged may set it: not [tool.paceline], and not pytest's `addopts`.
+ACCEPT = _option(
+    "--benchmark-accept",
+    "accept",
+    "Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each. Counts on the"
+    " command line and in PYTEST_ADDOPTS, not in files.",
+    metavar="REASON",
 )
 OPTIONS = (
     AGAINST,
@@ -109,12 +122,7 @@ OPTIONS = (
         " all. Default: pass, and say so.",
         choices=["pass", "suspects", "fail"],
     ),
-    _option(
-        "--benchmark-accept",
-        "accept",
-        "Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each.",
-        metavar="REASON",
-    ),
+    ACCEPT,
     _option(
         "--benchmark-new",
         "new",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate import neutral, origin
+from paceline.gate import neutral, origin, seal
 from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
 from paceline.gate.suites import asv, codspeed
@@ -29,6 +29,7 @@ GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
 
 origin.serve()  # before any plugin of the project is loaded
+seal.make_read_only()
 
 
 def seed() -> None:

@@ -13,7 +13,7 @@ from paceline.gate.finding import Verdict
 from paceline.gate.host import machine
 from paceline.report import annotations as on_github
 from paceline.report import json_file, markdown
-from paceline.report.terminal import summary, table, values_table
+from paceline.report.terminal import listed, summary, table, values_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,12 @@ class Closing:
         unsure = sum(finding.verdict == Verdict.UNSURE.value and not finding.red for finding in findings)
         if unsure and trial.settings.unsure != "fail":
             notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
+        unproven = [each for each in findings if each.unproven and not each.red and each.verdict != "unsure"]
+        if unproven:
+            notices.append(
+                f"{len(unproven)} not judged, by head's doing: passed without proof (--benchmark-unsure=fail makes"
+                f" them red): {listed([each.name for each in unproven])}"
+            )
         return notices
 
     def lines(self) -> Iterator[str]:
