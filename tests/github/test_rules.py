@@ -21,6 +21,7 @@ STORE = {"actions": "read", "contents": "write"}
 
 #: What each job may do: a new job, or a new permission, is added here by hand.
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
+    "audit.yml": {"audit": READ},
     "bench-aa.yml": {"judge": READ, "store": STORE},
     "bench-check.yml": {"check": READ, "issues": {"actions": "read", "contents": "read", "issues": "write"}},
     "bench-comment.yml": {"comment": {"actions": "read", "contents": "read", "pull-requests": "write"}},
@@ -403,7 +404,7 @@ def test_the_matrix_and_what_is_stored_of_it_agree() -> None:
     assert stored == TRUSTED + "store " + " ".join(f"results-{runner}" for runner in runners)
 
 
-@pytest.mark.parametrize("command", ["affected", "comment", "gate", "install", "issues", "release", "store"])
+@pytest.mark.parametrize("command", ["affected", "audit", "comment", "gate", "install", "issues", "release", "store"])
 def test_scripts_need_nothing_installed(command: str) -> None:
     # -S: not even the folder of installed packages is looked at.
     scripts = str(ROOT / ".github" / "scripts")
