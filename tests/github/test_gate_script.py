@@ -212,6 +212,24 @@ def test_green_is_believed_only_with_the_findings_of_these_commits(
     assert done.stderr.count("\n") == (told is not None)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"PACELINE_AGAINST": "--benchmark-accept=trust-me"}, "the input `against` is '--benchmark-accept=trust-me'"),
+        ({"PACELINE_JSON": "."}, "the input `json` is '.'"),
+        ({"PACELINE_JSON": "file/gate.json"}, "the input `json` is 'file/gate.json'"),
+        ({"GITHUB_EVENT_PATH": "deep.json"}, "GITHUB_EVENT_PATH 'deep.json' cannot be read"),
+    ],
+)
+def test_inputs_that_cannot_be_meant_are_one_line(given: dict[str, str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "deep.json").write_text("[" * 100_000, encoding="utf-8")
+    done = script(tmp_path, "gate", **given, **judge(tmp_path, "exit 0"))
+    assert done.returncode == 4, done.stderr
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_groups_need_a_pip_that_knows_them(tmp_path: Path) -> None:
     commands: list[list[str]] = []
     with pytest.MonkeyPatch.context() as patch:

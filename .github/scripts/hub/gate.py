@@ -53,12 +53,22 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     command += ["--", *arguments]
     print(shlex.join(command), flush=True)
     path = _document(environment)
-    path.unlink(missing_ok=True)  # what lies there is not of this run: a checkout may bring one
+    _remove(path)
     expected = {"base": _commit(environment.get("PACELINE_AGAINST", "")), "head": _commit("HEAD")}
     status = subprocess.run(command, check=False).returncode
     if status == 0:
         _insist_on_green(path, expected)
     return status
+
+
+def _remove(path: Path) -> None:
+    """Remove what lies where the findings go: it is not of this run, as a checkout may bring one."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise PacelineError(
+            f"the input `json` is {str(path)!r}, which is no file to write to: {error.strerror}"
+        ) from None
 
 
 def _insist_on_green(path: Path, expected: Mapping[str, str]) -> None:
@@ -113,8 +123,11 @@ def _document(environment: Mapping[str, str]) -> Path:
 
 
 def _options(environment: Mapping[str, str]) -> Iterator[str]:
-    if environment.get("PACELINE_AGAINST"):
-        yield environment["PACELINE_AGAINST"]
+    against = environment.get("PACELINE_AGAINST", "")
+    if against.startswith("-"):
+        raise PacelineError(f"the input `against` is {against!r}, no revision: name one, such as HEAD^1")
+    if against:
+        yield against
     yield f"--python={sys.executable}"
     yield f"--benchmark-against-json={_document(environment)}"
     for name, option in OPTIONS.items():

@@ -40,7 +40,7 @@ def read(content: bytes) -> Gate:
     """Read a gate's document. Raises RefusedError."""
     document = strict.table(strict.loads(content, FILE), FILE, KEYS, KEYS_SINCE_2)
     schema = document["schema"]
-    if schema not in SCHEMAS or isinstance(schema, bool):
+    if schema not in SCHEMAS or type(schema) is not int:
         raise strict.RefusedError(f"{FILE}: schema {strict.quoted(schema)} is not 1 or 2")
     for side in ("base", "head"):
         _plain(strict.table(document[side], side, (), SIDE), side)

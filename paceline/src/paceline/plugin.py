@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate.options import ACCEPT, ASV_SUITE, OPTIONS
+from paceline.commands import printable
+from paceline.gate.options import ASV_SUITE, BY_HAND, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,16 +149,17 @@ def _settings(config: pytest.Config) -> Settings | None:
             raise PacelineError(f"{flag} and --benchmark-against contradict each other: leave out one")
     if not hasattr(option, "benchmark_only"):
         raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
-    return read_settings(_with_own_reason(option, config), config.rootpath)
+    return read_settings(_by_hand(option, config), config.rootpath)
 
 
-def _with_own_reason(option: Any, config: pytest.Config) -> Any:
-    """Return the options with the reason to accept slowdowns that the user gave, not one that lies in the tree."""
+def _by_hand(option: Any, config: pytest.Config) -> Any:
+    """Return the options, with those that the user alone may give as the user gave them, and not as the tree does."""
     words = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(os.fspath, config.invocation_params.args)]
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, prefix_chars="-")
-    parser.add_argument(ACCEPT.flag, dest="reason")
+    for each in BY_HAND:
+        parser.add_argument(each.flag, **each.keywords)
     given, _ = parser.parse_known_args(words)
-    return argparse.Namespace(**{**vars(option), ACCEPT.name: given.reason})
+    return argparse.Namespace(**{**vars(option), **vars(given)})
 
 
 def _request(config: pytest.Config, settings: Settings) -> Request:
@@ -208,7 +210,7 @@ class Gate:
         except PacelineError as error:
             self._failed = True
             self._write(*explain(error))
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(printable(str(error))) from None
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
         session.items = [self._item(session, result) for result in results]
         session.testscollected = len(session.items)
@@ -232,7 +234,7 @@ class Gate:
         if reporter is not None and lines:
             reporter.ensure_newline()
             for line in lines:
-                reporter.write_line(line)
+                reporter.write_line(printable(line))
             reporter.flush()
 
     @pytest.hookimpl(tryfirst=True)
@@ -253,7 +255,7 @@ class Gate:
         for place, line in enumerate(self._closing.lines()):
             if place == 0:
                 terminalreporter.section("paceline")
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(printable(line))
 
 
 def _report(item: Judged, when: Any) -> pytest.TestReport:

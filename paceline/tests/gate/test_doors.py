@@ -6,18 +6,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paceline.errors import PacelineError
 from paceline.gate import seal
 from paceline.gate.checkout import Workspace
+from paceline.gate.finding import Finding
 from paceline.gate.pair import End, Recipe, Timing, Visit
 from paceline.gate.request import Request
+from paceline.gate.selection import read_selection
 from paceline.gate.sequential import plan
-from paceline.gate.settings import Settings
+from paceline.gate.settings import Settings, of_head_alone, read_table
 from paceline.gate.trees import Trees
 from paceline.gate.trial import Trial
 from paceline.gate.verdict import Benchmark
+from paceline.report import annotations
+from paceline.report.closing import Closing
 from projects import TEST, WORK, Project
 
 SLOWER = WORK.replace("range(count)", "range(3 * count)")
@@ -72,6 +77,7 @@ def test_what_head_alone_declares_skips_or_counts_is_red_if_proof_is_asked_for(
     files |= {f"{name}.py": HONEST for name in ATTACKS}
     project = make_project(files=files | {"work.py": WORK, "test_speed.py": TEST})
     project.write({f"{name}.py": SLOWER + attack for name, attack in ATTACKS.items()})
+    project.write({"pyproject.toml": "[tool.paceline]\ntimeout = 60\n"})
     run = project.gate("HEAD", "--benchmark-unsure=fail", environment={"GITHUB_ACTIONS": "true"})
     assert run.status == 1, run.output
     assert run.verdicts == {name: verdict for name, (verdict, _) in DOUBTED.items()} | {"test_total": "same"}
@@ -81,6 +87,7 @@ def test_what_head_alone_declares_skips_or_counts_is_red_if_proof_is_asked_for(
         assert finding["red"]
         assert finding["unproven"]
         assert any(line.startswith("::error") and name in line for line in run.output.splitlines())
+    assert "note: [tool.paceline] timeout is 60 in head, which counts, and not set in base" in run.output
 
 
 def test_code_that_rewrites_the_other_side_ends_the_gate(project: Project) -> None:
@@ -210,13 +217,20 @@ def test_failure_of_head_is_broken_whatever_version_it_had_to_declare(outcome: s
     [
         ("skipped", "passed", True),
         ("unused", "passed", True),
+        ("xfailed", "passed", True),
+        ("passed", "crashed", True),  # head may have ended it
+        ("passed", "hung", True),
+        ("passed", "failed", False),
         ("skipped", "skipped", False),
         ("skipped", "failed", False),
     ],
 )
-def test_a_skip_is_doubted_only_if_base_runs(head: str, base: str, *, unproven: bool) -> None:
+def test_a_benchmark_that_only_one_side_kept_from_being_judged_is_doubted(
+    head: str, base: str, *, unproven: bool
+) -> None:
     benchmark = Benchmark("a", plan(0.01), 0.03)
-    benchmark.add(Visit({"base": End(base, "why"), "head": End(head, "why")}))
+    for _ in range(2):
+        benchmark.add(Visit({"base": End(base, "why"), "head": End(head, "why")}))
     found = benchmark.finding()
     assert (found.verdict, found.unproven) == ("unavailable", unproven)
     assert found.judged("fail", None).red == unproven
@@ -262,29 +276,28 @@ def test_a_clock_that_the_gates_own_contradicts_proves_nothing(
 
 
 def test_a_reason_to_accept_counts_only_from_the_user(project: Project) -> None:
-    project.write({"pytest.ini": "[pytest]\naddopts = --benchmark-accept=trust-me\n"})
+    project.write({"pytest.ini": "[pytest]\naddopts = --benchmark-accept=trust-me --benchmark-against-control\n"})
     conftest = """
 import pytest
 def pytest_sessionstart(session):
     gate = session.config.pluginmanager.get_plugin("paceline-gate")
-    pytest.exit(f"REASON {gate._trial.settings.accept}")
+    settings, given = gate._trial.settings, str(session.config.invocation_params.args)
+    assert settings.control == ("control" in given)
+    pytest.exit(f"REASON {settings.accept}")
 """
     project.write({"conftest.py": conftest})
 
     def reason(*arguments: str, environment: dict[str, str] | None = None) -> str:
-        output = project.run("--benchmark-against=HEAD", *arguments, environment=environment).output
+        process = project.start("--benchmark-against=HEAD", *arguments, environment=environment)
+        output, _ = process.communicate(timeout=120)
         return output.partition("REASON ")[2].splitlines()[0].rstrip(" !")
 
     assert reason() == "None"
-    assert reason("--benchmark-accept=reviewed") == "reviewed"
+    assert reason("--benchmark-accept=reviewed", "--benchmark-against-control") == "reviewed"
     assert reason(environment={"PYTEST_ADDOPTS": "--benchmark-accept='by hand'"}) == "by hand"
 
 
 def test_every_finding_that_was_not_proven_is_named(tmp_path: Path) -> None:
-    from paceline.gate.finding import Finding
-    from paceline.report import annotations
-    from paceline.report.closing import Closing
-
     trial = Trial(Request(Settings("HEAD"), (), tmp_path), print)
     trial._apart = [  # noqa: SLF001
         Finding("t.py::test_a", "changed", reason="it says so", unproven=True),
@@ -296,8 +309,67 @@ def test_every_finding_that_was_not_proven_is_named(tmp_path: Path) -> None:
     warnings = [line for line in annotations.lines(trial.findings()) if line.startswith("::warning")]
     assert [line.partition("t.py::")[2][:6] for line in warnings] == ["test_a", "test_b", "test_d"]
     (notice,) = Closing(trial).notices()
-    assert notice.startswith(
-        "2 not judged, by head's doing: passed without proof (--benchmark-unsure=fail makes them"
-    )
+    assert notice.startswith("2 not judged, by one side's doing: passed without proof (--benchmark-unsure=fail makes")
     assert notice.endswith(": t.py::test_a, t.py::test_b")
     assert not Closing(trial).is_red
+
+
+def test_settings_that_only_head_has_are_named(tmp_path: Path) -> None:
+    long = "x" * 500
+    for side, table in (("base", "budget = 9\nnew = 'judge'"), ("head", f"budget = 9\noverlay = ['{long}']")):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "pyproject.toml").write_text(f"[tool.paceline]\n{table}\n", encoding="utf-8")
+    new, overlay = of_head_alone(tmp_path / "base", tmp_path / "head")
+    assert new == "[tool.paceline] new is not set in head, which counts, and 'judge' in base"
+    assert "overlay is ['xxx" in overlay
+    assert len(overlay) < 200
+    assert of_head_alone(tmp_path / "base", tmp_path / "base") == []
+    (tmp_path / "base" / "pyproject.toml").write_text("[tool.paceline", encoding="utf-8")
+    assert len(of_head_alone(tmp_path / "base", tmp_path / "head")) == 2
+
+
+def test_base_against_base_is_no_setting(tmp_path: Path) -> None:
+    """By it a change would be judged without being looked at."""
+    (tmp_path / "pyproject.toml").write_text("[tool.paceline]\ncontrol = true\n", encoding="utf-8")
+    with pytest.raises(PacelineError, match=r"has no 'control'"):
+        read_table(tmp_path)
+
+
+def test_words_of_the_project_command_neither_terminal_nor_runner(project: Project) -> None:
+    reason = "'\\x1b[2J\\n::stop-commands::x ##[error]y' + 'z' * 10 ** 6"
+    project.commit({"test_evil.py": f"import pytest\ndef test_evil(benchmark):\n    pytest.skip({reason})\n"})
+    run = project.judge("test_evil.py", environment={"GITHUB_ACTIONS": "true"})
+    assert run.status == WRONG_USE
+    assert "nothing was measured" in run.output
+    assert "\x1b[2J" not in run.output
+    assert "##[" not in run.output
+    assert len(run.output) < 4000
+    assert not any(line.lstrip().startswith("::stop") for line in run.output.splitlines())
+
+
+@pytest.mark.parametrize("name", ["a.py::::stop-commands::x", "a.py:: ::add-mask::x"])
+def test_a_row_of_the_table_begins_no_command(name: str, tmp_path: Path) -> None:
+    trial = Trial(Request(Settings("HEAD"), (), tmp_path), print)
+    trial._apart = [Finding(name, "new", reason="why")]  # noqa: SLF001
+    assert not any(line.lstrip().startswith("::") for line in Closing(trial).lines())
+
+
+@pytest.mark.parametrize("key", ["root", "ini", "asv", "path"])
+def test_a_worker_cannot_lead_the_judge_out_of_the_tree(key: str, tmp_path: Path) -> None:
+    """The judge copies to base what a worker names, and replaces folders there."""
+    tree = tmp_path / "tree"
+    benchmark: dict[str, Any] = {"id": "t.py::test_a", "path": str(tree / "t.py"), "line": 1, "mark": None}
+    empty = dict.fromkeys(("values", "paths", "errors", "set_aside", "notes"), ())
+    message: dict[str, Any] = {**empty, "benchmarks": [benchmark], "root": str(tree), "ini": None, "asv": None}
+    message["modules"] = [str(tree / "t.py"), f"{tree}/../other/t.py", "/etc/passwd"]
+    assert read_selection(message, tree, (), ()).modules == (Path("t.py"),)
+    outside = f"{tree}/../other"
+    if key == "path":
+        message["benchmarks"] = [benchmark | {"path": f"{outside}/t.py"}]
+    else:
+        message[key] = outside
+    if key == "ini":
+        assert read_selection(message, tree, (), ()).ini == Path(outside), "as it is, and nowhere below a tree"
+        return
+    with pytest.raises(PacelineError, match="outside the repository"):
+        read_selection(message, tree, (), ())

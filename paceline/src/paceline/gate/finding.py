@@ -36,8 +36,8 @@ class Finding:
     is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that this noise
     would let the gate tell from none in nine trials of ten. Times are seconds per call: base's median over
     rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
-    `critical`: it may be red; `red`: it fails the gate. `unproven`: it was not judged, and head alone is
-    the cause, by what it declares, skips or counts.
+    `critical`: it may be red; `red`: it fails the gate. `unproven`: it was not judged, by
+    one side's doing: what it declares, skips or counts.
     """
 
     name: str

@@ -23,14 +23,9 @@ class Option:
         self.setting = setting
         self.keywords = keywords
 
-    @property
-    def name(self) -> str:
-        """Return what its value is called in what a parser has read."""
-        return self.flag.removeprefix("--").replace("-", "_")
-
     def given(self, namespace: Any) -> Any:
         """Return its value in what a parser has read; None if it was not given."""
-        return getattr(namespace, self.name, None)
+        return getattr(namespace, self.flag.removeprefix("--").replace("-", "_"), None)
 
 
 def _option(flag: str, setting: str, text: str, **keywords: Any) -> Option:
@@ -48,7 +43,12 @@ AGAINST = _option(
     nargs="?",
     const=MERGE_BASE,
 )
-#: Nothing in the tree that is judged may set it: not [tool.paceline], and not pytest's `addopts`.
+CONTROL = _option(
+    "--benchmark-against-control",
+    "control",
+    "Judge base against base: every slowdown found is false. Counts where --benchmark-accept does.",
+    action="store_true",
+)
 ACCEPT = _option(
     "--benchmark-accept",
     "accept",
@@ -56,6 +56,8 @@ ACCEPT = _option(
     " command line and in PYTEST_ADDOPTS, not in files.",
     metavar="REASON",
 )
+#: Nothing in the tree that is judged may set these: not [tool.paceline], and not pytest's `addopts`.
+BY_HAND = (ACCEPT, CONTROL)
 OPTIONS = (
     AGAINST,
     _option(
@@ -109,12 +111,7 @@ OPTIONS = (
         const="yes",
         choices=["auto", "yes", "no"],
     ),
-    _option(
-        "--benchmark-against-control",
-        "control",
-        "Judge base against base: every slowdown found is false.",
-        action="store_true",
-    ),
+    CONTROL,
     _option(
         "--benchmark-unsure",
         "unsure",

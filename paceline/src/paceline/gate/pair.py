@@ -240,7 +240,7 @@ class Process:
         text = self._log.read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip(" =_-\n")]
         errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or "Error" in line]
-        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E").strip())[:300]
+        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E ").strip())[:300]
 
     def kill(self) -> None:
         """End the process with all that it started, and the channel."""

@@ -15,6 +15,7 @@ from paceline.gate.interpreter import probe
 from paceline.gate.options import MERGE_BASE
 from paceline.gate.schedule import SIDES
 from paceline.gate.seal import Seal, code_below
+from paceline.gate.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,6 +154,10 @@ class Trees:
             return path.resolve().relative_to(self.root)
         except ValueError:
             return Path()
+
+    def settings_folder(self, side: str) -> Path:
+        """Where a side's [tool.paceline] is."""
+        return project_root(self.tree(side) / self.relative(self._request.started_in))
 
     def overlay(self, selection: Selection) -> set[str]:
         """Give both sides head's tests. Returns the files that differ from base's own."""

@@ -26,7 +26,7 @@ from paceline.gate.provision import Provision
 from paceline.gate.rounds import Pairs, Rounds, why_missing
 from paceline.gate.schedule import SIDES
 from paceline.gate.selection import read_selection
-from paceline.gate.settings import fraction
+from paceline.gate.settings import fraction, of_head_alone
 from paceline.gate.trees import Trees
 from paceline.gate.verdict import Benchmark
 
@@ -141,6 +141,7 @@ class _Run:
         self._trees.make()
         self._launcher.copy_plugin()
         self._trees.seal()
+        self._trial.notices += of_head_alone(*(self._trees.settings_folder(side) for side in SIDES))
         for interpreter in dict.fromkeys(side.interpreter for side in self._trees.sides.values()):
             if interpreter.outdated:
                 notice = (

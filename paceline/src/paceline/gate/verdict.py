@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paceline.gate.sequential import Plan
 
 HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
+SHOWN = 100  # characters of a version
 FAILURES = 2  # a test that fails is tried once more, in fresh processes
 CLOCK_ROUNDS = 3  # in which the clock may still change: fewer than any verdict takes
 
@@ -113,7 +114,7 @@ class Benchmark:
             self._end(kind, f"both sides {told['head']}")
         else:
             text = "; ".join(f"{side} {text}" for side, text in told.items())
-            self._end(kind, text, unproven=kind is Verdict.UNAVAILABLE and base is None)
+            self._end(kind, text, unproven=kind is Verdict.UNAVAILABLE and _could_run(base))
 
     def _note_failure(self, visit: Visit) -> None:
         bad = {s: end for s, end in visit.ends.items() if end.outcome not in {"passed", "xfailed"}}
@@ -251,4 +252,9 @@ def _differing_versions(visit: Visit) -> str | None:
     if len(visit.ends) < len(SIDES) or not all(end.outcome in {"passed", "xfailed"} for end in visit.ends.values()):
         return None
     base, head = (visit.ends[side].version for side in SIDES)
-    return None if base == head else f"base {base or 'none'}, head {head or 'none'}"
+    return None if base == head else f"base {(base or 'none')[:SHOWN]}, head {(head or 'none')[:SHOWN]}"
+
+
+def _could_run(base: End | None) -> bool:
+    """Whether base was in order but for what ended its process, which may have been head."""
+    return base is None or base.outcome in {"passed", "crashed", "hung"}
