@@ -112,7 +112,7 @@ def test_only_this_machines_names_and_files_of_the_site_are_served(site: Path) -
             assert ask(port, path).endswith(b"page"), path
         lost = ["/file.html", "/folder/key.html", "/folder/", "/page/", "/fifo", "/bare/", "/bare"]
         lost += ["/../secret/key.html", "/%2e%2e/secret/key.html", "/..%2fsecret/key.html", "//etc/passwd"]
-        lost += ["/%00", "/" + "a" * 5000, "/%ff%fe", "/sub/index.html/", "/index.html%20"]
+        lost += ["/%00", "/" + "a" * 5000, "/%ff%fe", "/sub/index.html/", "/index.html%20", "/\\evil.example/../sub"]
         for path in lost:
             answer = ask(port, path)
             assert answer.startswith(b"HTTP/1.0 404 "), (path, answer[:200])

@@ -25,7 +25,7 @@ CODE = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
 CLONE_NEWNS = 0x20000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 0x1, 0x20, 0x1000, 0x4000, 0x80000
 
-State = tuple[int, int, int, int]
+State = tuple[int, int, int]
 
 
 class Seal:
@@ -60,12 +60,12 @@ class Seal:
 
 
 def _state(path: Path) -> State | None:
-    """Size, times and number of a file; None if there is none. Nobody but root can set the second time back."""
+    """Size and times of a file; None if there is none. Nobody but root can set the second time back."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def code_below(folder: Path, inside: Path) -> Iterator[str]:

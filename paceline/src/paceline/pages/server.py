@@ -42,7 +42,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         try:
             if path.is_dir():
                 path /= "index.html"
-            return path.is_file() and path.resolve().is_relative_to(Path(self.directory).resolve())
+            if "\\" in self.path or not path.is_file():  # a redirected browser takes a backslash for a slash
+                return False
+            return path.resolve().is_relative_to(Path(self.directory).resolve())
         except (OSError, ValueError):  # a name that no file can have
             return False
 
