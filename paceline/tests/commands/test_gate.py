@@ -84,6 +84,13 @@ def test_collection_errors_of_head_end_the_gate(project: Project) -> None:
     assert run.error.startswith("ERROR: head: test_other.py could not be collected: ModuleNotFoundError")
 
 
+def test_the_last_words_of_a_process_are_whole(project: Project) -> None:
+    project.write({"pytest.ini": "[pytest]\naddopts = -p no:benchmark\n"})
+    run = project.gate("HEAD")
+    assert run.status == WRONG_USE
+    assert ": ERROR: usage: " in run.error
+
+
 def test_base_is_the_first_word_if_it_is_a_revision(project: Project) -> None:
     project.git("branch", "topic")
     project.git("branch", "work.py")
