@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 from paceline.errors import PacelineError
-from paceline.gate import seal
+from paceline.gate import schedule
 from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding
+from paceline.gate.launcher import Launcher
 from paceline.gate.pair import End, Recipe, Timing, Visit
 from paceline.gate.request import Request
 from paceline.gate.selection import read_selection
@@ -171,31 +173,45 @@ def test_files_that_count(
             trees.insist_on_seal()
 
 
-def test_the_other_side_and_paceline_are_read_only_in_a_round_where_the_system_can(tmp_path: Path) -> None:
+def test_the_other_side_and_paceline_are_read_only_in_a_round_where_the_system_can(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without the right to mount, nothing happens and nothing fails."""
-    for name in ("own", "other"):
-        (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(project.temporary))
     code = """
-import sys
-from paceline.gate import seal
-done = seal.make_read_only()
-open(sys.argv[1] + "/own/a", "w").close()
-try:
-    open(sys.argv[1] + "/other/a", "w").close()
-except OSError as error:
-    print(done, error.strerror)
-else:
-    print(done, "written")
+import sys, paceline.gate.worker
+for folder in sys.argv[1:]:
+    try:
+        open(folder + "/made", "w").close()
+    except OSError as error:
+        print(error.strerror)
+    else:
+        print("written")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        env=os.environ | {seal.READ_ONLY: str(tmp_path / "other")},
-        capture_output=True,
-        text=True,
-        check=True,
+    message: dict[str, Any] = dict.fromkeys(
+        ("benchmarks", "modules", "values", "paths", "errors", "set_aside", "notes"), ()
     )
-    assert done.stdout in {"True Read-only file system\n", "False written\n"}
-    (tmp_path / "other" / "b").touch()  # for us it is as it was
+    with Workspace.create() as workspace:
+        request = Request(Settings("HEAD"), (), project.root)
+        trees = Trees(request, workspace, print, [])
+        trees.make()
+        launcher = Launcher(request, trees, workspace.folder)
+        launcher.copy_plugin()
+        tree = trees.tree("head")
+        selection = read_selection(message | {"root": str(tree), "ini": None, "asv": None}, tree, (), ())
+        launch = launcher.round("head", selection, schedule.draw(random.Random(1), ["a"]), ["a"])
+        folders = [tree, workspace.folder / "logs", trees.tree("base"), trees.slots.path("base"), launcher.plugin]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, folders)],
+            env=launch.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        can_mount = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+        others = "Read-only file system" if can_mount else "written"
+        assert done.stdout.splitlines() == ["written"] * 2 + [others] * 3
+    assert project.leftovers == [], "for the judge all is as it was"
 
 
 def ended(side: str, outcome: str, version: str | None = None) -> dict[str, End]:
