@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.commands import printable
 from paceline.gate.options import ASV_SUITE, BY_HAND, OPTIONS
 
 if TYPE_CHECKING:
@@ -210,7 +209,7 @@ class Gate:
         except PacelineError as error:
             self._failed = True
             self._write(*explain(error))
-            raise pytest.UsageError(printable(str(error))) from None
+            raise pytest.UsageError(_printable(str(error))) from None
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
         session.items = [self._item(session, result) for result in results]
         session.testscollected = len(session.items)
@@ -234,7 +233,7 @@ class Gate:
         if reporter is not None and lines:
             reporter.ensure_newline()
             for line in lines:
-                reporter.write_line(printable(line))
+                reporter.write_line(_printable(line))
             reporter.flush()
 
     @pytest.hookimpl(tryfirst=True)
@@ -255,7 +254,13 @@ class Gate:
         for place, line in enumerate(self._closing.lines()):
             if place == 0:
                 terminalreporter.section("paceline")
-            terminalreporter.write_line(printable(line))
+            terminalreporter.write_line(_printable(line))
+
+
+def _printable(text: str) -> str:
+    from paceline.commands import printable
+
+    return printable(text)
 
 
 def _report(item: Judged, when: Any) -> pytest.TestReport:
