@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "paceline" / "src"))
 
-from hub import affected, comment, gate, install, issues, release, store
+from hub import affected, audit, comment, gate, install, issues, release, store
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "affected": affected,
+    "audit": audit,
     "comment": comment,
     "gate": gate,
     "install": install,

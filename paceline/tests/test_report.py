@@ -103,6 +103,8 @@ HOSTILE = [
     "www.x.example",
     "$x$",
     "$$x$$",
+    "a:tada:b",
+    ":+1:",
 ]
 
 
@@ -115,8 +117,8 @@ def test_names_from_a_pull_request_show_as_themselves(hostile: str) -> None:
     for mark in "|[]`*":
         assert shown.count(mark) == shown.count(f"\\{mark}")
     assert shown.count("$") == shown.count("<span>$</span>"), "GitHub would make a formula of it"
-    for start in ("@team", "#1", "gh-1", "://", "www."):
-        assert start not in shown, "GitHub would make a link of it, or call someone"
+    for start in ("@team", "#1", "gh-1", "://", "www.", ":tada:", ":+1:"):
+        assert start not in shown, "GitHub would make a link or a picture of it, or call someone"
     assert html.unescape(bare.replace("\\", "")) == hostile.replace("\n", " ")
 
 

@@ -27,6 +27,7 @@ def finding(name: str = "test_speed.py::test_a", verdict: str = "same", **more: 
         "tolerance": 0.03,
         "critical": True,
         "red": verdict in ("slower", "broken"),
+        "unproven": verdict == "changed",
         **more,
     }
 

@@ -89,7 +89,7 @@ def test_notices_are_shown_as_text_and_values_are_understood(hub: Hub, script: S
 
 def test_an_older_paceline_is_still_understood(hub: Hub, script: Script) -> None:
     number = hub.add_pull(HEAD)
-    new = ("suspect", "tolerance", "critical", "red")
+    new = ("suspect", "tolerance", "critical", "red", "unproven")
     old = [finding("t.py::test_a"), finding("t.py::test_b", "slower")]
     old = [{key: value for key, value in each.items() if key not in new} for each in old]
     document = gate(*old, schema=1)

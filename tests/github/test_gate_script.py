@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hub import affected, gate, install
 
-from tests.github.documents import BASE, HEAD
+from tests.github.documents import BASE, HEAD, finding
+from tests.github.documents import gate as document_of
 from tests.github.workflows import ROOT, outside
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -163,6 +166,68 @@ def test_inputs_become_arguments_of_the_command(given: dict[str, str], words: st
     expected = words.format(python=sys.executable, temp=tmp_path)
     assert done.stdout.splitlines()[-1] == expected
     assert done.returncode == 3, "the gate's own status"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> tuple[Path, str, str]:
+    """A checkout of two commits, and these."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    commits = []
+    for _ in range(2):
+        git(folder, "commit", "--quiet", "--allow-empty", "-mx")
+        commits.append(subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=folder, text=True).strip())
+    return folder, commits[0], commits[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda _: None, "left no gate.json"),
+        (lambda document: document | {"base": {"commit": HEAD}}, f"is of base '{HEAD}', not "),
+        (lambda document: document | {"head": {"commit": BASE}}, f"is of head '{BASE}', not "),
+        (lambda document: document | {"benchmarks": [finding(red=True)]}, "has red or unreadable benchmarks"),
+        (lambda document: document | {"benchmarks": [finding(), {}]}, "has red or unreadable benchmarks"),
+        (lambda document: document | {"benchmarks": {}}, "has red or unreadable benchmarks"),
+        (lambda _: [], "is of base None"),
+        (lambda _: "[", "not JSON"),
+        (lambda document: document, None),
+    ],
+)
+def test_green_is_believed_only_with_the_findings_of_these_commits(
+    change: Callable[[Any], Any], told: str | None, checkout: tuple[Path, str, str], tmp_path: Path
+) -> None:
+    """The file of an earlier run, or one that the pull request brought along, is none."""
+    folder, base, head = checkout
+    document = change(document_of(finding()) | {"base": {"commit": base}, "head": {"commit": head}})
+    (folder / "gate.json").write_text(json.dumps(document_of(finding())), encoding="utf-8")
+    made = tmp_path / "made.json"
+    if document is not None:
+        made.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
+    given = judge(tmp_path, f"test ! -e gate.json && test -e {made} && cp {made} gate.json; exit 0")
+    done = script(folder, "gate", PACELINE_AGAINST="HEAD^1", PACELINE_JSON="gate.json", **given)
+    assert done.returncode == (0 if told is None else 4), done.stderr
+    assert (told or "") in done.stderr
+    assert done.stderr.count("\n") == (told is not None)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"PACELINE_AGAINST": "--benchmark-accept=trust-me"}, "the input `against` is '--benchmark-accept=trust-me'"),
+        ({"PACELINE_JSON": "."}, "the input `json` is '.'"),
+        ({"PACELINE_JSON": "file/gate.json"}, "the input `json` is 'file/gate.json'"),
+        ({"GITHUB_EVENT_PATH": "deep.json"}, "GITHUB_EVENT_PATH 'deep.json' cannot be read"),
+    ],
+)
+def test_inputs_that_cannot_be_meant_are_one_line(given: dict[str, str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "deep.json").write_text("[" * 100_000, encoding="utf-8")
+    done = script(tmp_path, "gate", **given, **judge(tmp_path, "exit 0"))
+    assert done.returncode == 4, done.stderr
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_groups_need_a_pip_that_knows_them(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ STORE = {"actions": "read", "contents": "write"}
 
 #: What each job may do: a new job, or a new permission, is added here by hand.
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
+    "audit.yml": {"audit": READ},
     "bench-aa.yml": {"judge": READ, "store": STORE},
     "bench-check.yml": {"check": READ, "issues": {"actions": "read", "contents": "read", "issues": "write"}},
     "bench-comment.yml": {"comment": {"actions": "read", "contents": "read", "pull-requests": "write"}},
@@ -403,7 +404,7 @@ def test_the_matrix_and_what_is_stored_of_it_agree() -> None:
     assert stored == TRUSTED + "store " + " ".join(f"results-{runner}" for runner in runners)
 
 
-@pytest.mark.parametrize("command", ["affected", "comment", "gate", "install", "issues", "release", "store"])
+@pytest.mark.parametrize("command", ["affected", "audit", "comment", "gate", "install", "issues", "release", "store"])
 def test_scripts_need_nothing_installed(command: str) -> None:
     # -S: not even the folder of installed packages is looked at.
     scripts = str(ROOT / ".github" / "scripts")
@@ -432,6 +433,9 @@ def test_dependabot_looks_at_every_folder_with_pins() -> None:
 #: What may change without its owners: what is judged, what is told, and what others look at.
 FREE = re.compile(r"(impl|docs|tests)/.*|[A-Z]+\.md|LICENSE|\.gitignore|\.pre-commit-config\.yaml")
 
+#: A pull request may bring any of these, and pytest would take its options from there.
+PYTEST_READS = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg")
+
 
 def test_what_judges_a_pull_request_has_owners() -> None:
     text = (ROOT / ".github" / "CODEOWNERS").read_text(encoding="utf-8")
@@ -444,6 +448,6 @@ def test_what_judges_a_pull_request_has_owners() -> None:
     roots = {
         f"/{path.partition('/')[0]}{'/' * ('/' in path)}" for path in listed.splitlines() if not FREE.match(path)
     }
-    assert sorted(roots) == sorted(owned)
+    assert sorted(roots | {f"/{name}" for name in PYTEST_READS}) == sorted(owned)
     documented = " ".join((ROOT / "docs" / "github.md").read_text(encoding="utf-8").split())
     assert all(f"`{path[1:]}`" in documented for path in owned)

@@ -128,6 +128,8 @@ def _in_short(findings: Sequence[Finding]) -> str:
         suspects = sum(finding.suspect for finding in findings)
         more = f", {suspects} of them suspect" if suspects else ""
         return f"Nothing was shown to be slower; {unsure} unsure{more}. "
+    if unproven := sum(finding.unproven for finding in findings):
+        return f"Nothing was shown to be slower; {unproven} not judged, by one side's doing. "
     judged = {Verdict.SAME.value, Verdict.FASTER.value} & set(verdicts)
     return "Nothing is slower. " if judged else "Nothing was judged. "
 

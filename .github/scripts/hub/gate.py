@@ -10,9 +10,12 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub import install, job
+from paceline.errors import PacelineError
+
+from hub import install, job, strict
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +52,43 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         )
     command += ["--", *arguments]
     print(shlex.join(command), flush=True)
-    return subprocess.run(command, check=False).returncode
+    path = _document(environment)
+    _remove(path)
+    expected = {"base": _commit(environment.get("PACELINE_AGAINST", "")), "head": _commit("HEAD")}
+    status = subprocess.run(command, check=False).returncode
+    if status == 0:
+        _insist_on_green(path, expected)
+    return status
+
+
+def _remove(path: Path) -> None:
+    """Remove what lies where the findings go: it is not of this run, as a checkout may bring one."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise PacelineError(
+            f"the input `json` is {str(path)!r}, which is no file to write to: {error.strerror}"
+        ) from None
+
+
+def _insist_on_green(path: Path, expected: Mapping[str, str]) -> None:
+    """Raise PacelineError unless the findings are there, are of these commits, and have nothing red.
+
+    A status alone says little: whatever ends a process early, with success, would be a green gate.
+    """
+    try:
+        document = strict.loads(path.read_bytes(), path.name)
+    except OSError as error:
+        raise PacelineError(f"the gate said green, but left no {path.name} ({error.strerror}): see its log") from None
+    for side, commit in expected.items():
+        found = job.path(document, side, "commit")
+        if commit and found != commit:
+            raise PacelineError(
+                f"the gate said green, but {path.name} is of {side} {strict.quoted(found)}, not {commit}: see its log"
+            )
+    rows = job.path(document, "benchmarks")
+    if not isinstance(rows, list) or not all(job.path(row, "red") is False for row in rows):
+        raise PacelineError(f"the gate said green, but {path.name} has red or unreadable benchmarks: see its log")
 
 
 def accepted_by(event: Mapping[str, Any], tested: str) -> str | None:
@@ -69,20 +108,28 @@ def _has_label(event: Mapping[str, Any]) -> bool:
 
 def _tested_head() -> str:
     """Return the pull request's own commit: the second parent of a merge commit, else what is checked out."""
-    for revision in ("HEAD^2", "HEAD"):
-        done = subprocess.run(
-            ["git", "rev-parse", "--verify", "--quiet", revision], capture_output=True, text=True, check=False
-        )
-        if done.returncode == 0:
-            return done.stdout.strip()
-    return ""
+    return _commit("HEAD^2") or _commit("HEAD")
+
+
+def _commit(revision: str) -> str:
+    """Return a revision's commit; nothing where there is none."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if revision and done.returncode == 0 else ""
+
+
+def _document(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("PACELINE_JSON") or job.temporary(environment) / "gate.json")
 
 
 def _options(environment: Mapping[str, str]) -> Iterator[str]:
-    if environment.get("PACELINE_AGAINST"):
-        yield environment["PACELINE_AGAINST"]
+    against = environment.get("PACELINE_AGAINST", "")
+    if against.startswith("-"):
+        raise PacelineError(f"the input `against` is {against!r}, no revision: name one, such as HEAD^1")
+    if against:
+        yield against
     yield f"--python={sys.executable}"
-    yield f"--benchmark-against-json={environment.get('PACELINE_JSON') or job.temporary(environment) / 'gate.json'}"
+    yield f"--benchmark-against-json={_document(environment)}"
     for name, option in OPTIONS.items():
         if environment.get(name):
             yield f"{option}={environment[name]}"

@@ -24,6 +24,7 @@ KEYS = {"schema", "base", "head", "machine", "alpha", "tolerance", "seconds", "b
 KEYS_SINCE_2 = {"values", "notices"}
 VALUE = {"name", "unit", "base", "head", "reason"}
 SINCE_2 = {"suspect", "tolerance", "critical", "red"}
+LATER = {"unproven"}  # of schema 2, but not from its beginning
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read(content: bytes) -> Gate:
     """Read a gate's document. Raises RefusedError."""
     document = strict.table(strict.loads(content, FILE), FILE, KEYS, KEYS_SINCE_2)
     schema = document["schema"]
-    if schema not in SCHEMAS or isinstance(schema, bool):
+    if schema not in SCHEMAS or type(schema) is not int:
         raise strict.RefusedError(f"{FILE}: schema {strict.quoted(schema)} is not 1 or 2")
     for side in ("base", "head"):
         _plain(strict.table(document[side], side, (), SIDE), side)
@@ -79,7 +80,7 @@ def _plain(facts: dict[str, Any], where: str) -> None:
 
 def _finding(row: Any, where: str, schema: int) -> Finding:
     names = {each.name for each in fields(Finding)}
-    row = strict.table(row, where, names if schema > 1 else names - SINCE_2)
+    row = strict.table(row, where, names - LATER - (set() if schema > 1 else SINCE_2), LATER if schema > 1 else ())
     numbers: dict[str, Any] = {
         name: strict.nothing_or(strict.number, row[name], f"{where}.{name}")
         for name in ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
@@ -100,4 +101,5 @@ def _finding(row: Any, where: str, schema: int) -> Finding:
         suspect=strict.truth(row["suspect"], f"{where}.suspect"),
         critical=strict.truth(row["critical"], f"{where}.critical"),
         red=strict.truth(row["red"], f"{where}.red"),
+        unproven=strict.truth(row.get("unproven", False), f"{where}.unproven"),
     )

@@ -22,7 +22,7 @@ def event(environment: Mapping[str, str]) -> dict[str, Any]:
     path = Path(environment.get("GITHUB_EVENT_PATH", ""))
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PacelineError(f"GITHUB_EVENT_PATH {str(path)!r} cannot be read ({error}): run this in a job") from None
     if not isinstance(document, dict):
         raise PacelineError(f"GITHUB_EVENT_PATH {str(path)!r} holds no object")

@@ -5,7 +5,9 @@ Loaded into every pytest run, workers of a trial included, so it imports the gat
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
 import signal
 import threading
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate.options import ASV_SUITE, OPTIONS
+from paceline.gate.options import ASV_SUITE, BY_HAND, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +148,17 @@ def _settings(config: pytest.Config) -> Settings | None:
             raise PacelineError(f"{flag} and --benchmark-against contradict each other: leave out one")
     if not hasattr(option, "benchmark_only"):
         raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
-    return read_settings(option, config.rootpath)
+    return read_settings(_by_hand(option, config), config.rootpath)
+
+
+def _by_hand(option: Any, config: pytest.Config) -> Any:
+    """Return the options, with those that the user alone may give as the user gave them, and not as the tree does."""
+    words = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(os.fspath, config.invocation_params.args)]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, prefix_chars="-")
+    for each in BY_HAND:
+        parser.add_argument(each.flag, **each.keywords)
+    given, _ = parser.parse_known_args(words)
+    return argparse.Namespace(**{**vars(option), **vars(given)})
 
 
 def _request(config: pytest.Config, settings: Settings) -> Request:
@@ -197,7 +209,7 @@ class Gate:
         except PacelineError as error:
             self._failed = True
             self._write(*explain(error))
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(_printable(str(error))) from None
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
         session.items = [self._item(session, result) for result in results]
         session.testscollected = len(session.items)
@@ -221,7 +233,7 @@ class Gate:
         if reporter is not None and lines:
             reporter.ensure_newline()
             for line in lines:
-                reporter.write_line(line)
+                reporter.write_line(_printable(line))
             reporter.flush()
 
     @pytest.hookimpl(tryfirst=True)
@@ -242,7 +254,13 @@ class Gate:
         for place, line in enumerate(self._closing.lines()):
             if place == 0:
                 terminalreporter.section("paceline")
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(_printable(line))
+
+
+def _printable(text: str) -> str:
+    from paceline.commands import printable
+
+    return printable(text)
 
 
 def _report(item: Judged, when: Any) -> pytest.TestReport:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from paceline.commands import gate
 from paceline.commands.gate import find_python, split
 from paceline.errors import PacelineError
 from projects import TEST, WORK, Project
+
+from paceline import cli
 
 SLOWER = WORK.replace("range(count)", "range(3 * count)")
 WRONG_USE = 4
@@ -81,6 +84,13 @@ def test_collection_errors_of_head_end_the_gate(project: Project) -> None:
     assert run.error.startswith("ERROR: head: test_other.py could not be collected: ModuleNotFoundError")
 
 
+def test_the_last_words_of_a_process_are_whole(project: Project) -> None:
+    project.write({"pytest.ini": "[pytest]\naddopts = -p no:benchmark\n"})
+    run = project.gate("HEAD")
+    assert run.status == WRONG_USE
+    assert ": ERROR: usage: " in run.error
+
+
 def test_base_is_the_first_word_if_it_is_a_revision(project: Project) -> None:
     project.git("branch", "topic")
     project.git("branch", "work.py")
@@ -95,6 +105,16 @@ def test_base_is_the_first_word_if_it_is_a_revision(project: Project) -> None:
         split(["work.py", "-q"], root)
     with pytest.raises(PacelineError, match="unknown revision 'v99'"):
         split(["v99"], root)
+
+
+def test_options_of_the_gate_count_behind_two_dashes_too(project: Project) -> None:
+    """As the action hands its input `arguments` over; of an unknown one pytest says that there is no such option."""
+    arguments = cli.parser().parse_args(["gate"])
+    words = ["-k", "a or b", "--benchmark-unsure=suspects", "--benchmark-budget", "9", "--unheard", "test_speed.py"]
+    assert gate._without_own(words, arguments) == ["-k", "a or b", "--unheard", "test_speed.py"]  # noqa: SLF001
+    assert (arguments.benchmark_unsure, arguments.benchmark_budget) == ("suspects", "9")
+    run = project.gate("HEAD", "--", "--benchmark-timeout=0")
+    assert "is not a positive number of seconds" in run.error
 
 
 def test_python_of_the_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

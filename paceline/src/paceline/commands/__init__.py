@@ -51,7 +51,7 @@ def _print(lines: tuple[str, ...], stream: TextIO | None) -> None:
     if stream is None:  # closed before the command began
         return
     try:
-        stream.write("".join(f"{_printable(each)}\n" for each in lines))
+        stream.write("".join(f"{printable(each)}\n" for each in lines))
         stream.flush()
     except OSError as error:
         # What is left in the buffer goes nowhere, or the interpreter would fail on it once more.
@@ -60,8 +60,9 @@ def _print(lines: tuple[str, ...], stream: TextIO | None) -> None:
             raise PacelineError(f"standard output cannot be written: {error.strerror}") from None
 
 
-def _printable(text: str) -> str:
-    """Return text as one line, with nothing in it that a terminal would obey."""
+def printable(text: str) -> str:
+    """Return text as one line, with nothing in it that a terminal, or a runner of GitHub, would obey."""
+    text = text.replace("##[", "## [")  # wherever it stands in a line, it begins a command to a runner
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 

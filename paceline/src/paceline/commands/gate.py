@@ -41,10 +41,14 @@ def add(commands: Commands) -> None:
         dest="interpreter",
         help="The project's Python. Default: the one in $VIRTUAL_ENV, in .venv, or on the PATH.",
     )
+    _add_options(parser)
+    parser.set_defaults(takes_more=True, more=[])
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     for option in OPTIONS:
         if option is not AGAINST:
             parser.add_argument(option.flag, **option.keywords)
-    parser.set_defaults(takes_more=True, more=[])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,6 +69,7 @@ def _judge(arguments: argparse.Namespace) -> int:
 
     started_in = Path.cwd()
     base, rest = split(arguments.more, started_in)
+    rest = _without_own(rest, arguments)
     on_same_code = arguments.benchmark_against_python or arguments.benchmark_against_wheel
     arguments.benchmark_against = base or (None if on_same_code else base)
     settings = _settings(arguments, started_in)
@@ -109,6 +114,16 @@ def split(words: Sequence[str], folder: Path) -> tuple[str, list[str]]:
     if is_path and rest[:1] != ["--"]:
         raise PacelineError(f"{first!r} is a revision and a path: write `paceline gate {first} --`, or `-- {first}`")
     return first, rest[rest[:1] == ["--"] :]
+
+
+def _without_own(words: Sequence[str], arguments: argparse.Namespace) -> list[str]:
+    """Return pytest's words, and take the gate's own from among them: pytest would not heed one after `--`."""
+    import argparse
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    _add_options(parser)
+    _, rest = parser.parse_known_args(words, namespace=arguments)
+    return rest
 
 
 def _located(python: str) -> str:

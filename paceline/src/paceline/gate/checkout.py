@@ -174,6 +174,16 @@ def copy_file(source: Path, target: Path) -> None:
     shutil.copy2(source, target, follow_symlinks=False)
 
 
+def tracked(tree: Path) -> Iterator[str]:
+    """Yield the files that git tracks in a tree and in its submodules."""
+    inner = dict(_submodules(tree, "ls-files", "-s", "-z"))
+    for name in filter(None, git(tree, "ls-files", "-z").split("\0")):
+        if name not in inner:
+            yield name
+        elif (tree / name / ".git").exists():
+            yield from (f"{name}/{each}" for each in tracked(tree / name))
+
+
 def copy_tree_without_git(source: Path, tree: Path) -> None:
     """Copy a project that is in no repository, without environments, caches and hidden folders."""
 

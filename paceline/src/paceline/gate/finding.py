@@ -36,7 +36,8 @@ class Finding:
     is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that this noise
     would let the gate tell from none in nine trials of ten. Times are seconds per call: base's median over
     rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
-    `critical`: it may be red; `red`: it fails the gate.
+    `critical`: it may be red; `red`: it fails the gate. `unproven`: it was not judged, by
+    one side's doing: what it declares, skips or counts.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Finding:
     tolerance: float | None = None
     critical: bool = True
     red: bool = False
+    unproven: bool = False
 
     def judged(self, unsure: str, accepted: str | None) -> Finding:
         """Return it with `red` set, and the reason why it is not where its verdict would be.
@@ -62,11 +64,11 @@ class Finding:
         """
         would = (
             self.verdict in {Verdict.SLOWER.value, Verdict.BROKEN.value}
-            or (self.verdict == Verdict.UNSURE.value and unsure == "fail")
+            or ((self.verdict == Verdict.UNSURE.value or self.unproven) and unsure == "fail")
             or (self.suspect and unsure == "suspects")
         )
         excuses = []
-        if self.verdict == Verdict.SLOWER.value and accepted is not None:
+        if (self.verdict == Verdict.SLOWER.value or (would and self.unproven)) and accepted is not None:
             excuses.append(f"accepted: {accepted}")
         if would and not self.critical:
             excuses.append("not red: no pattern of `critical` matches it")
@@ -82,7 +84,7 @@ class Finding:
             return SUSPECT
         if self.verdict in {Verdict.SLOWER.value, Verdict.BROKEN.value}:
             return LET_THROUGH
-        return UNSURE if self.verdict == Verdict.UNSURE.value else HARMLESS
+        return UNSURE if self.verdict == Verdict.UNSURE.value or self.unproven else HARMLESS
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields in the order of the schema."""

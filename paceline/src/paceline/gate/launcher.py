@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paceline
-from paceline.gate import origin
+from paceline.gate import origin, seal
 from paceline.gate.lending import lend
 from paceline.gate.pair import Launch
+from paceline.gate.schedule import SIDES
 from paceline.gate.suites import asv, codspeed
 
 if TYPE_CHECKING:
@@ -35,17 +36,17 @@ class Launcher:
         self._request = request
         self._trees = trees
         self._workspace = workspace
-        self._plugin = workspace / "plugin"
+        self.plugin = workspace / "plugin"  #: what both sides load of paceline, and of what they lack
         self.asv: str | None = None  #: folder of head's asv suite below pytest's root, once that is known
 
     def copy_plugin(self) -> None:
         """Give both sides the same paceline, and the judge's own copy of what their environments lack."""
         source = Path(paceline.__file__).parent
         unwanted = shutil.ignore_patterns("__pycache__", "pages")
-        shutil.copytree(source, self._plugin / "paceline", ignore=unwanted)
+        shutil.copytree(source, self.plugin / "paceline", ignore=unwanted)
         wanted = {"pytest", "pytest-benchmark"} | ({"asv_runner"} if self._request.asv is not None else set())
         lacking = {name for side in self._trees.sides.values() for name in side.interpreter.lacking}
-        lend(lacking & wanted, self._plugin)
+        lend(lacking & wanted, self.plugin)
 
     def survey(self, side: str) -> Launch:
         """Return how to collect a side as the user would, to see what there is."""
@@ -66,6 +67,8 @@ class Launcher:
         """Return how to start a side in a round, whose draws go into its environment."""
         launch = self.items(side, selection, items)
         drawn = {"PYTHONHASHSEED": str(draw.hash_seed), "PACELINE_PADDING": "x" * draw.padding[side]}
+        others = [self._trees.slots.path(other) for other in SIDES if other != side]
+        drawn[seal.READ_ONLY] = os.pathsep.join(map(str, [*others, self.plugin]))
         return replace(launch, environment={**launch.environment, **drawn})
 
     def translated(self, side: str) -> list[str]:
@@ -108,7 +111,7 @@ class Launcher:
         root = str(self._trees.root)
         prefixes = [prefix for prefix in map(os.path.realpath, interpreter.prefixes) if prefix != root]
         prefixes = [prefix for prefix in prefixes if not root.startswith(prefix.rstrip(os.sep) + os.sep)]
-        return [*prefixes, str(self._plugin), str(Path(paceline.__file__).resolve().parent)]
+        return [*prefixes, str(self.plugin), str(Path(paceline.__file__).resolve().parent)]
 
     def translate(self, word: str, tree: Path) -> str:
         """Point an argument's absolute path in the user's checkout, by whatever links, at the side's tree."""
@@ -126,7 +129,7 @@ class Launcher:
         environment = {name: text for name, text in os.environ.items() if name not in NOT_INHERITED}
         inherited = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
         path = [str(self._trees.site(side))] if about.served and about.homes is None else []
-        path += [str(self._plugin), *(self.translate(word, tree) for word in inherited)]
+        path += [str(self.plugin), *(self.translate(word, tree) for word in inherited)]
         environment["PYTHONPATH"] = os.pathsep.join(path)
         if about.served:
             environment[origin.SERVED] = str(self._trees.served_file(side))

@@ -43,6 +43,21 @@ AGAINST = _option(
     nargs="?",
     const=MERGE_BASE,
 )
+CONTROL = _option(
+    "--benchmark-against-control",
+    "control",
+    "Judge base against base: every slowdown found is false. Counts where --benchmark-accept does.",
+    action="store_true",
+)
+ACCEPT = _option(
+    "--benchmark-accept",
+    "accept",
+    "Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each. Counts on the"
+    " command line and in PYTEST_ADDOPTS, not in files.",
+    metavar="REASON",
+)
+#: Nothing in the tree that is judged may set these: not [tool.paceline], and not pytest's `addopts`.
+BY_HAND = (ACCEPT, CONTROL)
 OPTIONS = (
     AGAINST,
     _option(
@@ -96,12 +111,7 @@ OPTIONS = (
         const="yes",
         choices=["auto", "yes", "no"],
     ),
-    _option(
-        "--benchmark-against-control",
-        "control",
-        "Judge base against base: every slowdown found is false.",
-        action="store_true",
-    ),
+    CONTROL,
     _option(
         "--benchmark-unsure",
         "unsure",
@@ -109,12 +119,7 @@ OPTIONS = (
         " all. Default: pass, and say so.",
         choices=["pass", "suspects", "fail"],
     ),
-    _option(
-        "--benchmark-accept",
-        "accept",
-        "Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each.",
-        metavar="REASON",
-    ),
+    ACCEPT,
     _option(
         "--benchmark-new",
         "new",

@@ -80,6 +80,7 @@ class Timing:
     waits: int | None
     children: bool
     iterations: int
+    passed: int = 0  #: nanoseconds by the gate's own clock, from the command to the answer; 0 if unknown
 
     def seconds(self, clock: str) -> float:
         """Seconds per call on a clock, cpu or wall."""
@@ -112,6 +113,7 @@ class Visit:
     recipe: Recipe | None = None
     bursts: list[Burst] = field(default_factory=list)
     clock: str = "wall"
+    is_bare: bool = False  #: the bursts are calls and nothing else, such as set-ups that are not timed
 
     @property
     def is_complete(self) -> bool:
@@ -129,6 +131,12 @@ class Visit:
         pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
         usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
         return statistics.median(usable) if usable else None
+
+    def gates_log_ratio(self) -> float | None:
+        """Return the same by the gate's own clock; None where more passes than what is timed."""
+        pairs = [(pair["head"].passed, pair["base"].passed) for pair in self.bursts]
+        usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
+        return statistics.median(usable) if usable and self.is_bare else None
 
     def base_seconds(self, clock: str) -> float:
         """Median seconds per call of base."""
@@ -232,7 +240,7 @@ class Process:
         text = self._log.read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip(" =_-\n")]
         errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or "Error" in line]
-        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E").strip())[:300]
+        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E ").strip())[:300]
 
     def kill(self) -> None:
         """End the process with all that it started, and the channel."""
@@ -302,8 +310,9 @@ class Pair:
         for side in self._order:
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
-            limits = [limit for limit in self._on_both(self._order, self._arrive).values() if limit is not None]
-            self._time(min(limits, default=None), cpus)
+            arrived = self._on_both(self._order, self._arrive)
+            self._visit.is_bare = arrived["base"] is None
+            self._time(min((limit for limit in arrived.values() if limit is not None), default=None), cpus)
         with contextlib.suppress(SideEndedError):
             self._on_both(self._order, self._finish)
         return self._visit
@@ -373,9 +382,11 @@ class Pair:
         """One burst on each side, in an order drawn by a coin."""
 
         def timed(side: str) -> Timing:
+            started = time.perf_counter_ns()
             message = self._ask(side, {"do": "burst", "calls": calls})
+            passed = time.perf_counter_ns() - started
             del message["event"]
-            return Timing(**message)
+            return Timing(**message, passed=passed)
 
         return self._on_both(self._coins.sample(SIDES, 2), timed)
 

@@ -175,12 +175,15 @@ class Rounds:
         return missing
 
 
-def why_missing(name: str, errors: Mapping[str, str]) -> str:
+MISSING = "not collected there: its parameters differ, or an option deselected it"
+
+
+def why_missing(name: str, errors: Mapping[str, str], default: str = MISSING) -> str:
     """Say why a side has not collected a benchmark, from what it could not collect."""
     for place, text in errors.items():
         if not place or name.startswith(place):
             return text
-    return "not collected there: its parameters differ, or an option deselected it"
+    return default
 
 
 def _rounded_up(seconds: float) -> int:

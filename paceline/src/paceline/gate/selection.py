@@ -5,6 +5,7 @@ The judge only reads what the worker says, so it never imports a line of the pro
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
     paths = _places(translated, message["paths"])
     return Selection(
         benchmarks={each["id"]: _location(each, tree) for each in message["benchmarks"]},
-        modules=tuple(Path(name).relative_to(tree) for name in message["modules"] if _is_below(name, tree)),
+        modules=tuple(_relative(name, tree) for name in message["modules"] if _is_below(name, tree)),
         arguments=tuple(word for place, word in enumerate(arguments) if place not in paths),
         paths=tuple(arguments[place] for place in sorted(paths)),
         root=_relative(message["root"], tree),
@@ -56,7 +57,7 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
         errors=message["errors"],
         set_aside=tuple(message["set_aside"]),
         values={each["id"]: _location(each, tree) for each in message["values"]},
-        asv=message["asv"],
+        asv=None if message["asv"] is None else _relative(str(tree / message["asv"]), tree).as_posix(),
         notes=tuple(message["notes"]),
     )
 
@@ -66,20 +67,21 @@ def _location(benchmark: Mapping[str, Any], tree: Path) -> Location:
 
 
 def _is_below(name: str, tree: Path) -> bool:
-    return Path(name).is_relative_to(tree)
+    """Whether a path lies in the tree as it is written; one that climbs out of it does not."""
+    return Path(os.path.normpath(name)).is_relative_to(tree)
 
 
 def _relative(name: str, tree: Path) -> Path:
     """Where a path lies in the tree. Raises PacelineError if it lies outside."""
     if not _is_below(name, tree):
         raise PacelineError(f"pytest's root or a benchmark is outside the repository: {name}: run inside it")
-    return Path(name).relative_to(tree)
+    return Path(os.path.normpath(name)).relative_to(tree)
 
 
 def _ini(name: str | None, tree: Path) -> Path | None:
     if name is None:
         return None
-    return Path(name).relative_to(tree) if _is_below(name, tree) else Path(name)
+    return _relative(name, tree) if _is_below(name, tree) else Path(name)
 
 
 def _places(arguments: Sequence[str], paths: Sequence[str]) -> set[int]:

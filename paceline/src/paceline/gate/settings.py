@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.gate.options import MERGE_BASE, OPTIONS
+from paceline.gate.options import BY_HAND, MERGE_BASE, OPTIONS
 from paceline.gate.schedule import SIDES
 from paceline.gate.tolerances import Tolerances, read_critical, read_patterns
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SHOWN = 100  # characters of a setting
 TEXTS = ("against", "asv", "json", "python", "results")
 
 
 #: What [tool.paceline] may hold.
 KEYS = sorted(
-    {option.setting for option in OPTIONS} - {"accept"} | {"asv", "critical", "overlay", "results", "tolerances"}
+    {option.setting for option in OPTIONS if option not in BY_HAND}
+    | {"asv", "critical", "overlay", "results", "tolerances"}
 )
 
 
@@ -103,6 +105,24 @@ def project_root(folder: Path) -> Path:
     return folder
 
 
+def of_head_alone(base: Path, head: Path) -> list[str]:
+    """Return a line for each setting in which head's project differs from base's: head's count."""
+    try:
+        before = read_table(base)
+    except PacelineError:
+        before = {}
+    after = read_table(head)
+    return [
+        f"[tool.paceline] {name} is {_shown(after, name)} in head, which counts, and {_shown(before, name)} in base"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _shown(table: Mapping[str, Any], name: str) -> str:
+    return repr(table[name])[:SHOWN] if name in table else "not set"
+
+
 def read_settings(namespace: Any, root: Path) -> Settings | None:
     """Return what a parsed command line asks for, with the settings of the project at `root` behind it."""
     return combine({option.setting: option.given(namespace) for option in OPTIONS}, read_table(root))
@@ -128,7 +148,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
             install=_choice("install", install, ("auto", "yes", "no")),
             folders=folders,
             wheels=_wheels(command_line),
-            control=bool(given.get("control", False)),
+            control=bool(command_line.get("control")),
             unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "suspects", "fail")),
             timeout=seconds(given.get("timeout", 120.0)),
             asv=table.get("asv"),

@@ -14,6 +14,8 @@ from paceline.gate import checkout
 from paceline.gate.interpreter import probe
 from paceline.gate.options import MERGE_BASE
 from paceline.gate.schedule import SIDES
+from paceline.gate.seal import Seal, code_below
+from paceline.gate.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +57,8 @@ class Trees:
         self.slots = workspace.slots
         self.root = _project_around(request.started_in)
         self.sides: dict[str, Side] = {}
+        self._seal = Seal()
+        self._tracked: dict[str, set[str]] = {side: set() for side in SIDES}
 
     def make(self) -> None:
         """Write both trees. Raises PacelineError."""
@@ -66,6 +70,7 @@ class Trees:
             base, head = self._same_code_without_git()
         else:
             base, head = self._trees_from_git()
+        self._note_tracked()
         self.sides["base"] = Side(base_python, base | {"python": base_python.version})
         self.sides["head"] = Side(head_python, head | {"python": head_python.version})
 
@@ -124,12 +129,35 @@ class Trees:
         """Where a side's finder reads what it serves."""
         return self.slots.path(side) / "served.json"
 
+    def _note_tracked(self) -> None:
+        """Ask git what it tracks while nothing of the project has run: its settings lie in the tree, too."""
+        for side in SIDES:
+            tree = self.tree(side)
+            if (tree / ".git").exists():
+                self._tracked[side] = {f"{tree.name}/{name}" for name in checkout.tracked(tree)}
+
+    def seal(self) -> None:
+        """Note how the files of both sides are now that git tracks, and code that is installed; paceline's, too."""
+        for side in SIDES:
+            folder = self.slots.path(side)
+            self._seal.take(side, folder, {*self._tracked[side], *code_below(self.site(side), folder)})
+
+        self._seal.take("paceline", self.folder, code_below(self.folder / "plugin", self.folder))
+
+    def insist_on_seal(self) -> None:
+        """Raise PacelineError if a file was written to that was sealed."""
+        self._seal.check({**{side: self.slots.path(side) for side in SIDES}, "paceline": self.folder})
+
     def relative(self, path: Path) -> Path:
         """Where a path of the user's checkout lies in a tree; the tree itself for paths outside."""
         try:
             return path.resolve().relative_to(self.root)
         except ValueError:
             return Path()
+
+    def settings_folder(self, side: str) -> Path:
+        """Where a side's [tool.paceline] is."""
+        return project_root(self.tree(side) / self.relative(self._request.started_in))
 
     def overlay(self, selection: Selection) -> set[str]:
         """Give both sides head's tests. Returns the files that differ from base's own."""
@@ -147,7 +175,9 @@ class Trees:
                 raise PacelineError(f"[tool.paceline] overlay names {name!r}, which head has not")
         folders = [name for name in named if (head / name).is_dir()]
         files += [name for name in named if (head / name).is_file()]
-        return checkout.overlay(head, base, files, folders)
+        different = checkout.overlay(head, base, files, folders)
+        self._tracked["base"] |= {f"{base.name}/{name}" for name in different}
+        return different
 
 
 def _package_file(module: str) -> str:

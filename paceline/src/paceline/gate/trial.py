@@ -26,7 +26,7 @@ from paceline.gate.provision import Provision
 from paceline.gate.rounds import Pairs, Rounds, why_missing
 from paceline.gate.schedule import SIDES
 from paceline.gate.selection import read_selection
-from paceline.gate.settings import fraction
+from paceline.gate.settings import fraction, of_head_alone
 from paceline.gate.trees import Trees
 from paceline.gate.verdict import Benchmark
 
@@ -110,9 +110,9 @@ class Trial:
         }
         self.notices.extend(tolerances.notices(names))
 
-    def set_apart(self, name: str, verdict: Verdict, reason: str) -> None:
+    def set_apart(self, name: str, verdict: Verdict, reason: str, *, unproven: bool = False) -> None:
         """Note a benchmark that only one side has."""
-        self._apart.append(Finding(name, verdict.value, reason=reason))
+        self._apart.append(Finding(name, verdict.value, reason=reason, unproven=unproven))
 
     def undecided(self) -> dict[str, Benchmark]:
         """Return the benchmarks that still need rounds."""
@@ -140,6 +140,8 @@ class _Run:
     def run(self, until: float) -> None:
         self._trees.make()
         self._launcher.copy_plugin()
+        self._trees.seal()
+        self._trial.notices += of_head_alone(*(self._trees.settings_folder(side) for side in SIDES))
         for interpreter in dict.fromkeys(side.interpreter for side in self._trees.sides.values()):
             if interpreter.outdated:
                 notice = (
@@ -156,8 +158,10 @@ class _Run:
         if selection.set_aside:
             self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
+        self._trees.insist_on_seal()
         different = self._trees.overlay(selection)
         self._provision.bring_tests()
+        self._trees.seal()
         self._enter(selection, own, different, until)
         pairs = Pairs(self._trial, selection, self._trees, self._launcher)
         proof = Proof(self._trial.settings, self._provision, self._trial.say)
@@ -165,6 +169,7 @@ class _Run:
         rounds = Rounds(self._trial, pairs, Budget(until), proof)
         rounds.measure(list(selection.values))
         rounds.run()
+        self._trees.insist_on_seal()
 
     def _tell_preparation(self, until: float) -> None:
         """Say what installing and collecting has taken, where that is much of the budget."""
@@ -181,7 +186,9 @@ class _Run:
         self._trial.starts_within = max(STARTS_WITHIN, self._trial.settings.budget)
         found = self._collect("head", self._launcher.survey("head"))
         self._trial.starts_within = max(STARTS_WITHIN, PATIENCE * (time.monotonic() - started))
+        self._trees.insist_on_seal()
         if self._provision.install(None if isinstance(found, End) else found):
+            self._trees.seal()
             found = self._collect("head", self._launcher.survey("head"))
         if isinstance(found, End):
             reason = str(found.reason).replace(f"{self._trees.tree('head')}{os.sep}", "")  # as in the checkout
@@ -229,9 +236,17 @@ class _Run:
         new = [] if own is None else [name for name in selection.benchmarks if name not in own]
         judged = self._judge_new(selection, new, until)
         for name in sorted((own or set()) - set(selection.benchmarks)):
-            self._trial.set_apart(name, Verdict.REMOVED, "head has no such benchmark")
+            self._note_removed(name, selection)
         apart = set(new) - judged
         self._trial.enter([name for name in selection.benchmarks if name not in apart], notes)
+
+    def _note_removed(self, name: str, selection: Selection) -> None:
+        """Tell a benchmark that head no longer has from one whose module it skips."""
+        why = why_missing(name, selection.errors, default="")
+        verdict = Verdict.UNAVAILABLE if why else Verdict.REMOVED
+        self._trial.set_apart(
+            name, verdict, f"head {why}" if why else "head has no such benchmark", unproven=bool(why)
+        )
 
     def _judge_new(self, selection: Selection, new: Sequence[str], until: float) -> set[str]:
         """Return the new benchmarks to judge: all that base can run by head's test files, if that is asked for."""

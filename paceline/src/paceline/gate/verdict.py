@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paceline.gate.sequential import Plan
 
 HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
+SHOWN = 100  # characters of a version
 FAILURES = 2  # a test that fails is tried once more, in fresh processes
 CLOCK_ROUNDS = 3  # in which the clock may still change: fewer than any verdict takes
 
@@ -42,6 +43,7 @@ class Benchmark:
     recipe: Recipe | None = None
     values: list[float] = field(default_factory=list)
     _reason: str | None = None
+    _unproven: bool = False
     _visits: list[Visit] = field(default_factory=list)
     _cut: str | None = None
     _failures: list[dict[str, End]] = field(default_factory=list)
@@ -52,9 +54,8 @@ class Benchmark:
 
     def add(self, visit: Visit) -> None:
         """Take what one round found, and decide if that can be."""
-        versions = {end.version for end in visit.ends.values()}
-        if len(visit.ends) == len(SIDES) and len(versions) > 1:
-            self._end(Verdict.CHANGED, f'extra_info["version"] differs: {" and ".join(map(str, versions))}')
+        if (versions := _differing_versions(visit)) is not None:
+            self._end(Verdict.CHANGED, f'extra_info["version"] differs: {versions}', unproven=True)
             return
         if visit.is_complete:
             self._choose_clock(visit)
@@ -112,7 +113,8 @@ class Benchmark:
         if len({*told.values()}) == 1 and len(told) == len(SIDES):
             self._end(kind, f"both sides {told['head']}")
         else:
-            self._end(kind, "; ".join(f"{side} {text}" for side, text in told.items()))
+            text = "; ".join(f"{side} {text}" for side, text in told.items())
+            self._end(kind, text, unproven=kind is Verdict.UNAVAILABLE and _could_run(base))
 
     def _note_failure(self, visit: Visit) -> None:
         bad = {s: end for s, end in visit.ends.items() if end.outcome not in {"passed", "xfailed"}}
@@ -125,7 +127,7 @@ class Benchmark:
             if merged:
                 self.fail(merged)
             else:
-                self._end(Verdict.UNAVAILABLE, "its clock stood still or jumped")
+                self._end(Verdict.UNAVAILABLE, "its clock stood still or jumped", unproven=True)
 
     def _decide(self) -> None:
         found = self._monitor.update(self.values)
@@ -197,15 +199,32 @@ class Benchmark:
         smallest = detectable(self.values, self.plan)
         return smallest is not None and smallest > HOPELESS * limit
 
-    def _end(self, verdict: Verdict, reason: str | None) -> None:
+    def _end(self, verdict: Verdict, reason: str | None, *, unproven: bool = False) -> None:
+        if verdict in {Verdict.SAME, Verdict.FASTER} and (ratio := self._ratio_by_the_gates_clock()) is not None:
+            verdict, unproven = Verdict.UNSURE, True
+            reason = f"by the gate's own clock head takes {ratio:.2f} times as long, by the benchmark's it does not"
         self.verdict = verdict
         self._reason = reason
+        self._unproven = unproven
+
+    def _ratio_by_the_gates_clock(self) -> float | None:
+        """Return head's time over base's as the gate's clock has it, if that contradicts a green verdict.
+
+        The benchmark's clock runs in a process with head's code, which could have changed it.
+        """
+        pairs = [(visit.log_ratio(self.clock), visit.gates_log_ratio()) for visit in self._visits]
+        both = [(own, gates) for own, gates in pairs if own is not None and gates is not None]
+        hidden = estimate([own - gates for own, gates in both]) if both else None
+        if hidden is None or hidden.upper is None or hidden.upper > -self._limit:
+            return None
+        return math.exp(estimate([gates for _, gates in both]).value)
 
     def finding(self) -> Finding:
         """Return what is known by now; undecided counts as unsure."""
         verdict = self.verdict or Verdict.UNSURE
         reason = "; ".join(filter(None, (self._reason, self.note))) or None
         about = Finding(self.name, verdict.value, reason=reason, tolerance=self.tolerance, critical=self.critical)
+        about = replace(about, unproven=self._unproven)
         if not self.values:
             if self.verdict is None:
                 return replace(about, verdict=Verdict.UNAVAILABLE.value, reason="not timed: the gate was stopped")
@@ -226,3 +245,16 @@ class Benchmark:
             detectable=None if smallest is None else math.expm1(smallest),
             suspect=verdict is Verdict.UNSURE and self._is_suspect(seen),
         )
+
+
+def _differing_versions(visit: Visit) -> str | None:
+    """Return the versions that the sides declare, if they differ and no side failed: a crash declares nothing."""
+    if len(visit.ends) < len(SIDES) or not all(end.outcome in {"passed", "xfailed"} for end in visit.ends.values()):
+        return None
+    base, head = (visit.ends[side].version for side in SIDES)
+    return None if base == head else f"base {(base or 'none')[:SHOWN]}, head {(head or 'none')[:SHOWN]}"
+
+
+def _could_run(base: End | None) -> bool:
+    """Whether base was in order but for what ended its process, which may have been head."""
+    return base is None or base.outcome in {"passed", "crashed", "hung"}

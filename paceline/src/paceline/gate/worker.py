@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate import neutral, origin
+from paceline.gate import neutral, origin, seal
 from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
 from paceline.gate.suites import asv, codspeed
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
+SHOWN = 300  # characters of a reason
 
 origin.serve()  # before any plugin of the project is loaded
+seal.make_read_only()
 
 
 def seed() -> None:
@@ -249,7 +251,7 @@ def conclude(reports: Iterable[pytest.TestReport]) -> tuple[str, str | None]:
     for report in reports:
         if report.skipped:
             if hasattr(report, "wasxfail"):
-                return "xfailed", str(report.wasxfail) or "expected to fail"
+                return "xfailed", str(report.wasxfail)[:SHOWN] or "expected to fail"
             return "skipped", skip_reason(report)
     return "passed", None
 
@@ -260,10 +262,10 @@ def first_line(report: pytest.TestReport | pytest.CollectReport) -> str:
     text = str(crash.message if crash else report.longrepr).strip()
     errors = [line[2:].strip() for line in text.splitlines() if line.startswith("E ")]
     lines = errors[-1:] or text.splitlines()[:1] or ["no reason given"]
-    return lines[0][:300]
+    return lines[0][:SHOWN]
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Reason of a skip without its location."""
     where = report.longrepr
-    return str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")
+    return str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")[:SHOWN]

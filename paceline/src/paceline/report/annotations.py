@@ -19,8 +19,9 @@ def lines(findings: Sequence[Finding]) -> Iterator[str]:
     """Yield an error for each that is red, and a warning for each that passes without being proved harmless."""
     findings = sorted(findings, key=lambda finding: finding.urgency)
     bad = [finding for finding in findings if finding.red]
-    doubtful = [each for each in findings if each.verdict in {"unsure", "slower", "broken"} and not each.red]
-    for level, of_level in (("error", bad), ("warning", doubtful)):
+    doubtful = {"unsure", "slower", "broken", "removed"}
+    doubted = [each for each in findings if (each.verdict in doubtful or each.unproven) and not each.red]
+    for level, of_level in (("error", bad), ("warning", doubted)):
         shown = of_level if len(of_level) <= AT_MOST else of_level[: AT_MOST - 1]
         for finding in shown:
             yield command(level, f"{finding.name}: {claim(finding)}")

@@ -13,7 +13,7 @@ from paceline.gate.finding import Verdict
 from paceline.gate.host import machine
 from paceline.report import annotations as on_github
 from paceline.report import json_file, markdown
-from paceline.report.terminal import summary, table, values_table
+from paceline.report.terminal import listed, summary, table, values_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,12 @@ class Closing:
         unsure = sum(finding.verdict == Verdict.UNSURE.value and not finding.red for finding in findings)
         if unsure and trial.settings.unsure != "fail":
             notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
+        unproven = [each for each in findings if each.unproven and not each.red and each.verdict != "unsure"]
+        if unproven:
+            notices.append(
+                f"{len(unproven)} not judged, by one side's doing: passed without proof (--benchmark-unsure=fail"
+                f" makes them red): {listed([each.name for each in unproven])}"
+            )
         return notices
 
     def lines(self) -> Iterator[str]:
@@ -58,9 +64,9 @@ class Closing:
             f"head against {trial.base.get('revision') or 'another environment'} ({base});"
             f" tolerance {trial.settings.tolerance:.1%}, at most {trial.settings.alpha:.1%} false alarms"
         )
-        yield from table(findings)
+        yield from map(_no_command, table(findings))
         if trial.values:
-            yield from ("", *values_table(trial.values), "")
+            yield from ("", *map(_no_command, values_table(trial.values)), "")
         yield from (f"note: {notice}" for notice in self.notices())
         yield summary(findings, trial.seconds)
         if _is_on_github():
@@ -83,6 +89,11 @@ def explain(error: Exception) -> Iterator[str]:
         _add_to_step_summary(f"### paceline: nothing was judged\n\n{markdown.escape(str(error))}\n")
     if _is_on_github():
         yield on_github.command("error", str(error))
+
+
+def _no_command(line: str) -> str:
+    """Return a line that begins with a name so that it begins no command to GitHub's runner."""
+    return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
 
 
 def _is_on_github() -> bool:

@@ -21,9 +21,9 @@ def escape(text: str) -> str:
     for mark in "\\`*_[]|~":
         shown = shown.replace(mark, f"\\{mark}")
     shown = shown.replace("$", "<span>$</span>")  # GitHub's own way to say that no formula begins here
-    # GitHub looks for people, issues and addresses in the text as it will show, where an entity is its character
-    # again; a comment splits that text.
-    return re.sub(r"@|#|:(?=//)|www(?=\.)|GH(?=-)", r"\g<0><!-- -->", shown, flags=re.IGNORECASE)
+    # GitHub looks for people, issues, addresses and emoji in the text as it will show, where an entity is its
+    # character again; a comment splits that text.
+    return re.sub(r"@|#|:(?=//|[\w+-]+:)|www(?=\.)|GH(?=-)", r"\g<0><!-- -->", shown, flags=re.IGNORECASE)
 
 
 def visible(text: str) -> str:

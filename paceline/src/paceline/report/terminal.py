@@ -126,9 +126,12 @@ def reasons(pairs: Iterable[tuple[Finding, str]]) -> list[str]:
 
 
 def _all_of(names: list[str]) -> str:
-    if len(names) <= NAMED:
-        return ", ".join(names)
-    return f"{len(names)} benchmarks ({', '.join(names[:NAMED])}, ...)"
+    return listed(names) if len(names) <= NAMED else f"{len(names)} benchmarks ({listed(names)})"
+
+
+def listed(names: list[str]) -> str:
+    """Name the first ones."""
+    return ", ".join([*names[:NAMED], *["..."] * (len(names) > NAMED)])
 
 
 def summary(findings: Sequence[Finding], seconds: float) -> str:

@@ -1,0 +1,92 @@
+"""`audit`: are there known vulnerabilities of what a lock file pins? Asks osv.dev, as pip-audit does.
+
+Sends names and versions of public packages, and nothing else.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from paceline.errors import PacelineError
+
+from hub import job, strict
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+ADDRESS = "https://api.osv.dev"
+AT_ONCE = 1000  # queries: osv.dev takes no more
+TIMEOUT = 60.0
+LARGEST = 20_000_000
+PIN = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==(?P<version>[\w.!+-]+)", re.ASCII)
+
+
+class Pin(NamedTuple):
+    """A package at a version."""
+
+    name: str
+    version: str
+
+
+def add(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("audit", help="look for known vulnerabilities of locked packages")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a lock file, with NAME==VERSION at the start of lines"
+    )
+    parser.add_argument(
+        "--ignore", action="append", default=[], metavar="ID", help="a vulnerability that was reviewed"
+    )
+
+
+def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Print what is found; returns 1 if that is anything."""
+    pins = sorted({pin for name in arguments.files for pin in read(Path(name))})
+    found = 0
+    for start in range(0, len(pins), AT_ONCE):
+        some = pins[start : start + AT_ONCE]
+        for pin, identity in _vulnerabilities(environment.get("PACELINE_OSV_URL", ADDRESS), some):
+            if identity not in arguments.ignore:
+                found += 1
+                print(f"{pin.name} {pin.version}: https://osv.dev/vulnerability/{identity}")
+    print(f"{found or 'no'} known vulnerabilities of {len(pins)} packages")
+    return 1 if found else 0
+
+
+def read(path: Path) -> list[Pin]:
+    """Return what a lock file pins. Raises PacelineError if that is nothing."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise PacelineError(f"{path} cannot be read ({error}): name a lock file") from None
+    pins = [Pin(found["name"], found["version"]) for line in lines if (found := PIN.match(line))]
+    if not pins:
+        raise PacelineError(f"{path} pins no package: name a lock file, with NAME==VERSION at the start of lines")
+    return pins
+
+
+def _vulnerabilities(address: str, pins: Sequence[Pin]) -> Iterator[tuple[Pin, str]]:
+    queries = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in pins]
+    results = job.path(_ask(f"{address}/v1/querybatch", {"queries": queries}), "results")
+    if not isinstance(results, list) or len(results) != len(pins):
+        raise PacelineError("osv.dev did not answer every question: run this again")
+    for pin, result in zip(pins, results, strict=True):
+        for row in strict.array(job.path(result, "vulns") or [], pin.name, LARGEST):
+            yield pin, strict.text(job.path(row, "id"), pin.name, r"[A-Za-z0-9-]{1,60}")
+
+
+def _ask(address: str, body: object) -> Any:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            content = answer.read(LARGEST)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise PacelineError(f"{address} cannot be asked ({error}): run this again") from None
+    return strict.loads(content, "osv.dev's answer")
