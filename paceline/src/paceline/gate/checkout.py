@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from paceline.errors import PacelineError
+from paceline.gate import files
 
 try:
     import fcntl
@@ -27,7 +29,7 @@ except ImportError:  # Windows: left-overs of killed gates stay, as nothing tell
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 PREFIX = "paceline-"
 OWNER = "owner"
@@ -36,26 +38,49 @@ GITLINK = "160000"
 # Nor are compiled modules, which may be older than what they were built from.
 CACHES = ("__pycache__/", "*.pyc", ".pytest_cache/", ".benchmarks/", "*.so", "*.pyd")
 OTHERS = ("ls-files", "-z", "--others", "--exclude-standard", *(f"--exclude={cache}" for cache in CACHES))
-# A hook or an outer git may have pointed these at another repository.
-GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+# A hook, an alias or an outer git may have pointed these at another repository.
+GIT_VARIABLES = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_CONFIG"),
+    *("GIT_IMPLICIT_WORK_TREE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_LITERAL_PATHSPECS", "GIT_ATTR_SOURCE"),
+)
+# No hook of the user's runs, no daemon is started, and names are given as they are.
+PLAIN = ("-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false")
+# An index in one file, of files alone, since it is used without the repository that it was made by.
+PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", "submodule.recurse=false")
+# What says how git writes files and sees whether they are changed.
+WRITES = re.compile(
+    r"filter\..*|core\.(autocrlf|eol|safecrlf|filemode|symlinks|ignorecase|precomposeunicode|attributesfile)"
+)
+# Words of git's, and what helps.
+REMEDIES = {
+    "promisor": "this clone is partial: make its remote reachable, or clone without --filter",
+    "filter": "install that filter and get what it reads (as by `git lfs fetch --all`)",
+    "index.lock": "set TMPDIR to a folder that can be written to",
+    "unable to read": "see what `git fsck` finds",
+    "missing": "see what `git fsck` finds",
+}
 
 
-class GitFailedError(Exception):
-    """A git command said no; its message is what it printed."""
+class GitFailedError(PacelineError):
+    """A git command said no; its message is what it printed, on one line."""
 
 
-def git(folder: Path, *arguments: str, given: str | None = None) -> str:
-    """Output of a git command. Raises GitFailedError, or PacelineError where there is no git."""
+def git(folder: Path, *arguments: str, given: str | None = None, places: Mapping[str, str] | None = None) -> str:
+    """Output of a git command. Raises GitFailedError, or PacelineError where there is no git.
+
+    `places` are variables that say where git's folders are, if not where `folder` says.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", *arguments]
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(places or {})}
     try:
         done = subprocess.run(
-            command,
+            ["git", *PLAIN, *arguments],
             cwd=folder,
-            env=environment | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            input=given,
+            env=environment,
+            input=given or "",  # nothing may ask at the terminal
             capture_output=True,
-            encoding="utf-8",
+            encoding=sys.getfilesystemencoding(),
             errors="surrogateescape",
             check=False,
         )
@@ -65,7 +90,8 @@ def git(folder: Path, *arguments: str, given: str | None = None) -> str:
             " code with --benchmark-against-python alone"
         ) from error
     if done.returncode:
-        raise GitFailedError(done.stderr.strip() or f"git {arguments[0]} failed with {done.returncode}")
+        said = " ".join(line.strip() for line in done.stderr.splitlines() if not line.startswith("hint:"))
+        raise GitFailedError(said.strip() or f"git {arguments[0]} failed with {done.returncode}")
     return done.stdout
 
 
@@ -74,6 +100,11 @@ def toplevel(folder: Path) -> Path:
     try:
         return Path(git(folder, "rev-parse", "--show-toplevel").rstrip("\n")).resolve()
     except GitFailedError as error:
+        if "dubious ownership" in str(error):
+            raise PacelineError(
+                f"git does not trust {folder}, which another user owns: `git config --global --add safe.directory"
+                f" {folder}`"
+            ) from error
         raise PacelineError(
             f"{folder} is not in a git repository, so there is no base to compare with ({error}):"
             " run from a clone of the project"
@@ -82,8 +113,9 @@ def toplevel(folder: Path) -> Path:
 
 def resolve(repository: Path, revision: str) -> str:
     """Full hash of a revision's commit. Raises PacelineError with the likely cause."""
+    _insist_on_one(repository, revision)
     try:
-        return git(repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+        return commit_of(repository, revision)
     except GitFailedError:
         pass
     if (repository / revision).exists() or Path(revision).exists():
@@ -95,6 +127,21 @@ def resolve(repository: Path, revision: str) -> str:
     if is_shallow(repository):
         remedy = "this clone is shallow: `git fetch --unshallow` (GitHub Actions: fetch-depth: 0)"
     raise PacelineError(f"unknown revision {revision!r}: {remedy}")
+
+
+def commit_of(repository: Path, revision: str) -> str:
+    """Full hash of a revision's commit. Raises GitFailedError."""
+    return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
+
+
+def _insist_on_one(repository: Path, name: str) -> None:
+    """Raise PacelineError if a tag and a branch of this name are two commits."""
+    found = {}
+    for kind in ("refs/tags/", "refs/heads/"):
+        with contextlib.suppress(GitFailedError):
+            found[kind] = commit_of(repository, f"{kind}{name}")
+    if len(set(found.values())) > 1:
+        raise PacelineError(f"{name!r} is a tag and a branch: write {' or '.join(kind + name for kind in found)}")
 
 
 def is_shallow(repository: Path) -> bool:
@@ -111,7 +158,7 @@ def default_base(repository: Path) -> str:
     candidates += ["refs/heads/main", "refs/heads/master"]
     for candidate in candidates:
         try:
-            git(repository, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}")
+            commit_of(repository, candidate)
         except GitFailedError:
             continue
         try:
@@ -122,23 +169,59 @@ def default_base(repository: Path) -> str:
     raise PacelineError("no default branch found (origin/HEAD, main or master): name a base: --benchmark-against=REV")
 
 
-def is_dirty(repository: Path) -> bool:
-    """Whether the working tree has changes that are not committed, untracked files included."""
-    changed = git(repository, "status", "--porcelain", "--untracked-files=no")
-    return bool(changed.strip() or git(repository, *OTHERS).strip("\0"))
+@dataclass(frozen=True)
+class WorkingTree:
+    """What a checkout holds now, read once. `names` are files and links, tracked or at least not ignored."""
+
+    source: Path
+    commit: str
+    names: tuple[str, ...]
+    submodules: tuple[str, ...]
+    dirty: bool  #: changed, or with untracked files
+
+    @classmethod
+    def read(cls, source: Path) -> Self:
+        """Ask git. Raises PacelineError."""
+        commit = head_commit(source)
+        untracked = _names(git(source, *OTHERS))
+        tracked = _names(git(source, "ls-files", "-z", "--cached"))
+        submodules = {path for path, _ in _submodules(source, "ls-files", "-s", "-z")}
+        changed = git(source, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
+        # A name that ends in a slash is a repository that is not a submodule.
+        names = {name for name in tracked + untracked if not name.endswith("/")} - submodules
+        return cls(source, commit, tuple(sorted(names)), tuple(sorted(submodules)), bool(changed or untracked))
+
+    def copy(self, tree: Path) -> None:
+        """Make `tree` the same: changed and untracked files too, ignored and removed ones not."""
+        _own_repository(self.source, self.commit, tree)
+        _write_index(self.source, tree, self.commit)
+        files.copy_files(self.source, tree, self.names)
+        for name in self.submodules:
+            (tree / name).mkdir(parents=True, exist_ok=True)
+            if (self.source / name / ".git").exists():
+                WorkingTree.read(self.source / name).copy(tree / name)
+
+
+def head_commit(repository: Path) -> str:
+    """Full hash of the commit that is checked out. Raises PacelineError if there is none yet."""
+    try:
+        return commit_of(repository, "HEAD")
+    except GitFailedError as error:
+        raise PacelineError(
+            f"{repository} has no commit yet, so there is nothing to compare with: commit first"
+        ) from error
 
 
 def checkout_commit(source: Path, commit: str, tree: Path) -> None:
-    """Make `tree` a clone of its own at a commit of `source`, submodules included; copies no objects."""
-    _clone_head(source, commit, tree)
+    """Make `tree` a commit of `source`, submodules included; copies no objects. Raises PacelineError."""
+    _own_repository(source, commit, tree)
     try:
-        git(tree, "checkout", "--quiet", "--force", "--detach", commit)
+        _write_index(source, tree, commit, "-u")
     except GitFailedError as error:
-        _raise_if_full(str(error), tree)
-        raise PacelineError(f"git could not check out {commit[:12]}: {_last_line(error)}") from error
-    for path, pinned in _submodules(tree, "ls-tree", "-r", "-z", commit):
-        inner = source / path
-        if not (inner / ".git").exists():
+        raise PacelineError(_why_not_checked_out(error, commit, tree)) from error
+    for path, pinned in _submodules(source, "ls-tree", "-r", "-z", "--full-tree", commit):
+        inner = _repository_of(source, path, tree)
+        if inner is None:
             continue  # not in use here either
         try:
             git(inner, "cat-file", "-e", f"{pinned}^{{commit}}")
@@ -148,30 +231,30 @@ def checkout_commit(source: Path, commit: str, tree: Path) -> None:
         checkout_commit(inner, pinned, tree / path)
 
 
-def checkout_working_tree(source: Path, tree: Path) -> None:
-    """Make `tree` what `source` holds now: changed and untracked files too, ignored and removed ones not."""
-    commit = git(source, "rev-parse", "HEAD").strip()
-    _clone_head(source, commit, tree)
-    git(tree, "read-tree", commit)
-    inner = dict(_submodules(source, "ls-files", "-s", "-z"))
-    listed = git(source, "ls-files", "-z", "--cached") + git(source, *OTHERS)
-    for name in sorted(set(filter(None, listed.split("\0")))):
-        if name in inner:
-            (tree / name).mkdir(parents=True, exist_ok=True)
-            if (source / name / ".git").exists():
-                checkout_working_tree(source / name, tree / name)
-        elif not name.endswith("/"):  # which would be a repository that is not a submodule
-            copy_file(source / name, tree / name)
+def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
+    """Where a submodule's repository is: in its place, or, if it was moved or removed since, where git keeps it."""
+    if (source / path / ".git").exists():
+        return source / path
+    try:
+        named = git(tree, "config", "-z", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$")
+        folder = Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n"))
+    except GitFailedError:
+        return None
+    for entry in _names(named):
+        key, _, value = entry.partition("\n")
+        kept = folder / "modules" / key.removeprefix("submodule.").removesuffix(".path")
+        if value == path and (kept / "HEAD").exists():
+            return kept
+    return None
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file or link if it exists, with its mode, making folders as needed."""
-    if not source.is_symlink() and not source.is_file():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_symlink() or target.exists():
-        target.unlink()
-    shutil.copy2(source, target, follow_symlinks=False)
+def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
+    text = str(error)
+    if any(words in text for words in (os.strerror(errno.ENOSPC), "Out of diskspace")):
+        return disk_full(tree)
+    remedies = (advice for words, advice in REMEDIES.items() if words in text)
+    remedy = next(remedies, "try `git checkout` of it in another clone")
+    return f"git could not check out {commit[:12]}: {text}: {remedy}"
 
 
 def copy_tree_without_git(source: Path, tree: Path) -> None:
@@ -186,19 +269,55 @@ def copy_tree_without_git(source: Path, tree: Path) -> None:
     shutil.copytree(source, tree, symlinks=True, ignore=unwanted, dirs_exist_ok=True)
 
 
-def _clone_head(source: Path, commit: str, tree: Path) -> None:
-    """Make an empty clone that borrows the source's objects and knows its tags: versions come from them."""
-    tree.mkdir(parents=True, exist_ok=True)
-    git(tree, "init", "--quiet", "--template=")
+def _own_repository(source: Path, commit: str, tree: Path) -> None:
+    """Make a repository that borrows the source's objects, and knows its tags, as versions come from them.
+
+    It is one of its own, so that no test or build changes the user's.
+    """
     folder = tree / ".git"
     common = Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n"))
-    (folder / "objects" / "info").mkdir(parents=True, exist_ok=True)
-    (folder / "objects" / "info" / "alternates").write_text(f"{common / 'objects'}\n", encoding="utf-8")
-    if (common / "shallow").exists():
-        shutil.copyfile(common / "shallow", folder / "shallow")
-    tags = git(source, "for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags")
-    git(tree, "update-ref", "--stdin", given=tags)
-    git(tree, "update-ref", "--no-deref", "HEAD", commit)
+    for inner in ("objects/info", "refs", "info"):
+        (folder / inner).mkdir(parents=True, exist_ok=True)
+    (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(f"{common / 'objects'}\n"))
+    for name in ("shallow", "info/grafts", "info/attributes"):
+        if (common / name).is_file():
+            shutil.copyfile(common / name, folder / name)
+    refs = git(source, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags", "refs/replace")
+    (folder / "packed-refs").write_bytes(os.fsencode(refs))
+    (folder / "config").write_bytes(os.fsencode("".join(_config(source))))
+    (folder / "HEAD").write_text(f"{commit}\n", encoding="ascii")
+
+
+def _config(source: Path) -> Iterator[str]:
+    """Sections of a config: the repository's format, and what of the source's own says how files are written."""
+    hashes = git(source, "rev-parse", "--show-object-format").strip()
+    yield "[core]\n\tbare = false\n"
+    if hashes != "sha1":
+        yield f"\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = {hashes}\n"
+    listed = git(source, "config", "-z", "--list", "--show-scope").split("\0")
+    for scope, entry in zip(listed[::2], listed[1::2], strict=False):
+        name, has_value, value = entry.partition("\n")
+        if scope in {"local", "worktree"} and WRITES.fullmatch(name):
+            section, _, rest = name.partition(".")
+            inner, _, key = rest.rpartition(".")
+            yield f"[{section} {_quoted(inner)}]\n" if inner else f"[{section}]\n"
+            yield f"\t{key} = {_quoted(value)}\n" if has_value else f"\t{key}\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a value or the name of a section as git's config spells it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _write_index(source: Path, tree: Path, commit: str, *options: str) -> None:
+    """Read a commit into the index of `tree`, and with -u its files, as the source's own git would.
+
+    So the source's filters, attributes, line ends, sparse patterns and promised objects are where git looks for them.
+    """
+    folder = git(source, "rev-parse", "--absolute-git-dir").rstrip("\n")
+    places = {"GIT_DIR": folder, "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(tree / ".git" / "index")}
+    git(tree, *PLAIN_INDEX, "read-tree", "-m", *options, commit, places=places)
 
 
 def _submodules(repository: Path, *listing: str) -> Iterator[tuple[str, str]]:
@@ -210,13 +329,8 @@ def _submodules(repository: Path, *listing: str) -> Iterator[tuple[str, str]]:
             yield path, rest[1] if rest[0] == "commit" else rest[0]
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no reason given"])[-1]
-
-
-def _raise_if_full(text: str, folder: Path) -> None:
-    if any(words in text for words in (os.strerror(errno.ENOSPC), "Out of diskspace")):
-        raise PacelineError(disk_full(folder))
+def _names(listing: str) -> list[str]:
+    return [name for name in listing.split("\0") if name]
 
 
 def disk_full(folder: Path) -> str:
@@ -267,7 +381,7 @@ class Workspace:
             for name in ("a", "b", "sockets", "logs"):
                 (folder / name).mkdir()
         except BaseException:
-            remove(folder)
+            files.remove(folder, last=OWNER)
             raise
         return cls(folder, owner)
 
@@ -281,7 +395,7 @@ class Workspace:
 
     def __exit__(self, *_: object) -> None:
         with _undisturbed():
-            remove(self.folder)
+            files.remove(self.folder, last=OWNER)
             self._owner.close()
 
 
@@ -317,51 +431,27 @@ def remove_leftovers(parent: Path) -> list[Path]:
     for folder in parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError), (folder / OWNER).open("r+", encoding="utf-8") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove(folder)
+            files.remove(folder, last=OWNER)
             removed.append(folder)
     return removed
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, also with read-only parts; what resists is left."""
-
-    def make_writable(function: object, path: str, error: BaseException) -> None:
-        with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
-            if callable(function):
-                function(path)
-        del error
-
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(folder, onexc=make_writable)
-    else:
-        shutil.rmtree(folder, onerror=lambda function, path, info: make_writable(function, path, info[1]))
-
-
-def overlay(head: Path, base: Path, files: Iterable[str], folders: Iterable[str]) -> set[str]:
+def overlay(head: Path, base: Path, names: Iterable[str], folders: Iterable[str]) -> set[str]:
     """Give base what defines the measurement in head. Returns the files that base had otherwise or not."""
     different: set[str] = set()
     for name in folders:
-        inner_files = _files_of(head / name, head)
-        different |= {inner for inner in inner_files if _differs(inner, head, base)}
-        if (head / name).is_dir():
-            shutil.rmtree(base / name, ignore_errors=True)
-            shutil.copytree(head / name, base / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in files:
-        if _differs(name, head, base):
+        inner = list(_files_of(head / name, head))
+        different |= {each for each in inner if files.differs(each, head, base)}
+        files.clear(base, name)
+        files.copy_files(head, base, inner)
+    for name in names:
+        if files.differs(name, head, base):
             different.add(name)
-            copy_file(head / name, base / name)
+            files.copy_over(head, base, name)
     return different
 
 
 def _files_of(folder: Path, root: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if (path.is_symlink() or path.is_file()) and "__pycache__" not in path.parts:
             yield path.relative_to(root).as_posix()
-
-
-def _differs(name: str, head: Path, base: Path) -> bool:
-    if not (head / name).is_file():
-        return False
-    return not (base / name).is_file() or (head / name).read_bytes() != (base / name).read_bytes()

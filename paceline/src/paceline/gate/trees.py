@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from paceline.gate.selection import Selection
 
 
+MANY = 10_000  # files, that take a while to write
+
+
 @dataclass
 class Side:
     """One side of the trial. `about` goes into the findings.
@@ -85,23 +88,20 @@ class Trees:
     def _trees_from_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
         repository = checkout.toplevel(self._request.started_in)
         self.root = repository
-        head_commit = checkout.git(repository, "rev-parse", "HEAD").strip()
-        dirty = checkout.is_dirty(repository)
-        head: dict[str, Any] = {"revision": "HEAD", "commit": head_commit, "dirty": dirty}
-        base = dict(head)
-        if self._settings.revision is None:
-            checkout.checkout_working_tree(repository, self.tree("base"))
-        else:
-            base = self._base_revision(repository)
-            checkout.checkout_commit(repository, base["commit"], self.tree("base"))
+        here = checkout.WorkingTree.read(repository)
+        head: dict[str, Any] = {"revision": "HEAD", "commit": here.commit, "dirty": here.dirty}
+        base = dict(head) if self._settings.revision is None else self._base_revision(repository)
         if self._settings.control:
             head = dict(base)
-        if self._settings.control and self._settings.revision is not None:
-            checkout.checkout_commit(repository, base["commit"], self.tree("head"))
-        else:
-            checkout.checkout_working_tree(repository, self.tree("head"))
+        if len(here.names) > MANY:
+            self._say(f"writing {len(here.names):,} files for each side")
+        for side, about in (("base", base), ("head", head)):
+            if self._settings.revision is None or (side == "head" and not self._settings.control):
+                here.copy(self.tree(side))
+            else:
+                checkout.checkout_commit(repository, about["commit"], self.tree(side))
         apart = self._settings.python or self._settings.wheels
-        if base["commit"] == head["commit"] and not dirty and not apart:
+        if base["commit"] == head["commit"] and not here.dirty and not apart:
             self._notices.append("base and head are the same code: every slowdown found would be false")
         return base, head
 
