@@ -131,7 +131,8 @@ def resolve(repository: Path, revision: str) -> str:
 
 def commit_of(repository: Path, revision: str) -> str:
     """Full hash of a revision's commit. Raises GitFailedError."""
-    return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
+    found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", revision).strip()
+    return git(repository, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}").strip()
 
 
 def _insist_on_one(repository: Path, name: str) -> None:
@@ -224,11 +225,22 @@ def checkout_commit(source: Path, commit: str, tree: Path) -> None:
         if inner is None:
             continue  # not in use here either
         try:
-            git(inner, "cat-file", "-e", f"{pinned}^{{commit}}")
+            _ask(inner, "cat-file", "-e", f"{pinned}^{{commit}}")
         except GitFailedError as error:
             needed = f"commit {pinned[:12]}, which {commit[:12]} needs"
             raise PacelineError(f"submodule {path} has no {needed}: `git -C {path} fetch`") from error
         checkout_commit(inner, pinned, tree / path)
+
+
+def _ask(source: Path, *arguments: str) -> str:
+    """Output of a git command in a checkout, or in a repository that git keeps of a submodule without one."""
+    kept = not (source / ".git").exists()
+    return git(source, *arguments, places={"GIT_DIR": str(source), "GIT_WORK_TREE": str(source)} if kept else None)
+
+
+def _common_folder(source: Path) -> Path:
+    """Where a repository's objects, references and settings are, which its worktrees share."""
+    return Path(_ask(source, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n"))
 
 
 def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
@@ -237,12 +249,11 @@ def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
         return source / path
     try:
         named = git(tree, "config", "-z", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$")
-        folder = Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n"))
     except GitFailedError:
         return None
     for entry in _names(named):
         key, _, value = entry.partition("\n")
-        kept = folder / "modules" / key.removeprefix("submodule.").removesuffix(".path")
+        kept = _common_folder(source) / "modules" / key.removeprefix("submodule.").removesuffix(".path")
         if value == path and (kept / "HEAD").exists():
             return kept
     return None
@@ -275,14 +286,14 @@ def _own_repository(source: Path, commit: str, tree: Path) -> None:
     It is one of its own, so that no test or build changes the user's.
     """
     folder = tree / ".git"
-    common = Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n"))
+    common = _common_folder(source)
     for inner in ("objects/info", "refs", "info"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
     (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(f"{common / 'objects'}\n"))
     for name in ("shallow", "info/grafts", "info/attributes"):
         if (common / name).is_file():
             shutil.copyfile(common / name, folder / name)
-    refs = git(source, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags", "refs/replace")
+    refs = _ask(source, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags", "refs/replace")
     (folder / "packed-refs").write_bytes(os.fsencode(refs))
     (folder / "config").write_bytes(os.fsencode("".join(_config(source))))
     (folder / "HEAD").write_text(f"{commit}\n", encoding="ascii")
@@ -290,11 +301,11 @@ def _own_repository(source: Path, commit: str, tree: Path) -> None:
 
 def _config(source: Path) -> Iterator[str]:
     """Sections of a config: the repository's format, and what of the source's own says how files are written."""
-    hashes = git(source, "rev-parse", "--show-object-format").strip()
+    hashes = _ask(source, "rev-parse", "--show-object-format").strip()
     yield "[core]\n\tbare = false\n"
     if hashes != "sha1":
         yield f"\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = {hashes}\n"
-    listed = git(source, "config", "-z", "--list", "--show-scope").split("\0")
+    listed = _ask(source, "config", "-z", "--list", "--show-scope").split("\0")
     for scope, entry in zip(listed[::2], listed[1::2], strict=False):
         name, has_value, value = entry.partition("\n")
         if scope in {"local", "worktree"} and WRITES.fullmatch(name):
@@ -315,14 +326,17 @@ def _write_index(source: Path, tree: Path, commit: str, *options: str) -> None:
 
     So the source's filters, attributes, line ends, sparse patterns and promised objects are where git looks for them.
     """
-    folder = git(source, "rev-parse", "--absolute-git-dir").rstrip("\n")
-    places = {"GIT_DIR": folder, "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(tree / ".git" / "index")}
-    git(tree, *PLAIN_INDEX, "read-tree", "-m", *options, commit, places=places)
+    folder = Path(_ask(source, "rev-parse", "--absolute-git-dir").rstrip("\n"))
+    index = tree / ".git" / "index"
+    if not options and (folder / "index").exists():  # it knows which files are left out here
+        shutil.copyfile(folder / "index", index)
+    places = {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
+    git(tree, *PLAIN_INDEX, "read-tree", "--reset", *options, commit, places=places)
 
 
 def _submodules(repository: Path, *listing: str) -> Iterator[tuple[str, str]]:
     """Paths and pinned commits; both listings begin with the mode and end with a tab and the path."""
-    for entry in filter(None, git(repository, *listing).split("\0")):
+    for entry in _names(_ask(repository, *listing)):
         about, _, path = entry.partition("\t")
         mode, *rest = about.split()
         if mode == GITLINK:
