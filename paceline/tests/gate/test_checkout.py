@@ -15,7 +15,6 @@ from paceline.gate import checkout
 from projects import WORK, Project
 
 MakeProject = Callable[..., Project]
-IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 @dataclass
@@ -261,8 +260,12 @@ def test_filter_that_fails_is_one_line(project: Project, made: Made) -> None:
 
 
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is not installed")
-def test_files_of_git_lfs_are_in_both_trees(make_project: MakeProject, made: Made) -> None:
+def test_files_of_git_lfs_are_in_both_trees(
+    make_project: MakeProject, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As `git lfs install --local` sets it up: for this clone alone, and no server is asked."""
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     project = make_project(files={"work.py": WORK})
     project.git("lfs", "install", "--local")
     project.git("lfs", "track", "*.bin")
@@ -639,18 +642,6 @@ def test_annotated_tags_and_all_other_spellings(project: Project, made: Made) ->
 
 
 # Who owns it
-
-
-def as_nobody(command: list[str], **options: object) -> "subprocess.CompletedProcess[str]":
-    """Run a command as a user without rights."""
-    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
-    environment = {**os.environ, "HOME": "/nonexistent"}
-    return subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
-
-
-needs_root = pytest.mark.skipif(
-    not IS_ROOT or shutil.which("setpriv") is None, reason="only root can act for another user"
-)
 
 
 def test_checkout_of_another_owner_names_the_setting(

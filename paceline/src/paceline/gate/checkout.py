@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -29,10 +31,13 @@ except ImportError:  # Windows: left-overs of killed gates stay, as nothing tell
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 PREFIX = "paceline-"
+NAME = re.compile(PREFIX + "[a-z0-9_]{8}")  # as tempfile makes it
 OWNER = "owner"
+PATIENCE = 5.0  # seconds of removing without a word
+ABANDONED = 600.0  # seconds after which a folder that its gate has not yet come to own, or owns no more, is left over
 GITLINK = "160000"
 # Untracked files that count, whatever the project ignores: caches are no part of the code.
 # Nor are compiled modules, which may be older than what they were built from.
@@ -52,8 +57,25 @@ PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", 
 WRITES = re.compile(
     r"filter\..*|core\.(autocrlf|eol|safecrlf|filemode|symlinks|ignorecase|precomposeunicode|attributesfile)"
 )
+ELSEWHERE = "free some, or set TMPDIR to another disk"
+# What the system refuses, and what helps.
+REFUSALS = {
+    errno.ENOSPC: ELSEWHERE,
+    errno.EDQUOT: ELSEWHERE,
+    errno.EROFS: "set TMPDIR to a folder that can be written to",
+    errno.EFBIG: "raise the limit of a file's size (`ulimit -f`), or set TMPDIR to another disk",
+    errno.EIO: "look for the disk's errors (`dmesg`), or set TMPDIR to another disk",
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
+    errno.ENFILE: "close programs, or raise the system's limit of open files",
+    errno.ENOMEM: "close programs, or use a machine with more memory",
+    errno.ENAMETOOLONG: "set TMPDIR to a folder with a shorter name",
+}
 # Words of git's, and what helps.
 REMEDIES = {
+    **{os.strerror(number): remedy for number, remedy in REFUSALS.items()},
+    "Out of diskspace": ELSEWHERE,
+    "SIGXFSZ": REFUSALS[errno.EFBIG],
+    "in time": "raise --benchmark-budget, or see what git waits for",
     "promisor": "this clone is partial: make its remote reachable, or clone without --filter",
     "filter": "install that filter and get what it reads (as by `git lfs fetch --all`)",
     "index.lock": "set TMPDIR to a folder that can be written to",
@@ -66,13 +88,24 @@ class GitFailedError(PacelineError):
     """A git command said no; its message is what it printed, on one line."""
 
 
-def git(folder: Path, *arguments: str, given: str | None = None, places: Mapping[str, str] | None = None) -> str:
+def git(
+    folder: Path,
+    *arguments: str,
+    given: str | None = None,
+    places: Mapping[str, str] | None = None,
+    until: float = math.inf,
+) -> str:
     """Output of a git command. Raises GitFailedError, or PacelineError where there is no git.
 
-    `places` are variables that say where git's folders are, if not where `folder` says.
+    `places` are variables that say where git's folders are, if not where `folder` says; `until` is on the monotonic
+    clock.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(places or {})}
+    environment = plain_environment() | {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "LC_ALL": "C",
+        **(places or {}),
+    }
     try:
         done = subprocess.run(
             ["git", *PLAIN, *arguments],
@@ -82,8 +115,11 @@ def git(folder: Path, *arguments: str, given: str | None = None, places: Mapping
             capture_output=True,
             encoding=sys.getfilesystemencoding(),
             errors="surrogateescape",
+            timeout=None if until == math.inf else max(until - time.monotonic(), 0),
             check=False,
         )
+    except subprocess.TimeoutExpired as error:
+        raise GitFailedError(f"git {_word(arguments)} had not ended in time") from error
     except FileNotFoundError as error:
         raise PacelineError(
             "git was not found, so no revision can be read: install git, or compare environments on the same"
@@ -91,8 +127,24 @@ def git(folder: Path, *arguments: str, given: str | None = None, places: Mapping
         ) from error
     if done.returncode:
         said = " ".join(line.strip() for line in done.stderr.splitlines() if not line.startswith("hint:"))
-        raise GitFailedError(said.strip() or f"git {arguments[0]} failed with {done.returncode}")
+        raise GitFailedError(said.strip() or f"git {_word(arguments)} {_how_it_ended(done.returncode)}")
     return done.stdout
+
+
+def plain_environment() -> dict[str, str]:
+    """Return the environment without what points git at another repository than the one around."""
+    return {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
+
+
+def _word(arguments: Sequence[str]) -> str:
+    """Return the git command's name; settings come before it."""
+    return next((word for word in arguments if word != "-c" and "=" not in word), "")
+
+
+def _how_it_ended(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"failed with {status}"
 
 
 def toplevel(folder: Path) -> Path:
@@ -192,15 +244,24 @@ class WorkingTree:
         names = {name for name in tracked + untracked if not name.endswith("/")} - submodules
         return cls(source, commit, tuple(sorted(names)), tuple(sorted(submodules)), bool(changed or untracked))
 
-    def copy(self, tree: Path) -> None:
-        """Make `tree` the same: changed and untracked files too, ignored and removed ones not."""
+    def copy(self, tree: Path, watch: Callable[[Sequence[str]], Iterable[str]] = iter) -> None:
+        """Make `tree` the same: changed and untracked files too, ignored and removed ones not.
+
+        `watch` passes on the names of the files as they are copied. Raises PacelineError if one cannot be read.
+        """
         _own_repository(self.source, self.commit, tree)
         _write_index(self.source, tree, self.commit)
-        files.copy_files(self.source, tree, self.names)
+        try:
+            files.copy_files(self.source, tree, watch(self.names))
+        except PermissionError as error:
+            raise PacelineError(
+                f"cannot read {error.filename}: {error.strerror}: take the right to it (`sudo chown`), or, if git"
+                " does not track it, add it to .gitignore"
+            ) from error
         for name in self.submodules:
             (tree / name).mkdir(parents=True, exist_ok=True)
             if (self.source / name / ".git").exists():
-                WorkingTree.read(self.source / name).copy(tree / name)
+                WorkingTree.read(self.source / name).copy(tree / name, watch)
 
 
 def head_commit(repository: Path) -> str:
@@ -213,13 +274,13 @@ def head_commit(repository: Path) -> str:
         ) from error
 
 
-def checkout_commit(source: Path, commit: str, tree: Path) -> None:
+def checkout_commit(source: Path, commit: str, tree: Path, until: float = math.inf) -> None:
     """Make `tree` a commit of `source`, submodules included; copies no objects. Raises PacelineError."""
     _own_repository(source, commit, tree)
     try:
-        _write_index(source, tree, commit, "-u")
+        _write_index(source, tree, commit, "-u", until=until)
     except GitFailedError as error:
-        raise PacelineError(_why_not_checked_out(error, commit, tree)) from error
+        raise PacelineError(_why_not_checked_out(error, commit)) from error
     for path, pinned in _submodules(source, "ls-tree", "-r", "-z", "--full-tree", commit):
         inner = _repository_of(source, path, tree)
         if inner is None:
@@ -229,7 +290,7 @@ def checkout_commit(source: Path, commit: str, tree: Path) -> None:
         except GitFailedError as error:
             needed = f"commit {pinned[:12]}, which {commit[:12]} needs"
             raise PacelineError(f"submodule {path} has no {needed}: `git -C {path} fetch`") from error
-        checkout_commit(inner, pinned, tree / path)
+        checkout_commit(inner, pinned, tree / path, until)
 
 
 def _ask(source: Path, *arguments: str) -> str:
@@ -259,10 +320,8 @@ def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
     return None
 
 
-def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
+def _why_not_checked_out(error: GitFailedError, commit: str) -> str:
     text = str(error)
-    if any(words in text for words in (os.strerror(errno.ENOSPC), "Out of diskspace")):
-        return disk_full(tree)
     remedies = (advice for words, advice in REMEDIES.items() if words in text)
     remedy = next(remedies, "try `git checkout` of it in another clone")
     return f"git could not check out {commit[:12]}: {text}: {remedy}"
@@ -321,7 +380,7 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _write_index(source: Path, tree: Path, commit: str, *options: str) -> None:
+def _write_index(source: Path, tree: Path, commit: str, *options: str, until: float = math.inf) -> None:
     """Read a commit into the index of `tree`, and with -u its files, as the source's own git would.
 
     So the source's filters, attributes, line ends, sparse patterns and promised objects are where git looks for them.
@@ -331,7 +390,7 @@ def _write_index(source: Path, tree: Path, commit: str, *options: str) -> None:
     if not options and (folder / "index").exists():  # it knows which files are left out here
         shutil.copyfile(folder / "index", index)
     places = {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
-    git(tree, *PLAIN_INDEX, "read-tree", "--reset", *options, commit, places=places)
+    git(tree, *PLAIN_INDEX, "read-tree", "--reset", *options, commit, places=places, until=until)
 
 
 def _submodules(repository: Path, *listing: str) -> Iterator[tuple[str, str]]:
@@ -347,9 +406,18 @@ def _names(listing: str) -> list[str]:
     return [name for name in listing.split("\0") if name]
 
 
-def disk_full(folder: Path) -> str:
-    """Line for a full disk."""
-    return f"no space left on the disk of {folder.anchor or folder}: free some, or set TMPDIR to a larger disk"
+def refusal(error: OSError, folder: Path) -> str | None:
+    """Line for what the system refuses to all alike, with the remedy; None for any other error.
+
+    `folder` is where the gate writes, and counts where the error names no file.
+    """
+    numbers = [error.errno] if error.errno is not None else []
+    # Copying a folder gathers its errors into one that has no number.
+    numbers = numbers or [number for number in REFUSALS if f"[Errno {number}]" in str(error)]
+    if not numbers or numbers[0] not in REFUSALS:
+        return None
+    names = [name for name in (error.filename2, error.filename) if isinstance(name, str)]
+    return f"{os.strerror(numbers[0])} ({(names or [str(folder)])[0]}): {REFUSALS[numbers[0]]}"
 
 
 @dataclass
@@ -380,10 +448,11 @@ class Workspace:
 
     folder: Path
     _owner: IO[str]
+    _say: Callable[[str], None]
 
     @classmethod
-    def create(cls) -> Self:
-        """Make one, and remove what killed gates have left behind."""
+    def create(cls, say: Callable[[str], None] = lambda _: None) -> Self:
+        """Make one, and remove what killed gates have left behind. `say` hears of a removal that takes long."""
         parent = Path(tempfile.gettempdir()).resolve()
         remove_leftovers(parent)
         try:
@@ -397,7 +466,7 @@ class Workspace:
         except BaseException:
             files.remove(folder, last=OWNER)
             raise
-        return cls(folder, owner)
+        return cls(folder, owner, say)
 
     @property
     def slots(self) -> Slots:
@@ -409,7 +478,10 @@ class Workspace:
 
     def __exit__(self, *_: object) -> None:
         with _undisturbed():
+            slow = threading.Timer(PATIENCE, self._say, [f"removing {self.folder}"])
+            slow.start()
             files.remove(self.folder, last=OWNER)
+            slow.cancel()
             self._owner.close()
 
 
@@ -442,12 +514,25 @@ def remove_leftovers(parent: Path) -> list[Path]:
     removed: list[Path] = []
     if fcntl is None:
         return removed
-    for folder in parent.glob(f"{PREFIX}*"):
+    for folder in (each for each in parent.glob(f"{PREFIX}*") if not each.is_symlink()):
         with contextlib.suppress(OSError), (folder / OWNER).open("r+", encoding="utf-8") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
             files.remove(folder, last=OWNER)
             removed.append(folder)
+        if _is_abandoned(folder):
+            files.remove(folder)
+            removed.append(folder)
     return removed
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether a gate was killed between making this folder and owning it, or between its last two steps."""
+    try:
+        names = {each.name for each in folder.iterdir()}
+        age = time.time() - folder.stat().st_mtime
+    except OSError:
+        return False
+    return NAME.fullmatch(folder.name) is not None and names <= {f"{OWNER}.new"} and age > ABANDONED
 
 
 def overlay(head: Path, base: Path, names: Iterable[str], folders: Iterable[str]) -> set[str]:

@@ -183,7 +183,12 @@ def differs(name: str, source: Path, target: Path) -> bool:
 
 
 def remove(folder: Path, last: str = "") -> None:
-    """Remove a folder, also with read-only parts; what resists is left, and then the file named `last`, too."""
+    """Remove a folder, also with read-only parts; what resists is left, and then the file named `last`, too.
+
+    A link to a folder is none.
+    """
+    if folder.is_symlink():
+        return
     with ThreadPoolExecutor(REMOVERS) as pool:
         list(pool.map(_remove_tree, _branches(folder)))
     for each in _entries(folder):

@@ -5,6 +5,7 @@ Base comes from git, head is the working tree; then base gets head's tests, so t
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from paceline.gate.options import MERGE_BASE
 from paceline.gate.schedule import SIDES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from paceline.gate.checkout import Workspace
     from paceline.gate.interpreter import Interpreter
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 
 MANY = 10_000  # files, that take a while to write
+OFTEN = 100  # files between two looks at the clock
+SILENCE = 5.0  # seconds without a word
 
 
 @dataclass
@@ -59,8 +62,9 @@ class Trees:
         self.root = _project_around(request.started_in)
         self.sides: dict[str, Side] = {}
 
-    def make(self) -> None:
-        """Write both trees. Raises PacelineError."""
+    def make(self, until: float) -> None:
+        """Write both trees, in time. Raises PacelineError."""
+        self._until = until
         head_python = probe(self._request.python, self._workspace.folder)
         base_python = head_python
         if self._settings.python:
@@ -97,13 +101,29 @@ class Trees:
             self._say(f"writing {len(here.names):,} files for each side")
         for side, about in (("base", base), ("head", head)):
             if self._settings.revision is None or (side == "head" and not self._settings.control):
-                here.copy(self.tree(side))
+                here.copy(self.tree(side), self._watched)
             else:
-                checkout.checkout_commit(repository, about["commit"], self.tree(side))
+                checkout.checkout_commit(repository, about["commit"], self.tree(side), until=self._until)
         apart = self._settings.python or self._settings.wheels
         if base["commit"] == head["commit"] and not here.dirty and not apart:
             self._notices.append("base and head are the same code: every slowdown found would be false")
         return base, head
+
+    def _watched(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield the names of files while they are copied. Raises PacelineError once the time is up."""
+        spoke = time.monotonic()
+        for number, name in enumerate(names):
+            if number % OFTEN == 0:
+                now = time.monotonic()
+                if now > self._until:
+                    raise PacelineError(
+                        f"the budget of {self._settings.budget:g} s was spent on writing {number:,} of head's"
+                        f" {len(names):,} files: raise --benchmark-budget"
+                    )
+                if now - spoke > SILENCE:
+                    self._say(f"wrote {number:,} of {len(names):,} files")
+                    spoke = now
+            yield name
 
     def _base_revision(self, repository: Path) -> dict[str, Any]:
         revision = self._settings.revision
