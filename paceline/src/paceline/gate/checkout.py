@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ OWNER = "owner"
 PATIENCE = 5.0  # seconds of removing without a word
 ABANDONED = 600.0  # seconds after which a folder that its gate has not yet come to own, or owns no more, is left over
 GITLINK = "160000"
+LONGEST = 300  # characters of what git says: it may name every file
 # Untracked files that count, whatever the project ignores: caches are no part of the code.
 # Nor are compiled modules, which may be older than what they were built from.
 CACHES = ("__pycache__/", "*.pyc", ".pytest_cache/", ".benchmarks/", "*.so", "*.pyd")
@@ -280,7 +282,7 @@ def checkout_commit(source: Path, commit: str, tree: Path, until: float = math.i
     try:
         _write_index(source, tree, commit, "-u", until=until)
     except GitFailedError as error:
-        raise PacelineError(_why_not_checked_out(error, commit)) from error
+        raise PacelineError(_why_not_checked_out(error, commit, tree)) from error
     for path, pinned in _submodules(source, "ls-tree", "-r", "-z", "--full-tree", commit):
         inner = _repository_of(source, path, tree)
         if inner is None:
@@ -320,11 +322,17 @@ def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
     return None
 
 
-def _why_not_checked_out(error: GitFailedError, commit: str) -> str:
+def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
     text = str(error)
+    if "unable to write" in text or "unable to create" in text:  # git does not say why
+        try:
+            with tempfile.TemporaryFile(dir=tree) as file:
+                file.write(bytes(1 << 16))
+        except OSError as reason:
+            return refusal(reason, tree) or f"cannot write to {tree}: {reason.strerror}: set TMPDIR to another folder"
     remedies = (advice for words, advice in REMEDIES.items() if words in text)
     remedy = next(remedies, "try `git checkout` of it in another clone")
-    return f"git could not check out {commit[:12]}: {text}: {remedy}"
+    return f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}: {remedy}"
 
 
 def copy_tree_without_git(source: Path, tree: Path) -> None:
