@@ -5,7 +5,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +139,30 @@ def test_files_of_any_name(project: Project, made: Made) -> None:
     assert {*ODD_NAMES, os.fsdecode(b"not-\xff-utf-8")} <= untracked
     project.commit()
     assert names(made.base(project.root)) == untracked
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "-x", "new\nline", 'quo"te', "#x", "%s", "é", "\udcff", "a:b", "$HOME", "x" * 200]
+)
+def test_checkout_in_a_folder_of_any_name(make_project: MakeProject, tmp_path: Path, name: str) -> None:
+    """Its repository is borrowed from by a path in a file of git's."""
+    project, made = make_project(name=name), Made(tmp_path / "made" / name)
+    project.git("tag", "v1")
+    for tree in (made.base(project.root), made.head(project.root)):
+        assert names(tree) == {"work.py", "test_speed.py"}
+        assert git(tree, "describe", "--tags", "--dirty").strip() == "v1"
+
+
+def test_file_that_vanishes_while_others_are_copied(project: Project, made: Made) -> None:
+    here = checkout.WorkingTree.read(project.root)
+
+    def watch(listed: Sequence[str]) -> Iterator[str]:
+        for name in listed:
+            (project.root / name).unlink()
+            yield name
+
+    here.copy(made.folder / "head", watch)
+    assert names(made.folder / "head") == set()
 
 
 def test_names_that_differ_in_case_alone(project: Project, made: Made, tmp_path: Path) -> None:
@@ -295,6 +320,24 @@ def test_line_ends_are_the_checkouts(project: Project, made: Made, settings: dic
     assert is_clean(base)
 
 
+def test_encodings_of_the_working_tree_hold(project: Project, made: Made) -> None:
+    project.write({".gitattributes": "*.txt working-tree-encoding=UTF-16LE eol=crlf text\n"})
+    (project.root / "x.txt").write_bytes("é\r\n".encode("utf-16-le"))
+    project.commit()
+    for tree in (made.base(project.root), made.head(project.root)):
+        assert (tree / "x.txt").read_bytes() == "é\r\n".encode("utf-16-le")
+        assert is_clean(tree)
+
+
+def test_filter_that_waits_for_ever_is_ended_with_the_budget(project: Project, made: Made) -> None:
+    """As a fetch of what a partial clone lacks does, where a network drops all packets."""
+    project.commit({".gitattributes": "*.dat filter=tests\n", "x.dat": "1"})
+    git(project.root, "config", "filter.tests.smudge", "exec sleep 30")
+    commit = checkout.resolve(project.root, "HEAD")
+    with pytest.raises(PacelineError, match=r"had not ended in time: raise --benchmark-budget"):
+        checkout.checkout_commit(project.root, commit, made.folder / "base", until=time.monotonic() + 0.5)
+
+
 def test_attributes_of_archives_do_not_hold(project: Project, made: Made) -> None:
     attributes = "work.py export-ignore\nversion.txt export-subst\nid.txt ident\n"
     project.commit({".gitattributes": attributes, "version.txt": "$Format:%H$", "id.txt": "$Id$"})
@@ -399,6 +442,27 @@ def test_shallow_clone_without_the_base_says_the_remedy(project: Project, made: 
     with pytest.raises(PacelineError, match=r"unknown revision 'HEAD~1': this clone is shallow: `git fetch --unsh"):
         made.base(shallow, "HEAD~1")
     assert is_clean(made.base(shallow))
+
+
+@pytest.mark.parametrize("file", ["index", "HEAD", "config", "packed-refs"])
+def test_file_of_git_s_that_is_damaged_is_one_line(project: Project, made: Made, file: str) -> None:
+    (project.root / ".git" / file).write_text("rubbish\n[", encoding="utf-8")
+    with pytest.raises(PacelineError) as told:
+        made.head(project.root)
+    assert "\n" not in str(told.value)
+
+
+def test_format_that_this_git_does_not_know_is_one_line(project: Project, made: Made) -> None:
+    project.git("config", "extensions.none", "1")
+    git(project.root, "config", "core.repositoryFormatVersion", "1")
+    with pytest.raises(PacelineError, match="extension") as told:
+        made.base(project.root)
+    assert "\n" not in str(told.value)
+
+
+def test_another_git_that_works_here_is_no_hindrance(project: Project, made: Made) -> None:
+    project.write({".git/index.lock": "", ".git/HEAD.lock": "", ".git/packed-refs.lock": ""})
+    assert names(made.base(project.root)) == names(made.head(project.root))
 
 
 def test_damaged_repository_is_one_line(project: Project, made: Made) -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from paceline.errors import PacelineError
 from paceline.gate import checkout, files, trees
 from paceline.gate.request import Request
+from paceline.gate.schedule import SIDES
 from paceline.gate.settings import Settings
 from paceline.gate.trial import Trial
 from projects import Project
@@ -29,6 +30,7 @@ import resource, sys, tempfile
 from pathlib import Path
 from paceline.errors import PacelineError
 from paceline.gate.request import Request
+from paceline.gate.schedule import SIDES
 from paceline.gate.settings import Settings
 from paceline.gate.trial import Trial
 tempfile.tempdir = sys.argv[1]
@@ -125,6 +127,33 @@ def test_disk_that_is_full_of_untracked_files_is_named(project: Project, tmp_pat
     assert "set TMPDIR" in error
 
 
+def made_trees(project: Project, settings: Settings, said: list[str]) -> Iterator[trees.Trees]:
+    """Make both trees of a project, and remove them."""
+    with checkout.Workspace.create() as workspace:
+        made = trees.Trees(Request(settings, (), project.root, sys.executable), workspace, said.append, [])
+        made.make(math.inf)
+        yield made
+
+
+def test_project_without_git_is_copied_without_what_is_no_file(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A FIFO, links in circles, an environment, a hidden folder and compiled leftovers."""
+    monkeypatch.setattr("tempfile.tempdir", str(project.temporary))
+    shutil.rmtree(project.root / ".git")
+    project.write({".hidden/x": "", "env/pyvenv.cfg": "", "__pycache__/x.pyc": "", "inner/file": "", ".flake8": ""})
+    (project.root / "pyproject.toml").write_text("", encoding="utf-8")
+    (project.root / "up").symlink_to("..")
+    os.mkfifo(project.root / "pipe")
+    (project.root / "inner").chmod(0o500)
+    for made in made_trees(project, replace(SETTINGS, revision=None, python=sys.executable), []):
+        for side in SIDES:
+            tree = made.tree(side)
+            found = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if not path.is_dir()}
+            found |= {path.name for path in tree.iterdir() if path.is_symlink()}
+            assert found == {"work.py", "test_speed.py", "pyproject.toml", "inner/file", ".flake8", "up"}
+
+
 @pytest.mark.parametrize("number", list(checkout.REFUSALS))
 def test_refusals_of_the_system_are_one_line_with_a_remedy(number: int) -> None:
     for error in (OSError(number, os.strerror(number)), OSError(number, os.strerror(number), "x"), PermissionError()):
@@ -157,9 +186,7 @@ def test_many_files_are_written_with_progress(
         monkeypatch.setattr(trees, name, value)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said: list[str] = []
-    with checkout.Workspace.create() as workspace:
-        made = trees.Trees(Request(SETTINGS, (), project.root, sys.executable), workspace, said.append, [])
-        made.make(math.inf)
+    assert len(list(made_trees(project, SETTINGS, said))) == 1
     assert said == ["writing 2 files for each side", "wrote 0 of 2 files", "wrote 1 of 2 files"]
 
 

@@ -253,17 +253,22 @@ class WorkingTree:
         """
         _own_repository(self.source, self.commit, tree)
         _write_index(self.source, tree, self.commit)
-        try:
-            files.copy_files(self.source, tree, watch(self.names))
-        except PermissionError as error:
-            raise PacelineError(
-                f"cannot read {error.filename}: {error.strerror}: take the right to it (`sudo chown`), or, if git"
-                " does not track it, add it to .gitignore"
-            ) from error
+        copy(self.source, tree, watch(self.names))
         for name in self.submodules:
             (tree / name).mkdir(parents=True, exist_ok=True)
             if (self.source / name / ".git").exists():
                 WorkingTree.read(self.source / name).copy(tree / name, watch)
+
+
+def copy(source: Path, tree: Path, names: Iterable[str]) -> None:
+    """Copy files of the user's. Raises PacelineError if one cannot be read."""
+    try:
+        files.copy_files(source, tree, names)
+    except PermissionError as error:
+        raise PacelineError(
+            f"cannot read {error.filename}: {error.strerror}: take the right to it (`sudo chown`), or, if git does"
+            " not track it, add it to .gitignore"
+        ) from error
 
 
 def head_commit(repository: Path) -> str:
@@ -316,9 +321,10 @@ def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
         return None
     for entry in _names(named):
         key, _, value = entry.partition("\n")
-        kept = _common_folder(source) / "modules" / key.removeprefix("submodule.").removesuffix(".path")
-        if value == path and (kept / "HEAD").exists():
-            return kept
+        if value == path:
+            name = key.removeprefix("submodule.").removesuffix(".path")
+            kept = Path(_ask(source, "rev-parse", "--absolute-git-dir").rstrip("\n"), "modules", name)
+            return kept if (kept / "HEAD").exists() else None
     return None
 
 
@@ -335,16 +341,22 @@ def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
     return f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}: {remedy}"
 
 
-def copy_tree_without_git(source: Path, tree: Path) -> None:
-    """Copy a project that is in no repository, without environments, caches and hidden folders."""
-
-    def unwanted(folder: str, names: list[str]) -> Iterable[str]:
-        for name in names:
-            path = Path(folder) / name
-            if path.is_dir() and (name.startswith(".") or name == "__pycache__" or (path / "pyvenv.cfg").exists()):
-                yield name
-
-    shutil.copytree(source, tree, symlinks=True, ignore=unwanted, dirs_exist_ok=True)
+def names_without_git(source: Path) -> list[str]:
+    """Names of the files of a project that is in no repository, without environments, caches and hidden folders."""
+    found = []
+    for folder, inner, names in os.walk(source):
+        place = Path(folder)
+        links = [name for name in inner if (place / name).is_symlink()]
+        inner[:] = [
+            name
+            for name in inner
+            if name not in links
+            and not name.startswith(".")
+            and name != "__pycache__"
+            and not (place / name / "pyvenv.cfg").exists()
+        ]
+        found += [(place / name).relative_to(source).as_posix() for name in names + links]
+    return found
 
 
 def _own_repository(source: Path, commit: str, tree: Path) -> None:
@@ -356,7 +368,9 @@ def _own_repository(source: Path, commit: str, tree: Path) -> None:
     common = _common_folder(source)
     for inner in ("objects/info", "refs", "info"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
-    (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(f"{common / 'objects'}\n"))
+    objects = str(common / "objects")
+    objects = _quoted(objects) if "\n" in objects else objects
+    (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(f"{objects}\n"))
     for name in ("shallow", "info/grafts", "info/attributes"):
         if (common / name).is_file():
             shutil.copyfile(common / name, folder / name)

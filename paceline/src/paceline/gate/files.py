@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SMALL = 1 << 20  # bytes: such a file is read at once; a larger one may have holes, or share blocks with its copy
 REMOVERS = 8  # a disk that discards what is freed takes milliseconds per file, but many files at once
+BINARY = getattr(os, "O_BINARY", 0)  # Windows
 BRANCHES = 64  # folders for them to share
 
 
@@ -66,19 +67,24 @@ def _make_real(root: Path, folder: str) -> bool:
 def _copy(source: str, target: str) -> None:
     try:
         about = os.lstat(source)
-    except (FileNotFoundError, NotADirectoryError):
+        if stat.S_ISLNK(about.st_mode):
+            link = os.readlink(source)  # noqa: PTH115 # a text, for thousands of files
+        elif stat.S_ISREG(about.st_mode):
+            read_from = os.open(source, os.O_RDONLY | BINARY)
+        else:
+            return
+    except (FileNotFoundError, NotADirectoryError):  # or it vanished meanwhile
         return
     if stat.S_ISLNK(about.st_mode):
         _clear(target)
-        os.symlink(os.readlink(source), target)  # noqa: PTH115, PTH211 # texts, for thousands of files
-    elif stat.S_ISREG(about.st_mode):
-        _copy_file(source, target, about)
+        os.symlink(link, target)  # noqa: PTH211 # a text, for thousands of files
+    else:
+        _copy_file(read_from, source, target, about)
 
 
-def _copy_file(source: str, target: str, about: os.stat_result) -> None:
-    binary = getattr(os, "O_BINARY", 0)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary
-    read_from = os.open(source, os.O_RDONLY | binary)
+def _copy_file(read_from: int, source: str, target: str, about: os.stat_result) -> None:
+    """Copy an open file, and close it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
     try:
         try:
             write_to = os.open(target, flags, 0o600)

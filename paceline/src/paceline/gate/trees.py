@@ -84,8 +84,10 @@ class Trees:
         return True
 
     def _same_code_without_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        names = checkout.names_without_git(self.root)
         for side in SIDES:
-            checkout.copy_tree_without_git(self.root, self.tree(side))
+            self.tree(side).mkdir(parents=True)
+            checkout.copy(self.root, self.tree(side), self._watched(names))
         about = {"revision": None, "commit": None, "dirty": None}
         return about, dict(about)
 
