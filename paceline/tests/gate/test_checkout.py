@@ -648,6 +648,47 @@ def test_submodule_that_a_folder_took_the_place_of(make_project: MakeProject, ma
     assert (made.base(project.root, "HEAD~1") / "lib" / "inner.py").read_text(encoding="utf-8") == WORK
 
 
+def test_submodule_behind_a_link_is_left_alone(make_project: MakeProject, made: Made, tmp_path: Path) -> None:
+    """Else the tree's own repository would be written into the one behind the link."""
+    library = make_project(name="library", files={"inner.py": WORK})
+    project = make_project(files={"work.py": ""})
+    project.git("submodule", "--quiet", "add", str(library.root), "deep/lib")
+    project.commit()
+    (tmp_path / "mine").mkdir()
+    repository = clone(library, tmp_path / "mine" / "lib") / ".git"
+    before = {path.name: path.stat().st_mtime_ns for path in repository.iterdir()}
+    shutil.rmtree(project.root / "deep")
+    (project.root / "deep").symlink_to(tmp_path / "mine")
+    assert names(made.head(project.root)) == {".gitmodules", "work.py", "deep"}
+    assert {path.name: path.stat().st_mtime_ns for path in repository.iterdir()} == before
+
+
+def test_submodule_that_is_a_link_is_refused_in_git_s_words(
+    make_project: MakeProject, made: Made, tmp_path: Path
+) -> None:
+    project, library = with_submodule(make_project)
+    shutil.rmtree(project.root / "lib")
+    (project.root / "lib").symlink_to(library.root)
+    with pytest.raises(PacelineError, match="expected submodule path 'lib' not to be a symbolic link"):
+        made.head(project.root)
+
+
+def test_submodule_that_a_file_took_the_place_of(make_project: MakeProject, made: Made) -> None:
+    project, _ = with_submodule(make_project)
+    shutil.rmtree(project.root / "lib")
+    (project.root / "lib").write_text("a file", encoding="utf-8")
+    assert (made.head(project.root) / "lib").read_text(encoding="utf-8") == "a file"
+
+
+def test_submodule_named_as_a_path_that_leads_out_is_not_looked_for(
+    make_project: MakeProject, made: Made, tmp_path: Path
+) -> None:
+    project, _ = with_submodule(make_project)
+    project.commit({".gitmodules": '[submodule "../../../project/.git/modules/lib"]\n\tpath = lib\n\turl = x\n'})
+    shutil.rmtree(project.root / "lib")
+    assert names(made.base(project.root)) == {".gitmodules", "work.py"}
+
+
 def test_repository_inside_that_is_no_submodule_stays_out(project: Project, made: Made) -> None:
     inner = project.root / "inner"
     inner.mkdir()

@@ -154,6 +154,19 @@ def test_project_without_git_is_copied_without_what_is_no_file(
             assert found == {"work.py", "test_speed.py", "pyproject.toml", "inner/file", ".flake8", "up"}
 
 
+@pytest.mark.parametrize("name", ["site", "served.json", "a", "owner", "plugin"])
+def test_checkout_named_like_a_part_of_the_workspace(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What is installed would else be written over the tree."""
+    project = make_project(name=name)
+    monkeypatch.setattr("tempfile.tempdir", str(project.temporary))
+    for made in made_trees(project, SETTINGS, []):
+        for side in SIDES:
+            assert (made.tree(side) / "work.py").is_file()
+            assert made.tree(side) not in (made.site(side), made.served_file(side))
+
+
 @pytest.mark.parametrize("number", list(checkout.REFUSALS))
 def test_refusals_of_the_system_are_one_line_with_a_remedy(number: int) -> None:
     for error in (OSError(number, os.strerror(number)), OSError(number, os.strerror(number), "x"), PermissionError()):

@@ -240,7 +240,8 @@ class WorkingTree:
         commit = head_commit(source)
         untracked = _names(git(source, *OTHERS))
         tracked = _names(git(source, "ls-files", "-z", "--cached"))
-        submodules = {path for path, _ in _submodules(source, "ls-files", "-s", "-z")}
+        inside = (path for path, _ in _submodules(source, "ls-files", "-s", "-z"))
+        submodules = {path for path in inside if files.is_real(source, path)}
         changed = git(source, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
         # A name that ends in a slash is a repository that is not a submodule.
         names = {name for name in tracked + untracked if not name.endswith("/")} - submodules
@@ -321,7 +322,7 @@ def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
         return None
     for entry in _names(named):
         key, _, value = entry.partition("\n")
-        if value == path:
+        if value == path and ".." not in key:
             name = key.removeprefix("submodule.").removesuffix(".path")
             kept = Path(_ask(source, "rev-parse", "--absolute-git-dir").rstrip("\n"), "modules", name)
             return kept if (kept / "HEAD").exists() else None

@@ -34,7 +34,7 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
     for name in names:
         folder = name.rpartition("/")[0]
         if folder not in folders:
-            folders[folder] = _is_real(source, folder) and _make_real(target, folder)
+            folders[folder] = is_real(source, folder) and _make_real(target, folder)
         if folders[folder]:
             _copy(f"{source}/{name}", f"{target}/{name}")
 
@@ -46,7 +46,7 @@ def _parts(folder: str) -> Iterator[str]:
     yield folder
 
 
-def _is_real(root: Path, folder: str) -> bool:
+def is_real(root: Path, folder: str) -> bool:
     """Whether there is a folder of this name below root, and neither it nor one around it is a link."""
     try:
         return all(stat.S_ISDIR(os.lstat(f"{root}/{part}").st_mode) for part in _parts(folder))
@@ -167,7 +167,7 @@ def _clear(path: str) -> None:
 def clear(root: Path, name: str) -> None:
     """Remove whatever is at this name below root, unless that is reached through a link."""
     folder = Path(name).parent.as_posix().removeprefix(".")
-    if not folder or _is_real(root, folder):
+    if not folder or is_real(root, folder):
         _clear(str(root / name))
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from paceline.gate.selection import Selection
 
 
+SITE, SERVED = "site", "served.json"  # beside a side's tree
 MANY = 10_000  # files, that take a while to write
 OFTEN = 100  # files between two looks at the clock
 SILENCE = 5.0  # seconds without a word
@@ -136,15 +137,16 @@ class Trees:
 
     def tree(self, side: str) -> Path:
         """Where a side's tree is now; named as the user's, since a test may depend on that."""
-        return self.slots.path(side) / (self.root.name or "tree")
+        name = self.root.name
+        return self.slots.path(side) / ("tree" if name in {"", SITE, SERVED} else name)
 
     def site(self, side: str) -> Path:
         """Where a side is installed, if it is."""
-        return self.slots.path(side) / "site"
+        return self.slots.path(side) / SITE
 
     def served_file(self, side: str) -> Path:
         """Where a side's finder reads what it serves."""
-        return self.slots.path(side) / "served.json"
+        return self.slots.path(side) / SERVED
 
     def relative(self, path: Path) -> Path:
         """Where a path of the user's checkout lies in a tree; the tree itself for paths outside."""
