@@ -503,9 +503,11 @@ class Workspace:
         with _undisturbed():
             slow = threading.Timer(PATIENCE, self._say, [f"removing {self.folder}"])
             slow.start()
-            files.remove(self.folder, last=OWNER)
-            slow.cancel()
-            self._owner.close()
+            try:
+                files.remove(self.folder, last=OWNER)
+            finally:
+                slow.cancel()
+                self._owner.close()
 
 
 def _lock(folder: Path) -> IO[str]:
