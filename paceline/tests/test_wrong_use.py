@@ -132,7 +132,7 @@ def test_full_disk(project: Project, tmp_path: Path) -> None:
         project.commit({"data.bin": os.urandom(400_000).hex()})
         run = project.judge(environment={"TMPDIR": str(disk)})
         assert run.status == WRONG_USE
-        assert "no space left" in run.error
+        assert "No space left" in run.error
         assert list(disk.glob("paceline-*")) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -1,6 +1,7 @@
 """What head does to be called green although it is slower, each by code of the project alone."""
 
 import contextlib
+import math
 import os
 import random
 import subprocess
@@ -157,7 +158,7 @@ def test_files_that_count(
     project.commit({"data.json": "{}"})
     with Workspace.create() as workspace:
         trees = Trees(Request(Settings("HEAD"), (), project.root), workspace, print, [])
-        trees.make()
+        trees.make(math.inf)
         for side in ("base", "head"):
             (trees.site(side) / "pack").mkdir(parents=True)
             (trees.site(side) / "pack" / "core.py").touch()
@@ -194,7 +195,7 @@ for folder in sys.argv[1:]:
     with Workspace.create() as workspace:
         request = Request(Settings("HEAD"), (), project.root)
         trees = Trees(request, workspace, print, [])
-        trees.make()
+        trees.make(math.inf)
         launcher = Launcher(request, trees, workspace.folder)
         launcher.copy_plugin()
         tree = trees.tree("head")

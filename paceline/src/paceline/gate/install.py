@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
+from paceline.gate.checkout import plain_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +57,7 @@ def install(executable: str, what: Sequence[Path], site: Path, side: str, remedy
 
 def _installer(executable: str, side: str) -> tuple[list[str], dict[str, str], Sequence[Sequence[str]]]:
     """Return the command that installs for an interpreter, its environment, and the options to try."""
-    environment = dict(os.environ) | {"PIP_USER": "0"}
+    environment = plain_environment() | {"PIP_USER": "0"}
     has_pip = subprocess.run([executable, "-c", "import pip"], capture_output=True, check=False).returncode == 0
     if not has_pip:
         lent = next(_lent_pips(executable), None)
@@ -87,7 +88,7 @@ def _lent_pips(executable: str) -> Iterator[str]:
 
 def run_as_asv(command: Command, side: str) -> None:
     """Run one of asv's commands. Raises PacelineError with the cause if it fails."""
-    environment = os.environ | dict(command.environment)
+    environment = plain_environment() | dict(command.environment)
     try:
         done = subprocess.run(
             command.words, cwd=command.folder, env=environment, capture_output=True, text=True, check=False

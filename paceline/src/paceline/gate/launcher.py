@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import paceline
 from paceline.gate import origin, seal
+from paceline.gate.checkout import GIT_VARIABLES
 from paceline.gate.lending import lend
 from paceline.gate.pair import Launch
 from paceline.gate.schedule import SIDES
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from paceline.gate.trees import Trees
 
 # Set by an outer pytest, coverage or git hook; none of a side's business.
-NOT_INHERITED = ("PYTEST_CURRENT_TEST", "COV_CORE_SOURCE", "COV_CORE_CONFIG", "COV_CORE_DATAFILE")
+NOT_INHERITED = ("PYTEST_CURRENT_TEST", "COV_CORE_SOURCE", "COV_CORE_CONFIG", "COV_CORE_DATAFILE", *GIT_VARIABLES)
 
 
 class Launcher:

@@ -5,6 +5,7 @@ Base comes from git, head is the working tree; then base gets head's tests, so t
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,18 @@ from paceline.gate.seal import Seal, code_below
 from paceline.gate.settings import project_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from paceline.gate.checkout import Workspace
     from paceline.gate.interpreter import Interpreter
     from paceline.gate.request import Request
     from paceline.gate.selection import Selection
+
+
+SITE, SERVED = "site", "served.json"  # beside a side's tree
+MANY = 10_000  # files, that take a while to write
+OFTEN = 100  # files between two looks at the clock
+SILENCE = 5.0  # seconds without a word
 
 
 @dataclass
@@ -60,8 +67,9 @@ class Trees:
         self._seal = Seal()
         self._tracked: dict[str, set[str]] = {side: set() for side in SIDES}
 
-    def make(self) -> None:
-        """Write both trees. Raises PacelineError."""
+    def make(self, until: float) -> None:
+        """Write both trees, in time. Raises PacelineError."""
+        self._until = until
         head_python = probe(self._request.python, self._workspace.folder)
         base_python = head_python
         if self._settings.python:
@@ -82,33 +90,48 @@ class Trees:
         return True
 
     def _same_code_without_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        names = checkout.names_without_git(self.root)
         for side in SIDES:
-            checkout.copy_tree_without_git(self.root, self.tree(side))
+            self.tree(side).mkdir(parents=True)
+            checkout.copy(self.root, self.tree(side), self._watched(names))
         about = {"revision": None, "commit": None, "dirty": None}
         return about, dict(about)
 
     def _trees_from_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
         repository = checkout.toplevel(self._request.started_in)
         self.root = repository
-        head_commit = checkout.git(repository, "rev-parse", "HEAD").strip()
-        dirty = checkout.is_dirty(repository)
-        head: dict[str, Any] = {"revision": "HEAD", "commit": head_commit, "dirty": dirty}
-        base = dict(head)
-        if self._settings.revision is None:
-            checkout.checkout_working_tree(repository, self.tree("base"))
-        else:
-            base = self._base_revision(repository)
-            checkout.checkout_commit(repository, base["commit"], self.tree("base"))
+        here = checkout.WorkingTree.read(repository)
+        head: dict[str, Any] = {"revision": "HEAD", "commit": here.commit, "dirty": here.dirty}
+        base = dict(head) if self._settings.revision is None else self._base_revision(repository)
         if self._settings.control:
             head = dict(base)
-        if self._settings.control and self._settings.revision is not None:
-            checkout.checkout_commit(repository, base["commit"], self.tree("head"))
-        else:
-            checkout.checkout_working_tree(repository, self.tree("head"))
+        if len(here.names) > MANY:
+            self._say(f"writing {len(here.names):,} files for each side")
+        for side, about in (("base", base), ("head", head)):
+            if self._settings.revision is None or (side == "head" and not self._settings.control):
+                here.copy(self.tree(side), self._watched)
+            else:
+                checkout.checkout_commit(repository, about["commit"], self.tree(side), until=self._until)
         apart = self._settings.python or self._settings.wheels
-        if base["commit"] == head["commit"] and not dirty and not apart:
+        if base["commit"] == head["commit"] and not here.dirty and not apart:
             self._notices.append("base and head are the same code: every slowdown found would be false")
         return base, head
+
+    def _watched(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield the names of files while they are copied. Raises PacelineError once the time is up."""
+        spoke = time.monotonic()
+        for number, name in enumerate(names):
+            if number % OFTEN == 0:
+                now = time.monotonic()
+                if now > self._until:
+                    raise PacelineError(
+                        f"the budget of {self._settings.budget:g} s was spent on writing {number:,} of head's"
+                        f" {len(names):,} files: raise --benchmark-budget"
+                    )
+                if now - spoke > SILENCE:
+                    self._say(f"wrote {number:,} of {len(names):,} files")
+                    spoke = now
+            yield name
 
     def _base_revision(self, repository: Path) -> dict[str, Any]:
         revision = self._settings.revision
@@ -119,15 +142,16 @@ class Trees:
 
     def tree(self, side: str) -> Path:
         """Where a side's tree is now; named as the user's, since a test may depend on that."""
-        return self.slots.path(side) / (self.root.name or "tree")
+        name = self.root.name
+        return self.slots.path(side) / ("tree" if name in {"", SITE, SERVED} else name)
 
     def site(self, side: str) -> Path:
         """Where a side is installed, if it is."""
-        return self.slots.path(side) / "site"
+        return self.slots.path(side) / SITE
 
     def served_file(self, side: str) -> Path:
         """Where a side's finder reads what it serves."""
-        return self.slots.path(side) / "served.json"
+        return self.slots.path(side) / SERVED
 
     def _note_tracked(self) -> None:
         """Ask git what it tracks while nothing of the project has run: its settings lie in the tree, too."""

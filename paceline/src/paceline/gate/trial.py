@@ -5,9 +5,9 @@ It owns what is known of a gate; how it is timed is in `rounds`.
 
 from __future__ import annotations
 
-import errno
 import os
 import random
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,13 +70,13 @@ class Trial:
         """Judge every benchmark. Raises PacelineError; leaves no process and no file, however it ends."""
         started = time.monotonic()
         try:
-            with Workspace.create() as workspace:
+            with Workspace.create(self.say) as workspace:
                 _Run(self, workspace).run(started + self.settings.budget)
         except OSError as error:
-            # Copying a tree gathers its errors into one that has no number.
-            if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
-                raise PacelineError(checkout.disk_full(Path(error.filename or "."))) from error
-            raise
+            line = checkout.refusal(error, Path(tempfile.gettempdir()))
+            if line is None:
+                raise
+            raise PacelineError(line) from error
         finally:
             self.seconds = time.monotonic() - started
         self._insist_on_something_measured()
@@ -138,7 +138,7 @@ class _Run:
         self._launcher = Launcher(trial.request, self._trees, workspace.folder)
 
     def run(self, until: float) -> None:
-        self._trees.make()
+        self._trees.make(until)
         self._launcher.copy_plugin()
         self._trees.seal()
         self._trial.notices += of_head_alone(*(self._trees.settings_folder(side) for side in SIDES))

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-from paceline.gate.checkout import GIT_VARIABLES, GitFailedError, git, is_shallow
+from paceline.gate.checkout import GitFailedError, git, is_shallow, plain_environment
 from paceline.history import project
 from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
 from paceline.history.strict import MalformedError
@@ -190,11 +190,10 @@ def _contents(repository: Path, entries: Sequence[Entry], remote: str) -> Iterat
     """Entries with their contents, by one process; a partial clone gets what it lacks meanwhile."""
     if not entries:
         return
-    environment = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
     process = subprocess.Popen(
         ["git", "cat-file", "--batch"],
         cwd=repository,
-        env=environment | {"GIT_TERMINAL_PROMPT": "0"},
+        env=plain_environment() | {"GIT_TERMINAL_PROMPT": "0"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
