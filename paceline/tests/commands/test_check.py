@@ -190,6 +190,32 @@ def test_wrong_use_is_one_line(
     assert said in error
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes among files")
+@pytest.mark.parametrize("content", ["{", "pipe"])
+def test_a_history_of_which_nothing_can_be_used_says_why(
+    folder: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = sorted((folder / ".asv" / "results" / "lab").glob("*-run.json"))
+    for path in paths:
+        path.unlink()
+        if content == "pipe":
+            os.mkfifo(path)
+        else:
+            path.write_text(content, encoding="utf-8")
+    assert main(["check"]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith(f"ERROR: no result can be used, 40 quarantined: {paths[0].relative_to(folder)}: is not ")
+    assert error.endswith(" (39 more). Restore the files, or record again.\n")
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999}", "(" * 5000 + ")" * 5000])
+def test_a_pattern_that_python_gives_up_on_is_one_line(
+    folder: Path, pattern: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--benchmark", pattern]) == 4
+    assert "is no regular expression" in capsys.readouterr().err
+
+
 def test_a_malformed_file_of_known_changes_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".paceline").mkdir(exist_ok=True)
     (folder / ".paceline/known.toml").write_text("[[known]\n", encoding="utf-8")
