@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 
 try:
     import fcntl
@@ -40,7 +41,7 @@ OTHERS = ("ls-files", "-z", "--others", "--exclude-standard", *(f"--exclude={cac
 GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 
 
-class GitFailedError(Exception):
+class GitFailedError(PacelineError):
     """A git command said no; its message is what it printed."""
 
 
@@ -59,7 +60,9 @@ def git(folder: Path, *arguments: str, given: str | None = None) -> str:
             errors="surrogateescape",
             check=False,
         )
-    except FileNotFoundError as error:
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) or error.filename != "git":
+            raise PacelineError(f"cannot run git in {folder}: {why(error)}") from error
         raise PacelineError(
             "git was not found, so no revision can be read: install git, or compare environments on the same"
             " code with --benchmark-against-python alone"
@@ -134,7 +137,7 @@ def checkout_commit(source: Path, commit: str, tree: Path) -> None:
     try:
         git(tree, "checkout", "--quiet", "--force", "--detach", commit)
     except GitFailedError as error:
-        _raise_if_full(str(error), tree)
+        _raise_if_full(str(error))
         raise PacelineError(f"git could not check out {commit[:12]}: {_last_line(error)}") from error
     for path, pinned in _submodules(tree, "ls-tree", "-r", "-z", commit):
         inner = source / path
@@ -155,12 +158,13 @@ def checkout_working_tree(source: Path, tree: Path) -> None:
     git(tree, "read-tree", commit)
     inner = dict(_submodules(source, "ls-files", "-s", "-z"))
     listed = git(source, "ls-files", "-z", "--cached") + git(source, *OTHERS)
+    is_real = functools.cache(lambda folder: folder.resolve() == folder)  # what lies behind a link is not in the tree
     for name in sorted(set(filter(None, listed.split("\0")))):
         if name in inner:
             (tree / name).mkdir(parents=True, exist_ok=True)
             if (source / name / ".git").exists():
                 checkout_working_tree(source / name, tree / name)
-        elif not name.endswith("/"):  # which would be a repository that is not a submodule
+        elif not name.endswith("/") and is_real((source / name).parent):  # a folder: a repository, but no submodule
             copy_file(source / name, tree / name)
 
 
@@ -168,10 +172,20 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy a file or link if it exists, with its mode, making folders as needed."""
     if not source.is_symlink() and not source.is_file():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_symlink() or target.exists():
-        target.unlink()
+    _make_way(target)
     shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _make_way(target: Path) -> None:
+    """Remove what is in the place of a file or folder, and make the folders around it."""
+    for folder in reversed(target.parents):
+        if os.path.lexists(folder) and not folder.is_dir():
+            folder.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
 
 
 def copy_tree_without_git(source: Path, tree: Path) -> None:
@@ -214,14 +228,14 @@ def _last_line(error: Exception) -> str:
     return (str(error).splitlines() or ["no reason given"])[-1]
 
 
-def _raise_if_full(text: str, folder: Path) -> None:
+def _raise_if_full(text: str) -> None:
     if any(words in text for words in (os.strerror(errno.ENOSPC), "Out of diskspace")):
-        raise PacelineError(disk_full(folder))
+        raise PacelineError(disk_full())
 
 
-def disk_full(folder: Path) -> str:
-    """Line for a full disk."""
-    return f"no space left on the disk of {folder.anchor or folder}: free some, or set TMPDIR to a larger disk"
+def disk_full() -> str:
+    """Line for a full disk; all that a gate writes lies there."""
+    return f"no space left on the disk of {tempfile.gettempdir()}: free some, or set TMPDIR to a larger disk"
 
 
 @dataclass
@@ -261,7 +275,7 @@ class Workspace:
         try:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         except OSError as error:
-            raise PacelineError(f"cannot write to {parent} ({error.strerror}): set TMPDIR") from error
+            raise PacelineError(f"cannot write to {parent}: {why(error)}. Set TMPDIR.") from error
         try:
             owner = _lock(folder)
             for name in ("a", "b", "sockets", "logs"):
@@ -328,7 +342,8 @@ def remove(folder: Path) -> None:
     def make_writable(function: object, path: str, error: BaseException) -> None:
         with contextlib.suppress(OSError):
             Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
+            if not Path(path).is_symlink():  # what that leads to is somebody's
+                Path(path).chmod(0o700)
             if callable(function):
                 function(path)
         del error
@@ -340,19 +355,29 @@ def remove(folder: Path) -> None:
 
 
 def overlay(head: Path, base: Path, files: Iterable[str], folders: Iterable[str]) -> set[str]:
-    """Give base what defines the measurement in head. Returns the files that base had otherwise or not."""
+    """Give base what defines the measurement in head. Returns the files that base had otherwise or not.
+
+    Raises PacelineError if a name leads out of base: nothing there is the gate's to replace.
+    """
     different: set[str] = set()
     for name in folders:
         inner_files = _files_of(head / name, head)
         different |= {inner for inner in inner_files if _differs(inner, head, base)}
         if (head / name).is_dir():
-            shutil.rmtree(base / name, ignore_errors=True)
+            _insist_on_inside(base, name)
+            _make_way(base / name)
             shutil.copytree(head / name, base / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in files:
         if _differs(name, head, base):
+            _insist_on_inside(base, name)
             different.add(name)
             copy_file(head / name, base / name)
     return different
+
+
+def _insist_on_inside(tree: Path, name: str) -> None:
+    if not (tree / name).parent.resolve().is_relative_to(tree.resolve()):
+        raise PacelineError(f"base cannot get head's {name!r}: it lies outside of the checkout, or behind a link")
 
 
 def _files_of(folder: Path, root: Path) -> Iterator[str]:

@@ -10,10 +10,9 @@ import os
 import random
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 from paceline.gate import checkout, sequential
 from paceline.gate.budget import Budget
 from paceline.gate.checkout import Workspace
@@ -32,6 +31,7 @@ from paceline.gate.verdict import Benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from paceline.gate.channel import Message
     from paceline.gate.pair import Launch
@@ -75,8 +75,8 @@ class Trial:
         except OSError as error:
             # Copying a tree gathers its errors into one that has no number.
             if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
-                raise PacelineError(checkout.disk_full(Path(error.filename or "."))) from error
-            raise
+                raise PacelineError(checkout.disk_full()) from error
+            raise PacelineError(f"{error.filename or 'this system'}: {why(error)}") from error
         finally:
             self.seconds = time.monotonic() - started
         self._insist_on_something_measured()
