@@ -1,10 +1,12 @@
 """No file makes a reader wait or fill its memory, and nobody meets half of what is written."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from paceline.errors import why
 
 from paceline import files
 
@@ -83,3 +85,11 @@ def test_a_file_gets_its_name_when_interrupted(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), files.placed(tmp_path / "run.json", "measured"):
         raise KeyboardInterrupt
     assert [each.name for each in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_an_error_that_gathers_others_is_told_by_the_first() -> None:
+    """Copying a folder to a full disk ends with one of these."""
+    error = shutil.Error([("from", "to", "[Errno 28] No space left on device: 'to'"), ("more", "more", "more")])
+    assert why(error) == "[Errno 28] No space left on device: 'to'"
+    assert why(OSError("no number")) == "no number"
+    assert why(OSError()) == "OSError"

@@ -81,7 +81,7 @@ def _checked(path: Path, found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise PacelineError(f"{path}: expected a JSON object, got {type(found).__name__}. Fix the file.")
     for name in TEXTS:
-        if not isinstance(found.get(name, ""), str):
+        if not isinstance(found.get(name, ""), str) or "\0" in found.get(name, ""):
             raise PacelineError(f"{path}: {name}: expected a text, got {shown(found[name])}. Fix the file.")
     branches = found.get("branches", [])
     if not isinstance(branches, list) or not all(isinstance(each, str | None) for each in branches):

@@ -25,6 +25,8 @@ def shown(value: object) -> str:
 
 
 def why(error: OSError) -> str:
-    """Return why the system refused, on one line; an error that gathers others has no number, but a text."""
-    text = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    """Return why the system refused, on one line; of an error that gathers others, as by copying, the first."""
+    gathered = error.args[0] if error.args else None
+    said = gathered[0][-1] if isinstance(gathered, list) and gathered else error
+    text = error.strerror or " ".join(str(said).split()) or type(error).__name__
     return text + REMEDIES.get(error.errno or 0, "")

@@ -242,6 +242,20 @@ def test_in_a_repository_the_branch_makes_the_order(
     assert main(["check", "--branch", "nothing"]) == 4
 
 
+def test_a_repository_that_git_refuses_is_told_in_its_words(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(files={"code.py": ""})
+    write(project.root / ".asv" / "results", {"1.json": ours(1)})
+    project.git("config", "core.repositoryFormatVersion", "99")
+    monkeypatch.chdir(project.root)
+    assert main(["check"]) == 4
+    error = capsys.readouterr().err
+    assert f"git cannot read {project.root}: fatal: " in error
+    assert "99" in error
+    assert error.count("\n") == 1
+
+
 def test_runs_of_other_commits_are_told(
     make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
