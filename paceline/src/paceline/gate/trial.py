@@ -76,7 +76,7 @@ class Trial:
             # Copying a tree gathers its errors into one that has no number.
             if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
                 raise PacelineError(checkout.disk_full()) from error
-            raise PacelineError(f"{error.filename or 'this system'}: {why(error)}") from error
+            raise PacelineError(f"{error.filename}: {why(error)}" if error.filename else why(error)) from error
         finally:
             self.seconds = time.monotonic() - started
         self._insist_on_something_measured()

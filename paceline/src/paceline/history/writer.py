@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 LOCK = ".benchmarks.lock"
 FORGOTTEN = 24 * 3600  # seconds after which an unfinished file belongs to a process that was killed
-PATIENCE = 10.0  # seconds to wait for another process, which may have been stopped with the lock in its hand
+PATIENCE = 60.0  # seconds to wait for other writers; one may have been stopped with the lock in its hand
 
 
 def record(
