@@ -5,11 +5,13 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from paceline.cli import main
+from paceline.cli import COMMANDS, main
+from paceline.commands import doctor as doctor_command
 from paceline.commands import say
 from projects import Project
 from sites import History
@@ -106,6 +108,70 @@ def test_wrong_use_is_one_line(arguments: list[str], capsys: pytest.CaptureFixtu
     assert error.startswith("ERROR: ")
     assert error.endswith(f"see paceline{' ' + arguments[0] if len(arguments) > 1 else ''} --help\n")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("error", [ZeroDivisionError("a\nb"), RecursionError(), MemoryError(), KeyError("\udcff")])
+def test_no_defect_ends_as_a_slowdown(
+    name: str,
+    error: Exception,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(COMMANDS[name], "run", fail)
+    assert main([name, *REQUIRED.get(name, ())]) == 3
+    line = capsys.readouterr().err
+    (kept,) = tmp_path.iterdir()
+    assert line.startswith(f"ERROR: unexpected {type(error).__name__}: ")
+    assert line.endswith(f". Please report it with {kept}\n")
+    assert line.count("\n") == 1
+    text = kept.read_text(encoding="utf-8")
+    assert text.startswith("Traceback")
+    assert "raise error" in text
+
+
+REQUIRED = {"bisect": ("test_a.py::test_a", "v1", "v2"), "import": ("file",)}
+
+
+def test_a_defect_that_cannot_be_kept_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    monkeypatch.setattr(doctor_command, "run", fail)
+    assert main(["doctor"]) == 3
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "raise ZeroDivisionError" in error
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows removes no folder that is in use")
+@pytest.mark.parametrize("arguments", [["check"], ["gate"], ["import", "x"], ["fetch"], ["pages"]], ids=" ".join)
+def test_a_folder_that_is_gone_is_one_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(arguments) == 4
+    assert capsys.readouterr().err == "ERROR: the current folder: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "argument", ["--planted=nan", "--planted=inf", "--planted=-100", "--planted=1e9", "--minutes=nan", "--minutes=-1"]
+)
+def test_calibrate_plants_no_absurd_slowdown(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["calibrate", argument])
+    assert ended.value.code == 4
+    assert "expected a number from" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

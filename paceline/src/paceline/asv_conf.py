@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline import files
+from paceline.errors import PacelineError, shown, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,13 +60,15 @@ def read(root: Path) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read(path, files.LONGEST_BY_HAND).decode()
         for pattern in (COMMENTS, COMMAS):
             text = pattern.sub(lambda found: found[1] or "", text)
         found = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())
-        raise PacelineError(f"cannot read {path}: {why}. Fix the file.") from None
+    except OSError as error:
+        raise PacelineError(f"cannot read {path}: {why(error)}. Restore the file.") from None
+    except (ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())
+        raise PacelineError(f"cannot read {path}: {said}. Fix the file.") from None
     return _checked(path, found)
 
 
@@ -78,17 +81,17 @@ def _checked(path: Path, found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise PacelineError(f"{path}: expected a JSON object, got {type(found).__name__}. Fix the file.")
     for name in TEXTS:
-        if not isinstance(found.get(name, ""), str):
-            raise PacelineError(f"{path}: {name}: expected a text, got {found[name]!r}. Fix the file.")
+        if not isinstance(found.get(name, ""), str) or "\0" in found.get(name, ""):
+            raise PacelineError(f"{path}: {name}: expected a text, got {shown(found[name])}. Fix the file.")
     branches = found.get("branches", [])
     if not isinstance(branches, list) or not all(isinstance(each, str | None) for each in branches):
-        raise PacelineError(f"{path}: branches: expected a list of names, got {branches!r}. Fix the file.")
+        raise PacelineError(f"{path}: branches: expected a list of names, got {shown(branches)}. Fix the file.")
     for name in COMMANDS:
         lines = found.get(name) or []
         if not isinstance(lines, str) and not (
             isinstance(lines, list) and all(isinstance(each, str) for each in lines)
         ):
-            raise PacelineError(f"{path}: {name}: expected a list of commands, got {lines!r}. Fix the file.")
+            raise PacelineError(f"{path}: {name}: expected a list of commands, got {shown(lines)}. Fix the file.")
     return found
 
 

@@ -6,7 +6,9 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from paceline.commands import (
@@ -23,7 +25,7 @@ from paceline.commands import (
     say,
     warn,
 )
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": doctor,
 }
 
+DEFECT = 3
 WRONG_USE = 4
 INTERRUPTED = 130
 
@@ -93,20 +96,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress("")
         return INTERRUPTED
     except OSError as error:
-        return _failed(f"{_where(error)}{error.strerror or error}")
+        return _failed(f"{_where(error)}{why(error)}")
     except UnicodeError as error:
         return _failed(f"{error}: set PYTHONIOENCODING=utf-8, or rename what has such a name")
+    except Exception as error:  # noqa: BLE001  # Python would end with 1, which means that something became slower
+        return _failed(f"unexpected {_named(error)}. Please report it with {_kept()}", DEFECT)
 
 
-def _failed(why: str) -> int:
+def _failed(line: str, status: int = WRONG_USE) -> int:
     progress("")
-    warn(f"ERROR: {' '.join(why.splitlines())}")
-    return WRONG_USE
+    warn(f"ERROR: {' '.join(line.split())}")
+    return status
+
+
+def _named(error: Exception) -> str:
+    """Return what an error is called and says; whatever it is, it cannot fail."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001
+        return type(error).__name__
+
+
+def _kept() -> str:
+    """Write the traceback into a file, and name that; where none can be written, return the traceback itself."""
+    text = traceback.format_exc()
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="paceline-error-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        return text
+    return name
 
 
 def _where(error: OSError) -> str:
-    if error.filename is None:
-        return ""
+    if error.filename is None:  # Python names no folder where the current one is missing
+        return "the current folder: " if isinstance(error, FileNotFoundError) else ""
     return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
 
 

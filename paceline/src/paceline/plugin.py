@@ -106,7 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _prepare_recording(config: pytest.Config) -> None:
     from paceline import extras
-    from paceline.errors import PacelineError
+    from paceline.errors import PacelineError, why
 
     try:
         extras.require("pytest --benchmark-record", "history")
@@ -115,6 +115,8 @@ def _prepare_recording(config: pytest.Config) -> None:
         config.pluginmanager.register(recorder(config), "paceline-recorder")
     except PacelineError as error:
         raise pytest.UsageError(str(error)) from None
+    except OSError as error:
+        raise pytest.UsageError(f"{error.filename or 'this system'}: {why(error)}") from None
 
 
 def _collect_asv(config: pytest.Config) -> None:
@@ -204,10 +206,11 @@ class Gate:
 
         try:
             with _ended_by_signals():
+                self._failed = True
                 self._trial.run()
+                self._failed = False
             self._closing.write()
         except PacelineError as error:
-            self._failed = True
             self._write(*explain(error))
             raise pytest.UsageError(_printable(str(error))) from None
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]

@@ -190,6 +190,32 @@ def test_wrong_use_is_one_line(
     assert said in error
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes among files")
+@pytest.mark.parametrize("content", ["{", "pipe"])
+def test_a_history_of_which_nothing_can_be_used_says_why(
+    folder: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = sorted((folder / ".asv" / "results" / "lab").glob("*-run.json"))
+    for path in paths:
+        path.unlink()
+        if content == "pipe":
+            os.mkfifo(path)
+        else:
+            path.write_text(content, encoding="utf-8")
+    assert main(["check"]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith(f"ERROR: no result can be used, 40 quarantined: {paths[0].relative_to(folder)}: is not ")
+    assert error.endswith(" (39 more). Restore the files, or record again.\n")
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999}", "(" * 5000 + ")" * 5000])
+def test_a_pattern_that_python_gives_up_on_is_one_line(
+    folder: Path, pattern: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--benchmark", pattern]) == 4
+    assert "is no regular expression" in capsys.readouterr().err
+
+
 def test_a_malformed_file_of_known_changes_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".paceline").mkdir(exist_ok=True)
     (folder / ".paceline/known.toml").write_text("[[known]\n", encoding="utf-8")
@@ -214,6 +240,20 @@ def test_in_a_repository_the_branch_makes_the_order(
     found = document(capsys)["findings"][0]
     assert (found["kind"], found["before"], found["after"]) == ("slower", commits[9], commits[10])
     assert main(["check", "--branch", "nothing"]) == 4
+
+
+def test_a_repository_that_git_refuses_is_told_in_its_words(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(files={"code.py": ""})
+    write(project.root / ".asv" / "results", {"1.json": ours(1)})
+    project.git("config", "core.repositoryFormatVersion", "99")
+    monkeypatch.chdir(project.root)
+    assert main(["check"]) == 4
+    error = capsys.readouterr().err
+    assert f"git cannot read {project.root}: fatal: " in error
+    assert "99" in error
+    assert error.count("\n") == 1
 
 
 def test_runs_of_other_commits_are_told(

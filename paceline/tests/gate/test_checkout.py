@@ -755,3 +755,8 @@ def test_checkout_of_another_owner_names_the_setting(
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(PacelineError, match=r"another user owns: `git config --global --add safe.directory /"):
         made.base(project.root)
+
+
+def test_git_that_cannot_run_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PacelineError, match=f"cannot run git in {tmp_path}/gone: No such file"):
+        git(tmp_path / "gone", "status")

@@ -1,6 +1,9 @@
 """What an interpreter lacks is lent; what answers like none is named."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +57,34 @@ def test_python_that_is_too_old(tmp_path: Path) -> None:
 def test_program_that_is_not_python(tmp_path: Path) -> None:
     with pytest.raises(PacelineError, match="does not answer like Python"):
         probe("/bin/echo", tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such programs")
+@pytest.mark.parametrize("said", ["", "null", "[1]", "{}", '{"executable": 1}', "[" * 100_000, "\\377\\376"])
+def test_whatever_a_program_says_is_one_line(tmp_path: Path, said: str) -> None:
+    (tmp_path / "said").write_bytes(said.replace("\\377\\376", "\udcff\udcfe").encode(errors="surrogateescape"))
+    path = tmp_path / "python"
+    path.write_text(f"#!/bin/sh\ncat '{tmp_path}/said'\n", encoding="utf-8")
+    path.chmod(0o755)
+    with pytest.raises(PacelineError, match=r"does not answer like Python: name a Python executable$"):
+        probe(str(path), tmp_path)
+
+
+#: Leaves a process this many descriptors, of which one is in use for each that the system gave it.
+FEW = """
+import resource, sys
+from pathlib import Path
+from paceline.errors import PacelineError
+from paceline.gate.interpreter import probe
+resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+try:
+    probe(sys.executable, Path("/"))
+except PacelineError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such limit")
+def test_without_descriptors_no_interpreter_is_to_blame() -> None:
+    done = subprocess.run([sys.executable, "-c", FEW], capture_output=True, text=True, check=True)
+    assert done.stdout == f"cannot run {sys.executable!r} (Too many open files: raise the limit (`ulimit -n`))\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from paceline.errors import PacelineError
-from paceline.gate import checkout, files, trees
+from paceline.gate import checkout, copying, trees
 from paceline.gate.request import Request
 from paceline.gate.schedule import SIDES
 from paceline.gate.settings import Settings
@@ -207,13 +207,13 @@ def test_removal_that_takes_long_is_announced(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(checkout, "PATIENCE", 0.0)
     announced = threading.Event()
-    remove = files.remove
+    remove = copying.remove
 
     def slow(folder: Path, last: str = "") -> None:
         assert announced.wait(30)
         remove(folder, last)
 
-    monkeypatch.setattr(files, "remove", slow)
+    monkeypatch.setattr(copying, "remove", slow)
     said: list[str] = []
 
     def say(text: str) -> None:

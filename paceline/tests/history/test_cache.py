@@ -159,6 +159,42 @@ def test_cache_that_cannot_be_written_is_done_without(results: Path) -> None:
     assert same(read(results), read(results))
 
 
+#: Reads twice, the second time with a cache that it has no right to.
+DENIED = """
+import os, sys
+from pathlib import Path
+from paceline.history.store import load
+results, cache = map(Path, sys.argv[1:])
+before = load(results, repository=None, cache=cache)
+cache.chmod(0)
+if os.geteuid() == 0:
+    os.seteuid(65534)
+after = load(results, repository=None, cache=cache)
+assert len(after.runs) == len(before.runs) == 18
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_cache_of_another_user_is_done_without(results: Path) -> None:
+    for folder in (results, results / "lab", *results.parents):
+        if folder.owner() == results.owner():
+            folder.chmod(folder.stat().st_mode | 0o055)
+    folder = results.parent / "cache"
+    subprocess.run([sys.executable, "-c", DENIED, str(results), str(folder)], check=True)
+    folder.chmod(0o755)
+
+
+def test_two_versions_share_a_folder(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cold = read(results)
+    ours = database(results).read_bytes()
+    with monkeypatch.context() as other:
+        other.setattr(cache, "READER", cache.READER + 1)
+        assert same(cold, read(results))
+    assert len([*(results.parent / "cache").glob("*.sqlite3")]) == 2
+    assert database(results).read_bytes() == ours
+    assert same(cold, read(results))
+
+
 def test_cache_is_not_for_git(results: Path) -> None:
     read(results)
     assert (results.parent / "cache" / ".gitignore").read_text(encoding="utf-8").endswith("*\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paceline.history.asv_files import LONGEST
+from paceline.files import LONGEST
 from paceline.history.store import load
 from projects import Project
 

@@ -1,5 +1,6 @@
 """What is accepted makes no alarm; whatever is new does."""
 
+import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -198,15 +199,18 @@ date = 2026-11-22
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[[known]", "cannot be read"),
-        ("\x00", "cannot be read"),
+        ("[[known]", "cannot read"),
+        ("\x00", "cannot read"),
         ("known = 3", r"\[\[known\]\] entries only"),
         ("known = [3]", "entry 1 is no table"),
-        ("other = 1", "has other"),
+        ("other = 1", "has 'other'"),
         ("[[known]]", "id is None, not a text"),
         (ENTRY + "extra = 1", "'extra', which is no field"),
         (ENTRY + ENTRY.replace("1.5", '"1.5"'), "entry 2: ratio is '1.5', not a positive number"),
         (ENTRY.replace("1.5", "nan"), "ratio is nan"),
+        (ENTRY.replace("1.5", "1" + "0" * 400), "ratio is 1000"),
+        (ENTRY.replace("1.5", "0x" + "f" * 5000), "ratio is a number of thousands of digits"),
+        (ENTRY.replace('"slower"', "0x" + "f" * 5000), "kind is a number of thousands of digits"),
         (ENTRY.replace("1.5", "true"), "ratio is True"),
         (ENTRY.replace('"slower"', '"bad"'), "kind is 'bad', not one of"),
         (ENTRY.replace("parameters = []", "parameters = [1]"), "parameters is .1., not a list of texts"),
@@ -225,7 +229,7 @@ def test_a_malformed_file_is_one_line(path: Path, text: str, said: str) -> None:
 def test_bad_bytes_are_one_line(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(PacelineError, match="cannot be read"):
+    with pytest.raises(PacelineError, match="cannot read"):
         known.read(path)
 
 
@@ -233,3 +237,25 @@ def test_the_sample_entry_is_sound(path: Path) -> None:
     path.parent.mkdir()
     path.write_text(ENTRY, encoding="utf-8")
     assert known.read(path)[0].ratio == tomllib.loads(ENTRY)["known"][0]["ratio"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes among files")
+@pytest.mark.parametrize("kind", ["pipe", "300 MB", "folder"])
+def test_a_file_that_nobody_can_read_to_its_end_is_one_line(path: Path, kind: str) -> None:
+    path.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with path.open("wb") as file:
+            file.truncate(300 * 2**20)
+    said = "is larger than 4 MiB" if kind == "300 MB" else "is not a regular file"
+    for act in (lambda: known.read(path), lambda: known.accept(path, [finding()], "x")):
+        with pytest.raises(PacelineError) as caught:
+            act()
+        assert str(caught.value) == f"cannot read {path}: {said}. Restore the file from git."
+
+
+def test_no_file_of_accepted_changes_at_all_can_be_asked_for() -> None:
+    assert known.read(Path(os.devnull)) == ()

@@ -397,11 +397,61 @@ def test_head_that_moves_meanwhile(measured: Project) -> None:
     assert files(measured) == []
 
 
-def test_folder_that_cannot_be_written(measured: Project) -> None:
+@pytest.mark.parametrize("place", ["file/results", "x" * 300])
+def test_folder_that_cannot_be_written_is_told_before_anything_is_measured(measured: Project, place: str) -> None:
     (measured.root.parent / "file").write_text("", encoding="utf-8")
-    run = record(measured, f"--benchmark-record-results={measured.root.parent}/file/results")
+    run = record(measured, f"--benchmark-record-results={measured.root.parent}/{place}")
     assert run.status == WRONG_USE
-    assert "cannot write to" in run.error
+    assert str(measured.root.parent) in run.error
+    assert "passed" not in run.output
+
+
+UNTIDY = """
+import os, resource, shutil
+import pytest
+
+def test_before_1970(benchmark):
+    benchmark(sum, [1])
+
+def test_that_breaks_the_repository(benchmark):
+    benchmark(sum, [1])
+    shutil.rmtree(".git/refs")
+
+def test_of_odd_objects(benchmark):
+    benchmark(sum, [1])
+    benchmark.extra_info = 5
+
+def test_that_limits_files(benchmark):
+    benchmark(sum, [1])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+def test_that_leaves_files_open(benchmark):
+    benchmark(sum, [1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with pytest.raises(OSError):
+        while True:
+            os.open(os.devnull, os.O_RDONLY)
+"""
+AN_OLD_CLOCK = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    if item.name == "test_before_1970":
+        call.start = -5.0
+    return (yield)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_what_tests_leave_behind_loses_no_run(make_project: Callable[..., Project]) -> None:
+    project = make_project(files={"test_speed.py": UNTIDY, "conftest.py": AN_OLD_CLOCK})
+    run = record(project)
+    assert run.status == 0, run.output
+    assert "test_speed.py::test_of_odd_objects cannot be described: AttributeError" in run.output
+    assert "cannot tell whether HEAD moved while the benchmarks ran" in run.output
+    (path,) = files(project)
+    assert len(json.loads(result_file(path.read_bytes()).shared.rows)) == 4
 
 
 @pytest.mark.parametrize(

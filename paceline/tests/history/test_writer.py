@@ -6,16 +6,19 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
-from paceline.history.asv_files import DEEPEST
+from paceline.errors import PacelineError
+from paceline.history import writer
+from paceline.history.asv_files import DEEPEST, result_file
 from paceline.history.document import Environment, Measured, result_document
 from paceline.history.provenance import Provenance
 from paceline.history.store import sound
-from paceline.history.writer import record
+from paceline.history.writer import listed, record
 
 KILLS = 70  # of each of three writers at once
 
@@ -197,3 +200,111 @@ def test_nested_list_of_benchmarks_loses_no_run(tmp_path: Path) -> None:
         (tmp_path / "benchmarks.json").write_text(f'{{"version": 2, "x": {entry}}}', encoding="utf-8")
         add(tmp_path, "a", "1", date=1)
         assert versions(tmp_path) == {"a": "1"} | ({"x": "1"} if depth < DEEPEST else {})
+
+
+def spoil(kind: str, path: Path) -> None:
+    """Put something in the place of a file that can neither be read nor replaced, or that no reader gets through."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "folder":
+        (path / "inside").mkdir(parents=True)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as file:
+            file.truncate(3 * 2**30)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes among files")
+@pytest.mark.parametrize("kind", ["pipe", "3 GB", "folder"])
+@pytest.mark.parametrize("name", ["benchmarks.json", "lab/machine.json", ".benchmarks.lock"])
+def test_a_run_is_written_whatever_lies_around_it(tmp_path: Path, name: str, kind: str) -> None:
+    spoil(kind, tmp_path / name)
+    told: list[str] = []
+    path = measure(tmp_path, told)
+    assert result_file(path.read_bytes())
+    assert all(str(tmp_path / name) in line for line in told)
+    assert not list(tmp_path.rglob(".unfinished-*"))
+    if kind != "folder" and sys.platform == "linux":  # elsewhere a pipe cannot be locked
+        assert not told
+        assert "test_a.test_a" in (listed(tmp_path) or {})
+
+
+def measure(results: Path, told: list[str]) -> Path:
+    measured = [Measured("test_a.py::test_a", [1.0], (1.0, 1.0, 1.0), 1, 1)]
+    environment = Environment({"machine": "lab"}, "pytest-benchmark 5", "3.11", {}, {})
+    document = result_document(measured, Provenance("a" * 40, 1), environment)
+    return record(results, document, measured, environment.machine, told.append)
+
+
+#: Holds a lock until its input ends.
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "a")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows locks otherwise")
+def test_a_lock_that_is_never_given_back_loses_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a process that was stopped: nobody may wait for it for ever."""
+    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+    command = [sys.executable, "-c", HOLD, str(tmp_path / writer.LOCK)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        told: list[str] = []
+        path = measure(tmp_path, told)
+        holder.communicate()
+    assert result_file(path.read_bytes())
+    assert len(told) == 1
+    assert "another process keeps the lock" in told[0]
+    measure(tmp_path, told)
+    assert len(told) == 1
+    assert "test_a.test_a" in (listed(tmp_path) or {})
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_run_that_has_no_place_is_kept_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    place = tmp_path / "results" / "lab"
+    place.parent.mkdir()
+    if kind == "link":
+        place.symlink_to(tmp_path / "nowhere")
+    else:
+        place.touch()
+    with pytest.raises(PacelineError) as error:
+        measure(tmp_path / "results", [])
+    (kept,) = (tmp_path / "elsewhere").rglob("*.json")
+    remedy = f"The run is kept in {kept}: move it into {place} once that can be written."
+    assert str(error.value) == f"cannot write to {place}: File exists. {remedy}"
+    place.unlink()
+    place.mkdir()
+    kept.rename(place / kept.name)
+    assert len(sound(tmp_path / "results", tmp_path / "cache").results) == 1
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can make a small disk")
+@pytest.mark.parametrize("free", [0, 8])
+def test_a_disk_that_fills_while_recording(tmp_path: Path, free: int) -> None:
+    """With 8 KiB there is place for the run and its folder, and not for what is around it."""
+    disk, fill = tmp_path / "disk", 64 - free
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        (disk / "fill").write_bytes(b"x" * 1024 * fill)
+        told: list[str] = []
+        if free:
+            assert result_file(measure(disk / "results", told).read_bytes())
+            assert "No space left on device" in told[0]
+        else:
+            with pytest.raises(PacelineError, match=r"No space left on device.* The run is kept in "):
+                measure(disk / "results", told)
+        assert not list(disk.rglob(".unfinished-*"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

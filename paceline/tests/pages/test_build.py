@@ -400,6 +400,8 @@ def test_what_asv_warns_of_is_a_note(history: History) -> None:
         ("regressions_thresholds", {"a{99999999999}": 1}, "is no regular expression (the repetition number"),
         ("regressions_thresholds", {".*": "much"}, "'.*' has 'much', not a number"),
         ("regressions_thresholds", [], "regressions_thresholds is [], not an object"),
+        ("hash_length", float("inf"), "hash_length is inf, not 1 to 40"),
+        ("hash_length", "8", "hash_length is '8', not 1 to 40"),
         ("regressions_first_commits", {"(": "main"}, "'(' is no regular expression"),
         ("regressions_first_commits", {".*": 1}, "'.*' has 1, not a commit or null"),
         ("regressions_first_commits", {".*": "no\npe"}, "names 'no\\npe', and the repository has no such commit"),

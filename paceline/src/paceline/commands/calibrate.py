@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from paceline.commands import say
@@ -24,13 +26,13 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--minutes",
-        type=float,
+        type=_minutes,
         default=0.0,
         help="go on until then (default: one gate of each)",
     )
     parser.add_argument(
         "--planted",
-        type=float,
+        type=_percent,
         action="append",
         metavar="PERCENT",
         help="plant this slowdown instead; can be repeated",
@@ -40,6 +42,24 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="run nothing: simulate the chance of each verdict at known slowdowns and spreads of rounds",
     )
+
+
+def _minutes(text: str) -> float:
+    return _between(0.0, 365 * 24 * 60.0, text)
+
+
+def _percent(text: str) -> float:
+    return _between(-99.0, 1000.0, text)
+
+
+def _between(least: float, most: float, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise ArgumentTypeError(f"expected a number from {least:g} to {most:g}, got {text!r}")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,9 +8,9 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline import extras
+from paceline import extras, files
 from paceline.commands import RESULTS_HELP, progress, say, warn
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 
 if TYPE_CHECKING:
     import argparse
@@ -27,8 +27,8 @@ def add(commands: Commands) -> None:
         help="find what became slower, where, and since which commit",
         description="Scans the history for changes that stay: within each hardware class and over all of them, by"
         " ranks, with the false alarms of all benchmarks under control. Exit status: 0 nothing new became slower, 1"
-        " something did, 4 there is nothing to check or the command line is wrong. What is accepted in"
-        " .paceline/known.toml is shown, and makes no alarm.",
+        " something did, 3 paceline itself failed, 4 there is nothing to check or the command line is wrong. What is"
+        " accepted in .paceline/known.toml is shown, and makes no alarm.",
     )
     parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
     parser.add_argument("--branch", help="branch whose commits make the history (default: asv's, or the default one)")
@@ -112,9 +112,9 @@ def _write_json(target: str, report: Report, history: History) -> None:
         say(*document.splitlines())
         return
     try:
-        Path(target).write_text(document + "\n", encoding="utf-8")
+        files.write(Path(target), document + "\n")
     except OSError as error:
-        raise PacelineError(f"--json {target} cannot be written: {error.strerror}") from None
+        raise PacelineError(f"--json {target} cannot be written: {why(error)}") from None
 
 
 def _print(arguments: argparse.Namespace, report: Report, history: History) -> None:

@@ -79,11 +79,11 @@ def _judge(arguments: argparse.Namespace) -> int:
     closing = Closing(trial)
     try:
         trial.run()
-        closing.write()
     except KeyboardInterrupt:
         say(*closing.lines())
         return INTERRUPTED
-    say(*closing.lines())
+    say(*closing.lines())  # first, as what follows may fail
+    closing.write()
     return RED if closing.is_red else 0
 
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from paceline.errors import PacelineError
-from paceline.gate import files
+from paceline.errors import PacelineError, why
+from paceline.gate import copying
 
 try:
     import fcntl
@@ -122,7 +122,9 @@ def git(
         )
     except subprocess.TimeoutExpired as error:
         raise GitFailedError(f"git {_word(arguments)} had not ended in time") from error
-    except FileNotFoundError as error:
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) or error.filename != "git":
+            raise PacelineError(f"cannot run git in {folder}: {why(error)}") from error
         raise PacelineError(
             "git was not found, so no revision can be read: install git, or compare environments on the same"
             " code with --benchmark-against-python alone"
@@ -241,7 +243,7 @@ class WorkingTree:
         untracked = _names(git(source, *OTHERS))
         tracked = _names(git(source, "ls-files", "-z", "--cached"))
         inside = (path for path, _ in _submodules(source, "ls-files", "-s", "-z"))
-        submodules = {path for path in inside if files.is_real(source, path)}
+        submodules = {path for path in inside if copying.is_real(source, path)}
         changed = git(source, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
         # A name that ends in a slash is a repository that is not a submodule.
         names = {name for name in tracked + untracked if not name.endswith("/")} - submodules
@@ -264,7 +266,7 @@ class WorkingTree:
 def copy(source: Path, tree: Path, names: Iterable[str]) -> None:
     """Copy files of the user's. Raises PacelineError if one cannot be read."""
     try:
-        files.copy_files(source, tree, names)
+        copying.copy_files(source, tree, names)
     except PermissionError as error:
         raise PacelineError(
             f"cannot read {error.filename}: {error.strerror}: take the right to it (`sudo chown`), or, if git does"
@@ -491,13 +493,13 @@ class Workspace:
         try:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         except OSError as error:
-            raise PacelineError(f"cannot write to {parent} ({error.strerror}): set TMPDIR") from error
+            raise PacelineError(f"cannot write to {parent}: {why(error)}. Set TMPDIR.") from error
         try:
             owner = _lock(folder)
             for name in ("a", "b", "sockets", "logs"):
                 (folder / name).mkdir()
         except BaseException:
-            files.remove(folder, last=OWNER)
+            copying.remove(folder, last=OWNER)
             raise
         return cls(folder, owner, say)
 
@@ -514,7 +516,7 @@ class Workspace:
             slow = threading.Timer(PATIENCE, self._say, [f"removing {self.folder}"])
             slow.start()
             try:
-                files.remove(self.folder, last=OWNER)
+                copying.remove(self.folder, last=OWNER)
             finally:
                 slow.cancel()
                 self._owner.close()
@@ -552,10 +554,10 @@ def remove_leftovers(parent: Path) -> list[Path]:
     for folder in (each for each in parent.glob(f"{PREFIX}*") if not each.is_symlink()):
         with contextlib.suppress(OSError), (folder / OWNER).open("r+", encoding="utf-8") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            files.remove(folder, last=OWNER)
+            copying.remove(folder, last=OWNER)
             removed.append(folder)
         if _is_abandoned(folder):
-            files.remove(folder)
+            copying.remove(folder)
             removed.append(folder)
     return removed
 
@@ -575,13 +577,13 @@ def overlay(head: Path, base: Path, names: Iterable[str], folders: Iterable[str]
     different: set[str] = set()
     for name in folders:
         inner = list(_files_of(head / name, head))
-        different |= {each for each in inner if files.differs(each, head, base)}
-        files.clear(base, name)
-        files.copy_files(head, base, inner)
+        different |= {each for each in inner if copying.differs(each, head, base)}
+        copying.clear(base, name)
+        copying.copy_files(head, base, inner)
     for name in names:
-        if files.differs(name, head, base):
+        if copying.differs(name, head, base):
             different.add(name)
-            files.copy_over(head, base, name)
+            copying.copy_over(head, base, name)
     return different
 
 

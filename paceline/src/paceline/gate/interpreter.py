@@ -8,13 +8,14 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline.errors import REMEDIES, PacelineError, why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 OLDEST_PYTEST = (8, 1)
+PATIENCE = 120.0  # seconds
 
 PROBE = """
 import json, sys
@@ -36,6 +37,8 @@ print(json.dumps({
     "plugin": any(point.name == "paceline" for point in metadata.entry_points(group="pytest11")),
 }))
 """
+
+ASKED = set(re.findall(r'^    "(.+?)":', PROBE, re.MULTILINE))
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,26 @@ def probe(executable: str, folder: Path) -> Interpreter:
     """Ask an interpreter what it is. Raises PacelineError if it cannot run a side."""
     try:
         done = subprocess.run(
-            [executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=120, cwd=folder
+            [executable, "-c", PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=PATIENCE,
+            cwd=folder,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PacelineError(f"cannot run {executable!r} ({error}): name a Python executable") from error
+    except subprocess.TimeoutExpired:
+        raise PacelineError(f"{executable!r} said nothing for {PATIENCE:g} s: name a Python executable") from None
+    except OSError as error:
+        remedy = "" if error.errno in REMEDIES else ": name a Python executable"
+        raise PacelineError(f"cannot run {executable!r} ({why(error)}){remedy}") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise PacelineError(f"{executable!r} failed ({last}): name a Python executable")
-    try:
-        found = json.loads(done.stdout)
-    except ValueError:
-        raise PacelineError(f"{executable!r} does not answer like Python: name a Python executable") from None
+    found = _answer(done.stdout)
+    if found is None:
+        raise PacelineError(f"{executable!r} does not answer like Python: name a Python executable")
     if not found["recent"]:
         raise PacelineError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
     return Interpreter(
@@ -81,6 +93,14 @@ def probe(executable: str, folder: Path) -> Interpreter:
         outdated=found["pytest"] if _is_outdated(found["pytest"]) else None,
         has_plugin=bool(found["plugin"]),
     )
+
+
+def _answer(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and found.keys() >= ASKED else None
 
 
 def _lacking(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from paceline.errors import PacelineError
+from paceline import toml
+from paceline.errors import PacelineError, shown
 from paceline.gate.options import BY_HAND, MERGE_BASE, OPTIONS
 from paceline.gate.schedule import SIDES
 from paceline.gate.tolerances import Tolerances, read_critical, read_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 SHOWN = 100  # characters of a setting
+T = TypeVar("T")
+
 TEXTS = ("against", "asv", "json", "python", "results")
-
-
+FLAGS = {option.setting: option.flag for option in OPTIONS}
+#: Of one gate alone, and never of all gates of a project.
+ONLY_ASKED_FOR = {*(option.setting for option in BY_HAND), "wheels"}
 #: What [tool.paceline] may hold.
-KEYS = sorted(
-    {option.setting for option in OPTIONS if option not in BY_HAND}
-    | {"asv", "critical", "overlay", "results", "tolerances"}
-)
+KEYS = sorted(FLAGS.keys() - ONLY_ASKED_FOR | {"asv", "critical", "overlay", "results", "tolerances"})
+SMALLEST = 1e-12  # of a share: with less, no number of rounds decides anything
+LONGEST = 366 * 24 * 3600.0  # seconds; no system waits for much longer
 
 
 @dataclass(frozen=True)
@@ -56,42 +59,50 @@ class Settings:
         return Tolerances(self.tolerance, self.patterns, self.critical)
 
 
-def fraction(text: str | float) -> float:
+def fraction(given: object) -> float:
     """Read 0.02 or 2% as 0.02. Raises ValueError outside ]0, 1[."""
-    words = str(text).strip()
-    value = float(words[:-1]) / 100 if words.endswith("%") else float(words)
-    if not 0 < value < 1:
-        raise ValueError(f"{text!r} is not between 0 and 100 %")
+    is_percentage = isinstance(given, str) and given.rstrip().endswith("%")
+    value = _number(str(given).rstrip()[:-1]) / 100 if is_percentage else _number(given)
+    if not SMALLEST <= value < 1:
+        raise ValueError(f"{shown(given)} is not between 0 and 100 %")
     return value
 
 
-def seconds(text: str | float) -> float:
-    """Read a positive, finite number of seconds."""
-    value = float(text)
+def seconds(given: object) -> float:
+    """Read a positive number of seconds, at most a year. Raises ValueError."""
+    value = _number(given)
     if not 0 < value < math.inf:
-        raise ValueError(f"{text!r} is not a positive number of seconds")
+        raise ValueError(f"{shown(given)} is not a positive number of seconds")
+    if value > LONGEST:
+        raise ValueError(f"{shown(given)} seconds are more than a year")
     return value
+
+
+def _number(given: object) -> float:
+    """Return NaN for everything else; a truth value is none."""
+    try:
+        return math.nan if isinstance(given, bool) or not isinstance(given, str | int | float) else float(given)
+    except (OverflowError, ValueError):
+        return math.nan
 
 
 def read_table(root: Path) -> dict[str, Any]:
     """[tool.paceline] of a project's pyproject.toml. Raises PacelineError if it cannot be used."""
     path = root / "pyproject.toml"
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = toml.read(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise PacelineError(f"{path} cannot be read ({' '.join(str(error).split())}): mend it") from None
     tools = content.get("tool", {})
     table: dict[str, Any] = tools.get("paceline", {}) if isinstance(tools, dict) else {}
     if not isinstance(table, dict):
-        raise PacelineError(f"{path}: tool.paceline is {table!r}, not a table: write [tool.paceline]")
+        raise PacelineError(f"{path}: tool.paceline is {shown(table)}, not a table: write [tool.paceline]")
     unknown = sorted(set(table) - set(KEYS))
     if unknown:
-        raise PacelineError(f"[tool.paceline] has no {unknown[0]!r}: it knows {', '.join(KEYS)}")
+        raise PacelineError(f"[tool.paceline] has no {shown(unknown[0])}: it knows {', '.join(KEYS)}")
     for name in TEXTS:
-        if not isinstance(table.get(name, ""), str):
-            raise PacelineError(f"[tool.paceline]: {name} is {table[name]!r}, not a text: correct it in {path}")
+        if not _is_text(table.get(name, "")):
+            raise PacelineError(f"[tool.paceline]: {name} is {shown(table[name])}, not a text: correct it in {path}")
     return table
 
 
@@ -130,40 +141,66 @@ def read_settings(namespace: Any, root: Path) -> Settings | None:
 
 def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settings | None:
     """Return this run's settings, or None if no gate is asked for; the command line wins."""
-    given = {**table, **{name: value for name, value in command_line.items() if value is not None}}
     wants = any(command_line.get(name) for name in ("python", "control", "wheels")) or (
         command_line.get("against") is not None
     )
     if not wants:
         return None
-    try:
-        folders, install = _install(given.get("install", "auto"))
-        return Settings(
-            revision=_revision(command_line, table),
-            tolerance=fraction(given.get("tolerance", 0.03)),
-            alpha=fraction(given.get("alpha", 0.01)),
-            budget=seconds(given.get("budget", 600.0)),
-            json=given.get("json"),
-            python=given.get("python"),
-            install=_choice("install", install, ("auto", "yes", "no")),
-            folders=folders,
-            wheels=_wheels(command_line),
-            control=bool(command_line.get("control")),
-            unsure=_choice("unsure", given.get("unsure", "pass"), ("pass", "suspects", "fail")),
-            timeout=seconds(given.get("timeout", 120.0)),
-            asv=table.get("asv"),
-            new=_choice("new", given.get("new", "show"), ("show", "judge")),
-            overlay=tuple(given.get("overlay", ())),
-            accept=command_line.get("accept"),
-            patterns=read_patterns(table.get("tolerances", {}), fraction),
-            critical=read_critical(table.get("critical")),
-        )
-    except (TypeError, ValueError) as error:
-        raise PacelineError(f"[tool.paceline] or the command line: {error}") from error
+    given = _Given(command_line, table)
+    folders, install = given.read("install", _install, "auto")
+    return Settings(
+        revision=_revision(command_line, table),
+        tolerance=given.read("tolerance", fraction, 0.03),
+        alpha=given.read("alpha", fraction, 0.01),
+        budget=given.read("budget", seconds, 600.0),
+        json=given.read("json", _any, None),
+        python=given.read("python", _any, None),
+        install=install,
+        folders=folders,
+        wheels=given.read("wheels", _wheels, None),
+        control=bool(command_line.get("control")),
+        unsure=given.read("unsure", _one_of("pass", "suspects", "fail"), "pass"),
+        timeout=given.read("timeout", seconds, 120.0),
+        asv=table.get("asv"),
+        new=given.read("new", _one_of("show", "judge"), "show"),
+        overlay=given.read("overlay", _overlay, []),
+        accept=command_line.get("accept"),
+        patterns=given.read("tolerances", lambda value: read_patterns(value, fraction), {}),
+        critical=given.read("critical", read_critical, None),
+    )
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is given on the command line, which wins, and in the project's table."""
+
+    command_line: Mapping[str, Any]
+    table: Mapping[str, Any]
+
+    def read(self, name: str, parse: Callable[[Any], T], default: object) -> T:
+        """Return a setting. Raises PacelineError, which names the place of the mistake."""
+        value, where = self.command_line.get(name), FLAGS.get(name, "")
+        if value is None:
+            value, where = self.table.get(name, default), f"[tool.paceline] {name}"
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise PacelineError(f"{where}: {error}") from None
+
+
+def _any(value: str | None) -> str | None:
+    return value
+
+
+def _is_text(value: object) -> bool:
+    """Whether it can be part of a path or of a command."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def _revision(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> str | None:
-    """Without a value on the command line, the project's own choice stands in."""
+    """Without a value on the command line, the project's own choice stands in. Raises PacelineError."""
+    if command_line.get("against") is not None and command_line.get("wheels") is not None:
+        raise PacelineError("--benchmark-against-wheel compares wheels, not revisions: leave out the base")
     if command_line.get("against") is None and (command_line.get("python") or command_line.get("wheels")):
         return None  # environments or wheels are compared, by the same tests
     return str(command_line.get("against") or table.get("against", MERGE_BASE))
@@ -171,28 +208,39 @@ def _revision(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> str 
 
 def _install(value: Any) -> tuple[tuple[str, ...], str]:
     """Folders to install, if the setting names any, and else when to install."""
-    if not isinstance(value, list):
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    if value in ("auto", "yes", "no"):
         return (), value
-    if not value or not all(isinstance(folder, str) for folder in value):
-        raise ValueError(f"install must be yes, no, auto or a list of folders, not {value!r}")
+    if not isinstance(value, list) or not value or not all(map(_is_text, value)):
+        raise ValueError(f"expected yes, no, auto or a list of folders, got {shown(value)}")
     return tuple(value), "yes"
 
 
-def _wheels(command_line: Mapping[str, Any]) -> tuple[str, ...]:
-    value = command_line.get("wheels")
+def _wheels(value: str | None) -> tuple[str, ...]:
     if value is None:
         return ()
     names = tuple(name.strip() for name in value.split(","))
     if len(names) != len(SIDES) or not all(names):
-        raise ValueError(f"--benchmark-against-wheel takes two wheels, BASE.whl,HEAD.whl, not {value!r}")
-    if command_line.get("against") is not None:
-        raise ValueError("--benchmark-against-wheel compares wheels, not revisions: leave out the base")
+        raise ValueError(f"expected two wheels, BASE.whl,HEAD.whl, got {value!r}")
     return names
 
 
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    if isinstance(value, bool):
-        value = "yes" if value else "no"
-    if value not in choices:
-        raise ValueError(f"{name} must be {' or '.join(choices)}, not {value!r}")
-    return str(value)
+def _overlay(value: Any) -> tuple[str, ...]:
+    """Names of files and folders that base gets from head: whatever has such a name in base is replaced."""
+    if not isinstance(value, list) or not all(map(_is_text, value)):
+        raise ValueError(f'expected a list of paths such as ["benchmarks"], got {shown(value)}')
+    for name in value:
+        path = PurePath(name)
+        if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
+            raise ValueError(f"expected paths of files and folders inside the project, got {shown(name)}")
+    return tuple(value)
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"expected {' or '.join(choices)}, got {shown(value)}")
+        return str(value)
+
+    return read

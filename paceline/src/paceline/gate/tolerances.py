@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -68,13 +68,13 @@ def matches(name: str, pattern: str) -> bool:
 def read_patterns(value: Any, read: Callable[[Any], float]) -> tuple[tuple[str, float], ...]:
     """Read [tool.paceline.tolerances]. Raises ValueError."""
     if not isinstance(value, dict):
-        raise ValueError(f'tolerances must be a table such as {{"*::test_io*" = "10%"}}, not {value!r}')  # noqa: TRY004
+        raise ValueError(f'expected a table such as {{"*::test_io*" = "10%"}}, got {shown(value)}')  # noqa: TRY004
     found = []
     for pattern, tolerance in value.items():
         try:
             found.append((pattern, read(tolerance)))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"tolerances: {pattern!r}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{shown(pattern)}: {error}") from None
     return tuple(found)
 
 
@@ -83,5 +83,5 @@ def read_critical(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
-        raise ValueError(f'critical must be a list of patterns such as ["*::test_parse*"], not {value!r}')
+        raise ValueError(f'expected a list of patterns such as ["*::test_parse*"], got {shown(value)}')
     return tuple(value)

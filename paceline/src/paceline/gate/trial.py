@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 from paceline.gate import checkout, sequential
 from paceline.gate.budget import Budget
 from paceline.gate.checkout import Workspace
@@ -75,7 +75,7 @@ class Trial:
         except OSError as error:
             line = checkout.refusal(error, Path(tempfile.gettempdir()))
             if line is None:
-                raise
+                line = f"{error.filename}: {why(error)}" if error.filename else why(error)
             raise PacelineError(line) from error
         finally:
             self.seconds = time.monotonic() - started

@@ -10,27 +10,27 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import orjson
 
-from paceline.history.strict import TOO_DEEP, MalformedError, commit_hash, json_object, need, shown, text
+from paceline.errors import shown
+from paceline.history.strict import TOO_DEEP, MalformedError, commit_hash, json_object, need, text
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+MACHINE_FILE = "machine.json"
+BENCHMARKS_FILE = "benchmarks.json"
 RESULT_VERSION = 2  # asv's versions of its formats
 MACHINE_VERSION = 1
 BENCHMARKS_VERSION = 2
 OURS = "paceline"  # the key below which our own files hold what asv has no place for; asv ignores it
 OUR_SCHEMA = 1
-LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
 DEEPEST = 254  # levels; what orjson writes, and a quarter of what Python may still be able to
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
@@ -67,13 +67,6 @@ class Result:
     shared: Shared
     started: NDArray[np.float64]
     columns: NDArray[np.float64]
-
-
-def why_unfit(about: os.stat_result) -> str | None:
-    """Return why a file's content should not even be read; None if it may be."""
-    if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device could take for ever
-        return "is not a regular file"
-    return f"is larger than {LONGEST // 2**20} MiB" if about.st_size > LONGEST else None
 
 
 def combinations(row: Row) -> Iterator[tuple[str, ...]]:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from paceline.history.asv_files import KEPT_COLUMNS, Result, Shared, result_file, why_unfit
+from paceline import files
+from paceline.history.asv_files import KEPT_COLUMNS, Result, Shared, result_file
 from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Cache:
 
     def __post_init__(self) -> None:
         """Take in what is kept."""
-        if self.path is not None and self._file(self.path).exists():
+        if self.path is not None and os.path.exists(self._file(self.path)):  # noqa: PTH110  # raises for none
             self._transaction(self._load)
 
     def _load(self, connection: sqlite3.Connection) -> None:
@@ -81,7 +82,7 @@ class Cache:
         """Read a result file, from the cache if it has it. Raises OSError."""
         key = os.fsencode(os.path.abspath(path))  # noqa: PTH100  # resolve() asks the system for each folder
         about = path.stat()
-        unfit = why_unfit(about)
+        unfit = files.why_unfit(about)
         if unfit:
             return unfit
         state = f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
@@ -89,7 +90,7 @@ class Cache:
         if known == state and digest in self._contents:
             return self._contents[digest]
         before = time.time_ns()
-        raw = path.read_bytes()
+        raw = files.read(path)
         digest = _digest(raw)
         if before - max(about.st_mtime_ns, about.st_ctime_ns) > RACY and len(raw) == about.st_size:
             self._new_states[key] = (state, digest)

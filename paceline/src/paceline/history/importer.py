@@ -16,15 +16,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline import files
+from paceline.errors import PacelineError, shown, why
 from paceline.gate.checkout import GitFailedError
 from paceline.history import project, provenance, writer
-from paceline.history.asv_files import result_file, why_unfit
+from paceline.history.asv_files import result_file
 from paceline.history.document import UNVERSIONED, Environment, Measured, benchmark_entries, result_document
 from paceline.history.hardware import Raw, safe
 from paceline.history.machine import Machine, classify
 from paceline.history.provenance import Provenance
-from paceline.history.strict import TOO_DEEP, MalformedError, commit_hash, exact_object, need, shown, text
+from paceline.history.strict import TOO_DEEP, MalformedError, commit_hash, exact_object, need, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,10 +63,7 @@ def import_all(
 
 def _import(path: Path, results: Path, repository: Path, machine: str | None) -> Outcome:
     try:
-        unfit = why_unfit(path.stat())
-        if unfit:
-            return Outcome(path, reason=unfit)
-        raw = path.read_bytes()
+        raw = files.read(path)
         document = exact_object(raw)
         head = _provenance(document, repository)
         digest = hashlib.sha256(raw).hexdigest()[:16]
@@ -80,7 +78,7 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
         result = result_document(measured, head, environment)
         result_file(json.dumps(result).encode())  # whatever was overlooked above must not join the history
     except OSError as error:
-        return Outcome(path, reason=error.strerror or type(error).__name__)
+        return Outcome(path, reason=why(error))
     except MalformedError as error:
         return Outcome(path, reason=str(error))
     except RecursionError:

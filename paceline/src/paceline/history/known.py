@@ -7,15 +7,14 @@ a direction and of a size.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import tomllib
+import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline import files, toml
+from paceline.errors import PacelineError, shown, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,15 +51,15 @@ class Known:
 def read(path: Path) -> tuple[Known, ...]:
     """Return the entries of a file; none if there is no such file. Raises PacelineError if it is malformed."""
     try:
-        document = tomllib.loads(path.read_bytes().decode())
+        document = toml.read(path)
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, RecursionError) as error:
-        raise PacelineError(f"{path} cannot be read ({_one_line(error)}): mend it, or restore it from git") from None
     unknown = sorted(set(document) - {"known"})
     entries = document.get("known", [])
     if unknown or not isinstance(entries, list):
-        raise PacelineError(f"{path} has {', '.join(unknown) or 'one [known]'}, but may hold [[known]] entries only")
+        raise PacelineError(
+            f"{path} has {', '.join(map(shown, unknown)) or 'one [known]'}, but may hold [[known]] entries only"
+        )
     return tuple(_entry(path, number, entry) for number, entry in enumerate(entries, 1))
 
 
@@ -70,13 +69,13 @@ def _entry(path: Path, number: int, entry: Any) -> Known:
         raise PacelineError(f"{where} is no table: begin it with [[known]]")
     unknown = sorted(set(entry) - {*TEXTS, *LISTS, "ratio", "date"})
     if unknown:
-        raise PacelineError(f"{where} has {unknown[0]!r}, which is no field of an entry: take it out")
+        raise PacelineError(f"{where} has {shown(unknown[0])}, which is no field of an entry: take it out")
     for names, fits, what in FIELDS:
         for name in names:
             if not fits(entry.get(name)):
-                raise PacelineError(f"{where}: {name} is {entry.get(name)!r}, not {what}: correct it")
+                raise PacelineError(f"{where}: {name} is {shown(entry.get(name))}, not {what}: correct it")
     if entry["kind"] not in KINDS:
-        raise PacelineError(f"{where}: kind is {entry['kind']!r}, not one of {', '.join(KINDS)}: correct it")
+        raise PacelineError(f"{where}: kind is {shown(entry['kind'])}, not one of {', '.join(KINDS)}: correct it")
     lists = {name: tuple(entry[name]) for name in LISTS}
     return Known(**{**entry, **lists, "ratio": float(entry["ratio"])})
 
@@ -86,7 +85,7 @@ def _is_list_of_texts(value: object) -> bool:
 
 
 def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
 
 
 TEXTS = ("id", "kind", "benchmark", "engine", "environment", "commit", "reason")
@@ -105,26 +104,14 @@ def accept(path: Path, findings: Iterable[Finding], reason: str) -> None:
     if not reason.strip():
         raise PacelineError("why are these accepted? Say so: --reason 'the new check is worth it'")
     read(path)  # nothing is appended to what cannot be read
-    before = path.read_bytes().decode() if path.exists() else HEADER
+    before = files.read(path).decode() if path.exists() else HEADER
     entries = (_text(finding, reason.strip()) for finding in findings)
     after = before + ("" if before.endswith("\n") else "\n") + "".join(entries)
     try:
-        _replace(path, after)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, after)
     except OSError as error:
-        raise PacelineError(f"{path} cannot be written ({error.strerror}): nothing was accepted") from None
-
-
-def _replace(path: Path, after: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".known-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(after)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        raise PacelineError(f"{path} cannot be written ({why(error)}): nothing was accepted") from None
 
 
 def _text(finding: Finding, reason: str) -> str:
@@ -147,7 +134,3 @@ def _text(finding: Finding, reason: str) -> str:
 def _literal(value: object) -> str:
     """Return a TOML value: JSON's texts, lists and numbers are TOML's too, but for one control character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -29,12 +29,21 @@ def line(repository: Path, branch: str | None, commits: Collection[str]) -> tupl
     if not lines and not branch:
         lines = _lines(repository, ["HEAD"])
     if not lines:
+        _insist_on_readable(repository)
         missing = f"branch {branch!r}" if branch else "default branch (main, master or origin/HEAD)"
         raise PacelineError(
             f"{repository} has no {missing}, along which runs could be ordered: name one, or fetch it"
         )
     known = set(commits)
     return max(lines, key=lambda each: len(known.intersection(each[1])))
+
+
+def _insist_on_readable(repository: Path) -> None:
+    """Raise PacelineError, in git's words, if git refuses the whole repository."""
+    try:
+        git(repository, "rev-parse", "--git-dir")
+    except GitFailedError as error:
+        raise PacelineError(f"git cannot read {repository}: {' '.join(str(error).split())}") from None
 
 
 def why_unknown(repository: Path) -> str:

@@ -6,18 +6,25 @@ Times are taken from the `benchmark` fixture of each test, which is public, not 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 from paceline.history import project, provenance
 from paceline.history.document import UNVERSIONED, Environment, Measured, as_text, quartiles, result_document
 from paceline.history.writer import record
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
 DIRTY = "dirty"
@@ -36,6 +43,7 @@ def recorder(config: pytest.Config) -> Recorder:
     _refuse_contradictions(option)
     given = option.benchmark_record_results
     results = project.results_folder(config.invocation_params.dir if given else config.rootpath, given)
+    _insist_on_writable(results)
     head = provenance.head(config.rootpath)
     changed = provenance.changed_files(config.rootpath, _ours(config.rootpath, results))
     if changed and asked != DIRTY:
@@ -45,6 +53,16 @@ def recorder(config: pytest.Config) -> Recorder:
             " first, or mark the run by --benchmark-record=dirty"
         )
     return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)))
+
+
+def _insist_on_writable(results: Path) -> None:
+    """Raise PacelineError if the folder cannot be written, or be made: measuring may take hours."""
+    there = next(each for each in (results, *results.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise PacelineError(
+            f"cannot write to {there}: it is {'read-only here' if there.is_dir() else 'a file'}. Name another folder"
+            " with --benchmark-record-results=DIR."
+        )
 
 
 def _ours(here: Path, results: Path) -> list[Path]:
@@ -94,8 +112,16 @@ class Recorder:
             if "benchmark" in getattr(item, "fixturenames", ()):
                 self._failed.add(item.nodeid)
         elif report.when == "call" and report.passed and getattr(benchmark, "stats", None):
-            self._measured[item.nodeid] = _measured(item, self._place, benchmark, call)
+            self._take(item, benchmark, call)
         return report
+
+    def _take(self, item: pytest.Item, benchmark: Any, call: pytest.CallInfo[None]) -> None:
+        try:
+            with _unlimited():
+                self._measured[item.nodeid] = _measured(item, self._place, benchmark, call)
+        except Exception as error:  # noqa: BLE001  # of one benchmark's own objects; the others are recorded
+            self._failed.add(item.nodeid)
+            self._said.append(f"{item.nodeid} cannot be described: {type(error).__name__}")
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
@@ -107,9 +133,12 @@ class Recorder:
             raise
         if not self._config.option.collectonly:
             try:
-                self._record()
+                with _unlimited():
+                    self._record()
             except PacelineError as error:
                 raise pytest.UsageError(str(error)) from None
+            except OSError as error:
+                raise pytest.UsageError(f"nothing was recorded: {error.filename or ''} {why(error)}") from None
         return done
 
     def _record(self) -> None:
@@ -126,24 +155,48 @@ class Recorder:
                 "no benchmark has run and passed, so nothing was recorded: name tests that use the `benchmark`"
                 " fixture, or loosen -k and -m"
             )
-        now = provenance.head(self._config.rootpath)
+        self._insist_on_head()
+        environment = this_environment()
+        document = result_document(measured, self._head, environment)
+        path = record(self._results, document, measured, environment.machine, self._said.append)
+        marked = ", marked as dirty" if self._head.dirty else ""
+        self._said.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
+        with contextlib.suppress(PacelineError):
+            self._said += provenance.remarks(self._config.rootpath)
+
+    def _insist_on_head(self) -> None:
+        try:
+            now = provenance.head(self._config.rootpath)
+        except PacelineError as error:
+            self._said.append(f"cannot tell whether HEAD moved while the benchmarks ran: {error}")
+            return
         if now.commit != self._head.commit:
             raise PacelineError(
                 f"HEAD moved from {self._head.commit[:12]} to {now.commit[:12]} while the benchmarks ran, so it is"
                 " not known what was measured: nothing was recorded"
             )
-        environment = this_environment()
-        document = result_document(measured, self._head, environment)
-        path = record(self._results, document, measured, environment.machine)
-        marked = ", marked as dirty" if self._head.dirty else ""
-        self._said.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
-        self._said += provenance.remarks(self._config.rootpath)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the run went."""
         for line in self._said:
             terminalreporter.write_line(f"paceline: {line}")
+
+
+@contextlib.contextmanager
+def _unlimited() -> Iterator[None]:
+    """Let a run be written even if its tests left files open, or set a limit for themselves."""
+    kinds = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE) if resource else ()
+    before = {kind: resource.getrlimit(kind) for kind in kinds}
+    for kind, (_, hard) in before.items():
+        with contextlib.suppress(OSError, ValueError):  # macOS allows fewer files than its own limit says
+            resource.setrlimit(kind, (hard, hard))
+    try:
+        yield
+    finally:
+        for kind, limits in before.items():
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(kind, limits)
 
 
 def this_environment() -> Environment:
@@ -172,7 +225,7 @@ def _measured(item: pytest.Item, place: str, benchmark: Any, call: pytest.CallIn
         quartiles=quartiles(samples),
         number=metadata.iterations,
         repeat=len(samples),
-        started=int(1000 * call.start),
+        started=max(0, int(1000 * call.start)),  # a clock may stand before 1970, which no reader takes
         duration=call.duration,
         group=as_text(benchmark.group or ""),
         axes=_axes(benchmark),

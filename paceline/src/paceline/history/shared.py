@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from paceline.errors import PacelineError
+from paceline import files
+from paceline.errors import PacelineError, why
+from paceline.files import LONGEST
 from paceline.gate.checkout import GitFailedError, git, is_shallow, plain_environment
 from paceline.history import project
-from paceline.history.asv_files import LONGEST, benchmarks_file, machine_file
+from paceline.history.asv_files import BENCHMARKS_FILE, MACHINE_FILE, benchmarks_file, machine_file
 from paceline.history.strict import MalformedError
 from paceline.history.writer import (
-    BENCHMARKS_FILE,
-    MACHINE_FILE,
     listed,
     merge_benchmarks,
     of_all_results,
@@ -109,7 +109,7 @@ def _take(entry: Entry, target: Path, content: bytes, refused: list[str]) -> boo
         return _merge(target, content, refused) if entry.path.name in MERGED else _write(target, content)
     except OSError as error:
         where = error.filename or target
-        raise PacelineError(f"cannot write to {where}: {error.strerror}; what came before it is complete") from error
+        raise PacelineError(f"cannot write to {where}: {why(error)}; what came before it is complete") from error
     except MalformedError as reason:
         refused.append(f"{str(entry.path)!r} {reason}: left out")
         return False
@@ -179,7 +179,7 @@ def _is_same(entry: Entry, target: Path) -> bool:
     try:
         if target.is_symlink() or target.stat().st_size != entry.size:
             return False
-        content = target.read_bytes()
+        content = files.read(target)
     except OSError:
         return False
     algorithm = hashlib.sha256 if len(entry.hash) > 40 else hashlib.sha1  # noqa: PLR2004
@@ -227,7 +227,7 @@ def _merge(target: Path, content: bytes, refused: list[str]) -> bool:
     if not os.path.lexists(target):
         return _write(target, content)
     try:
-        mine = machine_file(target.read_bytes())
+        mine = machine_file(files.read(target))
     except (OSError, MalformedError):
         return False  # whoever reads it says so
     if set(theirs) <= set(mine):

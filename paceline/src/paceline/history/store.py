@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.errors import PacelineError
+from paceline import files
+from paceline.errors import PacelineError, why
 from paceline.history import order, project
 from paceline.history.asv_files import (
-    LONGEST,
+    BENCHMARKS_FILE,
+    MACHINE_FILE,
     Result,
     benchmarks_file,
     combinations,
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MACHINE_FILE = "machine.json"
-BENCHMARKS_FILE = "benchmarks.json"
 NOTHING = "is a link to nothing"
 STRIDE = 100  # files between two words of progress
 UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes", "track": "unit"}
@@ -130,19 +130,15 @@ def _paths(folder: Path, bad: list[Quarantined]) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
-        bad.append(Quarantined(folder, _said(error)))
+        bad.append(Quarantined(folder, why(error)))
         return []
-
-
-def _said(error: OSError) -> str:
-    return error.strerror or type(error).__name__
 
 
 def _read(path: Path, cache: Cache) -> Result | str:
     try:
         return cache.read(path)
     except OSError as error:
-        return NOTHING if _dangles(path) else _said(error)
+        return NOTHING if _dangles(path) else why(error)
 
 
 def _dangles(path: Path) -> bool:
@@ -152,13 +148,11 @@ def _dangles(path: Path) -> bool:
 def _small(path: Path) -> bytes:
     """Content of one of asv's other files. Raises MalformedError."""
     try:
-        if not path.is_file():
-            raise MalformedError(NOTHING if path.is_symlink() else "is missing")
-        if path.stat().st_size > LONGEST:
-            raise MalformedError(f"is larger than {LONGEST // 2**20} MiB")
-        return path.read_bytes()
+        return files.read(path)
+    except FileNotFoundError:
+        raise MalformedError(NOTHING if path.is_symlink() else "is missing") from None
     except OSError as error:
-        raise MalformedError(_said(error)) from None
+        raise MalformedError(why(error)) from None
 
 
 def _machine(path: Path, bad: list[Quarantined]) -> Mapping[str, Any]:

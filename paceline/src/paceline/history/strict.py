@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from paceline.errors import shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-SHOWN = 60  # characters of something hostile
 TOO_DEEP = "is nested too deeply"
 
 
@@ -24,15 +25,6 @@ def need(condition: bool, reason: str, *values: Any) -> None:  # noqa: FBT001  #
     """Raise MalformedError unless the condition holds; each {} of the reason shows one of the values."""
     if not condition:
         raise MalformedError(reason.format(*map(shown, values)))
-
-
-def shown(value: Any) -> str:
-    """Show something hostile: in ASCII, on one line, short."""
-    try:
-        text = ascii(value)
-    except RecursionError:
-        text = "something nested deeply"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def json_object(raw: bytes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from paceline.errors import PacelineError
 from paceline.history import detect, suite
+from paceline.history.asv_files import MACHINE_FILE
 from paceline.report.findings import full_name
 
 if TYPE_CHECKING:
@@ -85,6 +86,13 @@ def judged(history: History) -> list[Series]:
             f"there is nothing to check: {'; '.join(history.notices)}: fetch those commits, name their branch with"
             " --branch, or record runs of this one"
         )
+    if history.quarantined:
+        count = len(history.quarantined)
+        first = min(history.quarantined, key=lambda each: each.path.name == MACHINE_FILE)  # a result, if there is one
+        raise PacelineError(
+            f"no result can be used, {count} quarantined: {first.path}: {first.reason}"
+            f"{f' ({count - 1} more)' if count > 1 else ''}. Restore the files, or record again."
+        )
     raise PacelineError(
         "there are no results to check: record some with pytest --benchmark-only --benchmark-record,"
         " or bring the shared ones here with paceline fetch"
@@ -113,7 +121,7 @@ def of_benchmark(series: list[Series], pattern: str | None) -> list[Series]:
         return series
     try:
         wanted = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise PacelineError(f"--benchmark {pattern!r} is no regular expression: {error}") from None
     chosen = [each for each in series if wanted.search(full_name(each.key.benchmark, each.key.parameters))]
     if not chosen:

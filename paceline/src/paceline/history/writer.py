@@ -1,48 +1,75 @@
 """Writes into a folder of results: whole files or none, whoever else writes, and whatever kills the process.
 
 A result is a new file of its own name, written beside its place and renamed: a run that is there was finished, and no
-run touches another's. The two files that runs share are replaced in the same way, `benchmarks.json` under a lock that
-ends with its process. It gets what it lacks before the result is there, so that asv finds what it needs to show that;
-what it has is replaced afterwards, so that of runs that do so at once the last one knows the results of all.
+run touches another's. It is written first, and gets its name even if all that follows goes wrong.
+
+The two files that runs share are replaced in the same way, `benchmarks.json` under a lock that ends with its process.
+It gets what it lacks before the result has its name, so that asv finds what it needs to show that; what it has is
+replaced afterwards, so that of runs that do so at once the last one knows the results of all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
+import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
-from paceline.history.asv_files import OURS, benchmarks_file, machine_file
+from paceline import files
+from paceline.errors import PacelineError, why
+from paceline.history.asv_files import BENCHMARKS_FILE, MACHINE_FILE, OURS, benchmarks_file, machine_file
 from paceline.history.document import benchmark_entries, benchmarks_document, machine_document
 from paceline.history.strict import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from paceline.history.asv_files import Result
     from paceline.history.document import Measured
 
-MACHINE_FILE = "machine.json"
-BENCHMARKS_FILE = "benchmarks.json"
 LOCK = ".benchmarks.lock"
-UNFINISHED = ".unfinished-"
 FORGOTTEN = 24 * 3600  # seconds after which an unfinished file belongs to a process that was killed
+PATIENCE = 60.0  # seconds to wait for other writers; one may have been stopped with the lock in its hand
 
 
 def record(
-    results: Path, document: Mapping[str, Any], measured: Sequence[Measured], machine: Mapping[str, str]
+    results: Path,
+    document: Mapping[str, Any],
+    measured: Sequence[Measured],
+    machine: Mapping[str, str],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Add a run; returns its file. Raises PacelineError if it cannot be written."""
+    """Add a run; returns its file, and tells what is wrong around it.
+
+    Raises PacelineError if it cannot be written, which says where it is kept instead.
+    """
     started = min((each.started for each in measured if each.started), default=int(1000 * time.time()))
     moment = datetime.fromtimestamp(started / 1000, UTC).strftime("%Y%m%dT%H%M%S")
     name = f"{document['commit_hash'][:8]}-{moment}-{secrets.token_hex(4)}.json"
-    return add(results, name, document, benchmark_entries(measured), machine)
+    new = _Addition(name, document, benchmark_entries(measured), machine)
+    try:
+        return _add(results, new, tell)
+    except OSError as error:
+        folder = results / machine["machine"]
+        kept = _kept(name, document, folder)
+        raise PacelineError(f"cannot write to {error.filename or folder}: {why(error)}. {kept}") from error
+
+
+def _kept(name: str, document: Mapping[str, Any], folder: Path) -> str:
+    """Keep a run that has no place among the results, and say where: it may have taken hours."""
+    try:
+        path = Path(tempfile.mkdtemp(prefix="paceline-run-")) / name
+        _replace(path, document)
+    except OSError:
+        return "The run was not recorded."
+    return f"The run is kept in {path}: move it into {folder} once that can be written."
 
 
 def add(
@@ -53,24 +80,52 @@ def add(
     machine: Mapping[str, str],
 ) -> Path:
     """Add a result file of this name. Raises PacelineError if it cannot be written."""
-    folder = results / machine["machine"]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_forgotten(folder)
-        _remove_forgotten(results)
-        if _machine_of(folder / MACHINE_FILE) is None:
-            _replace(folder / MACHINE_FILE, machine_document(machine))
-        made = of_all_results(results) if listed(results) is None else {}
-        merge_benchmarks(results, {**entries, **made})
-        _replace(folder / name, document)
+        return _add(results, _Addition(name, document, entries, machine), lambda _: None)
     except OSError as error:
-        raise PacelineError(
-            f"cannot write to {error.filename or folder}: {error.strerror}; the run was not recorded"
-        ) from error
-    if not document[OURS]["dirty"]:
-        with contextlib.suppress(OSError):  # the run is recorded, and a later one makes up for this
-            renew_benchmarks(results, entries)
-    return folder / name
+        raise PacelineError(f"cannot write to {error.filename or results}: {why(error)}") from error
+
+
+@dataclass(frozen=True)
+class _Addition:
+    """A result file to be, what asv must know of its benchmarks, and asv's fields of its machine."""
+
+    name: str
+    document: Mapping[str, Any]
+    entries: Mapping[str, Mapping[str, Any]]
+    machine: Mapping[str, str]
+
+
+def _add(results: Path, new: _Addition, tell: Callable[[str], None]) -> Path:
+    folder = results / new.machine["machine"]
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.placed(folder / new.name, _text(new.document)):
+        is_listed = _tried(lambda: _list(results, new), tell)
+    if is_listed and not new.document[OURS]["dirty"]:
+        _tried(lambda: renew_benchmarks(results, new.entries), tell)
+    return folder / new.name
+
+
+def _list(results: Path, new: _Addition) -> None:
+    """Write what asv needs beside a result."""
+    folder = results / new.machine["machine"]
+    _remove_forgotten(folder)
+    _remove_forgotten(results)
+    if _machine_of(folder / MACHINE_FILE) is None:
+        _replace(folder / MACHINE_FILE, machine_document(new.machine))
+    made = of_all_results(results) if listed(results) is None else {}
+    merge_benchmarks(results, {**new.entries, **made})
+
+
+def _tried(act: Callable[[], None], tell: Callable[[str], None]) -> bool:
+    """Whether it went well; an error is told, as a later run writes what this one could not."""
+    try:
+        act()
+    except (OSError, PacelineError) as error:
+        said = f"{error.filename or 'the lock'}: {why(error)}" if isinstance(error, OSError) else error
+        tell(f"the run is recorded, but asv's pages may lack new benchmarks until a later run lists them: {said}")
+        return False
+    return True
 
 
 def merge_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
@@ -108,14 +163,14 @@ def _agree(known: Mapping[str, Any] | None, entries: Mapping[str, Any]) -> bool:
 def listed(results: Path) -> dict[str, dict[str, Any]] | None:
     """Return the entries of `benchmarks.json`; None if there is none that can be read."""
     try:
-        return benchmarks_file((results / BENCHMARKS_FILE).read_bytes())[0]
+        return benchmarks_file(files.read(results / BENCHMARKS_FILE))[0]
     except (OSError, MalformedError):
         return None
 
 
 def _machine_of(path: Path) -> dict[str, Any] | None:
     try:
-        return machine_file(path.read_bytes())
+        return machine_file(files.read(path))
     except (OSError, MalformedError):
         return None
 
@@ -140,34 +195,17 @@ def of_all_results(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def _replace(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a file beside its place, make it durable, and rename it. Raises OSError."""
-    beside = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}.tmp")
-    try:
-        with beside.open("x", encoding="utf-8", newline="\n") as file:
-            json.dump(document, file, indent=None if "results" in document else 1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    """Write a file as a whole or not at all. Raises OSError."""
+    with files.placed(path, _text(document)):
+        pass
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a new name durable; Windows does so by itself, and cannot open folders."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=None if "results" in document else 1) + "\n"
 
 
 def _remove_forgotten(folder: Path) -> None:
-    for path in folder.glob(f"{UNFINISHED}*"):
+    for path in folder.glob(f"{files.UNFINISHED}*"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > FORGOTTEN:
                 path.unlink()
@@ -175,27 +213,32 @@ def _remove_forgotten(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock of the operating system, which ends it with the process."""
-    with path.open("a+b") as file:
-        _locking()(file)
-        yield  # closing the file unlocks it
+    """Hold a lock of the operating system, which ends it with the process. Raises OSError if another keeps it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
+    try:
+        take, until = _locking(), time.monotonic() + PATIENCE
+        while not _is_taken(take, descriptor):
+            if time.monotonic() > until:
+                raise OSError(errno.EAGAIN, "another process keeps the lock", str(path))
+            time.sleep(0.005)
+        yield
+    finally:
+        os.close(descriptor)  # which unlocks it
 
 
-def _locking() -> Callable[[IO[bytes]], None]:
+def _is_taken(take: Callable[[int], None], descriptor: int) -> bool:
+    try:
+        take(descriptor)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _locking() -> Callable[[int], None]:
     try:
         import fcntl
     except ImportError:
-        return _lock_on_windows
-    return lambda file: fcntl.flock(file, fcntl.LOCK_EX)
+        import msvcrt
 
-
-def _lock_on_windows(file: IO[bytes]) -> None:
-    import msvcrt
-
-    while True:
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]  # on Windows only
-        except OSError:  # after ten attempts, one a second
-            continue
-        return
+        return lambda file: msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # on Windows only
+    return lambda file: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline import asv_conf
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, shown
 from paceline.gate.checkout import GitFailedError, git
 from paceline.history import project, store
 from paceline.pages import described, frame, swap
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from paceline.history.model import History, Quarantined
 
+HASH = 40  # digits
 REMOTE = re.compile(r"[\w+.-]+://|[^/]+@[^/]+:")  # an address of git, and no folder
 
 
@@ -139,7 +140,9 @@ def _check(conf: Any) -> None:
     """Raise PacelineError for what asv's publishers would stumble over when most of the work is done."""
     for name in ("project_url", "show_commit_url"):
         if not isinstance(found := getattr(conf, name), str):
-            raise PacelineError(f"asv.conf.json: {name} is {found!r}, not a text: correct it")
+            raise PacelineError(f"asv.conf.json: {name} is {shown(found)}, not a text: correct it")
+    if type(conf.hash_length) is not int or not 0 < conf.hash_length <= HASH:
+        raise PacelineError(f"asv.conf.json: hash_length is {shown(conf.hash_length)}, not 1 to {HASH}: correct it")
     kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "regressions_thresholds": (_is_number, "a number"),
         "regressions_first_commits": (lambda value: value is None or isinstance(value, str), "a commit or null"),

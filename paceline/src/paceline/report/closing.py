@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 from paceline.gate.finding import Verdict
 from paceline.gate.host import machine
 from paceline.report import annotations as on_github
@@ -74,13 +74,14 @@ class Closing:
 
     def write(self) -> None:
         """Write the JSON file and GitHub's step summary where asked. Raises PacelineError."""
-        trial = self.trial
+        trial, target = self.trial, "GitHub's step summary"
         try:
-            if trial.settings.json:
-                json_file.write(trial, self.notices(), trial.request.started_in / trial.settings.json)
             _add_to_step_summary(markdown.page(trial.findings(), trial.seconds, self.notices()))
+            if trial.settings.json:
+                target = trial.settings.json
+                json_file.write(trial, self.notices(), trial.request.started_in / target)
         except OSError as error:
-            raise PacelineError(f"cannot write {error.filename}: {error.strerror}") from None
+            raise PacelineError(f"cannot write {target}: {why(error)}") from None
 
 
 def explain(error: Exception) -> Iterator[str]:

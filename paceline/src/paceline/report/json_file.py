@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paceline import files
 from paceline.gate.host import machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from paceline.gate.trial import Trial
 
@@ -35,14 +35,6 @@ def text(trial: Trial, notices: Sequence[str]) -> str:
 
 
 def write(trial: Trial, notices: Sequence[str], path: Path) -> None:
-    """Write it whole or not at all: a reader never meets half a file."""
+    """Write it whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        try:
-            file.write(text(trial, notices))
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            file.close()
-            Path(file.name).unlink()
-            raise
+    files.write(path, text(trial, notices))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from paceline.gate import checkout, files
+from paceline.gate import checkout, copying
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 HAS_SETPRIV = shutil.which("setpriv") is not None
@@ -59,14 +59,14 @@ def test_closed_folders_and_files_are_removed_and_nothing_behind_their_links(tmp
     (tree / "a" / "d" / "folder").symlink_to(outside)
     for name, mode in (("e", 0), ("a/d", 0o500), ("a/b", 0o100), ("a/b/c", 0o400)):
         (tree / name).chmod(mode)
-    as_any_user("import sys, pathlib, paceline.gate.files as f; f.remove(pathlib.Path(sys.argv[1]))", tree)
+    as_any_user("import sys, pathlib, paceline.gate.copying as f; f.remove(pathlib.Path(sys.argv[1]))", tree)
     assert not tree.exists()
     assert is_untouched(outside)
 
 
 def test_link_in_place_of_a_folder_is_not_followed(tmp_path: Path, outside: Path) -> None:
     (tmp_path / "link").symlink_to(outside)
-    files.remove(tmp_path / "link")
+    copying.remove(tmp_path / "link")
     assert is_untouched(outside)
 
 
@@ -129,21 +129,21 @@ def test_large_files_are_copied_whole(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
     target.mkdir()
-    for size in (0, 1, files.SMALL - 1, files.SMALL, files.SMALL + 1, 3 * files.SMALL + 7):
+    for size in (0, 1, copying.SMALL - 1, copying.SMALL, copying.SMALL + 1, 3 * copying.SMALL + 7):
         (source / str(size)).write_bytes(os.urandom(size))
     names = [path.name for path in source.iterdir()]
-    files.copy_files(source, target, names)
+    copying.copy_files(source, target, names)
     assert all((source / name).read_bytes() == (target / name).read_bytes() for name in names)
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")  # noqa: S108
 def test_large_files_are_copied_between_file_systems(tmp_path: Path) -> None:
-    content = os.urandom(2 * files.SMALL)
+    content = os.urandom(2 * copying.SMALL)
     (tmp_path / "file").write_bytes(content)
     elsewhere = Path("/dev/shm", f"paceline-test-{os.getpid()}")  # noqa: S108
     elsewhere.mkdir()
     try:
-        files.copy_files(tmp_path, elsewhere, ["file"])
+        copying.copy_files(tmp_path, elsewhere, ["file"])
         assert (elsewhere / "file").read_bytes() == content
     finally:
         shutil.rmtree(elsewhere)
@@ -218,7 +218,7 @@ def test_what_resists_keeps_its_owner_so_that_the_next_gate_tries_again(tmp_path
     folder = tmp_path / "paceline-abcdefgh"
     make_tree(folder)
     (folder / "owner").write_text("", encoding="utf-8")
-    code = "import sys, os, pathlib, paceline.gate.files as f\n"
+    code = "import sys, os, pathlib, paceline.gate.copying as f\n"
     code += "def refuse(*_, **__): raise PermissionError\nf.os.rmdir = refuse\n"
     code += "f.remove(pathlib.Path(sys.argv[1]), last='owner')"
     as_any_user(code, folder)
