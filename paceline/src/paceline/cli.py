@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from paceline.commands import (
@@ -24,6 +22,7 @@ from paceline.commands import (
     warn,
 )
 from paceline.errors import PacelineError
+from paceline.signals import like_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,10 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif unknown:
         line.prog = f"paceline {given.command}"  # whose help tells what it knows
         line.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
-        return COMMANDS[given.command].run(given)
+        with like_ctrl_c():
+            return COMMANDS[given.command].run(given)
     except PacelineError as error:
         return _failed(str(error))
     except KeyboardInterrupt:

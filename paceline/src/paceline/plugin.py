@@ -6,9 +6,6 @@ Loaded into every pytest run, workers of a trial included, so it imports the gat
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,9 +186,10 @@ class Gate:
             return None
         from paceline.errors import PacelineError
         from paceline.report.closing import explain
+        from paceline.signals import like_ctrl_c
 
         try:
-            with _ended_by_signals():
+            with like_ctrl_c():
                 self._trial.run()
             self._closing.write()
         except PacelineError as error:
@@ -274,18 +272,3 @@ def _outcome(result: Finding | Value) -> tuple[Any, str | None]:
             return "failed", claim(result)
         return ("skipped", claim(result)) if result.verdict == "unavailable" else ("passed", None)
     return ("skipped", result.reason) if result.base is None and result.head is None else ("passed", None)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the gate like Ctrl-C, so that it cleans up behind itself."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {name: signal.signal(getattr(signal, name), signal.default_int_handler) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)

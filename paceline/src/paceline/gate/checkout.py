@@ -10,16 +10,15 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from paceline.errors import PacelineError
+from paceline.signals import put_off
 
 try:
     import fcntl
@@ -264,7 +263,7 @@ class Workspace:
             raise PacelineError(f"cannot write to {parent} ({error.strerror}): set TMPDIR") from error
         try:
             owner = _lock(folder)
-            for name in ("a", "b", "sockets", "logs"):
+            for name in ("a", "b", "logs"):
                 (folder / name).mkdir()
         except BaseException:
             remove(folder)
@@ -280,7 +279,7 @@ class Workspace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _undisturbed():
+        with put_off():
             remove(self.folder)
             self._owner.close()
 
@@ -294,19 +293,6 @@ def _lock(folder: Path) -> IO[str]:
     owner.flush()
     (folder / f"{OWNER}.new").rename(folder / OWNER)
     return owner
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let an impatient second Ctrl-C wait until all is removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def remove_leftovers(parent: Path) -> list[Path]:

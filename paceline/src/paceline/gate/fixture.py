@@ -10,21 +10,16 @@ import contextlib
 import functools
 import gc
 import inspect
-import os
 import random
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
-
 from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 from pytest_benchmark.stats import Metadata
 
+from paceline.gate.real import Real
 from paceline.gate.suites import codspeed
 
 if TYPE_CHECKING:
@@ -34,8 +29,7 @@ if TYPE_CHECKING:
 
     from paceline.gate.channel import Caller
 
-# Kept in a tuple: tools that freeze time replace functions that they find as attributes of modules.
-_CLOCKS = (time.perf_counter_ns, time.process_time_ns, getattr(time, "thread_time_ns", time.process_time_ns))
+_CLOCKS = (Real.wall, Real.process, Real.thread)  # a tuple: tools that freeze time look for attributes of modules
 
 Reading = tuple[int, int, int]
 
@@ -229,6 +223,7 @@ class TrialFixture(BenchmarkFixture):
             options.get("disable_gc", node.config.getoption("benchmark_disable_gc", default=False))
         )
         self._channel = channel
+        self._capture = node.config.pluginmanager.getplugin("capturemanager")
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._undo: list[Callable[[], Any]] = []
 
@@ -353,6 +348,7 @@ class TrialFixture(BenchmarkFixture):
             self.stats = Metadata(self, calls, {})  # type: ignore[no-untyped-call]
         self.stats.iterations = calls
         self.stats.update(wall / 1e9)
+        self._drop_output()
         self._channel.send(
             {
                 "event": "burst",
@@ -365,6 +361,12 @@ class TrialFixture(BenchmarkFixture):
                 "children": _child_is_running() or _child_seconds() > burst.children,
             }
         )
+
+    def _drop_output(self) -> None:
+        """Let go of what pytest has captured in a burst, which would add up; the test's own captures keep theirs."""
+        if self._capture is not None and self._capture.is_globally_capturing():
+            with contextlib.suppress(Exception):  # a test may have replaced what pytest reads it by
+                self._capture.read_global_capture()
 
 
 @contextlib.contextmanager
@@ -388,21 +390,21 @@ def _undisturbed(*, gc_off: bool) -> Iterator[None]:
 
 def pin(cpus: Sequence[int]) -> None:
     """Bind every thread of this process to these CPUs. Does nothing where the system has no such call."""
-    if not hasattr(os, "sched_setaffinity"):
+    if Real.pin is None:
         return
     try:
-        threads = [int(name) for name in os.listdir("/proc/self/task")]
+        threads = [int(name) for name in Real.listdir("/proc/self/task")]
     except OSError:
         threads = [0]
     for thread in threads:
         with contextlib.suppress(OSError):  # a thread may have ended by now
-            os.sched_setaffinity(thread, cpus)
+            Real.pin(thread, cpus)
 
 
 def _queued() -> int:
     """Nanoseconds that this thread has been ready but not running; 0 where the system does not say."""
     try:
-        with open("/proc/thread-self/schedstat", "rb") as file:
+        with Real.open("/proc/thread-self/schedstat", "rb") as file:
             return int(file.read().split()[1])
     except (OSError, IndexError, ValueError):
         return 0
@@ -413,9 +415,7 @@ def _waits() -> int:
 
     Neither preemption nor a hypervisor that steals the CPU counts here, which is what tells them from waiting.
     """
-    if resource is None:
-        return 0
-    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
+    return Real.usage(Real.own_usage).ru_nvcsw if Real.usage is not None else 0
 
 
 def _counts_waits() -> bool:
@@ -430,11 +430,11 @@ _COUNTS_WAITS = _counts_waits()
 
 def _child_seconds() -> float:
     """CPU seconds of ended child processes."""
-    times = os.times()
+    times = Real.times()
     return times.children_user + times.children_system
 
 
 def _child_is_running() -> bool:
-    with contextlib.suppress(OSError), open("/proc/thread-self/children", "rb") as file:
+    with contextlib.suppress(OSError), Real.open("/proc/thread-self/children", "rb") as file:
         return bool(file.read().split())
     return False

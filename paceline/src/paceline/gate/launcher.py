@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paceline.gate import schedule
-    from paceline.gate.channel import Message
     from paceline.gate.interpreter import Interpreter
+    from paceline.gate.messages import Message
     from paceline.gate.request import Request
     from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
@@ -94,6 +94,7 @@ class Launcher:
             environment=self._environment(side),
             task=task
             | {
+                "slot": self._trees.slots.path(side).name,
                 "own": own,
                 "names": sorted(about.names),
                 "homes": own if about.homes is None else list(about.homes),

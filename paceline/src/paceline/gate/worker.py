@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import random
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from paceline.gate import neutral, origin
-from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
+from paceline.gate.channel import ADDRESS, GATE_ENDED, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
+from paceline.gate.real import Real
 from paceline.gate.suites import asv, codspeed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
-    from pathlib import Path
 
-GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 origin.serve()  # before any plugin of the project is loaded
 
@@ -63,7 +69,16 @@ def pytest_configure(config: pytest.Config) -> None:
     set_aside = neutral.active(config)
     config.option.xmlpath = None  # the session that judges writes it
     neutral.set_options(config)
-    config.pluginmanager.register(Worker(config, Caller(os.environ[ADDRESS]), set_aside), "paceline-worker")
+    worker = Worker(config, Caller(os.environ[ADDRESS]), set_aside)
+    if config.option.basetemp is not None:
+        config.option.basetemp = own_folder(Path(config.option.basetemp), worker.task["slot"])
+    config.pluginmanager.register(worker, "paceline-worker")
+
+
+def own_folder(basetemp: Path, slot: str) -> Path:
+    """Give this side a folder of its own below the one that the user named: pytest empties it, and makes it."""
+    basetemp.mkdir(parents=True, exist_ok=True)
+    return basetemp / slot
 
 
 class Worker:
@@ -83,7 +98,7 @@ class Worker:
         try:
             return self.channel.receive()
         except (ChannelLostError, OSError):
-            os._exit(GATE_ENDED)
+            Real.exit(GATE_ENDED)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -109,7 +124,8 @@ class Worker:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run tests on command instead of in a loop."""
-        about = {"event": "collected", "errors": self._errors, "set_aside": self._set_aside}
+        event = "surveyed" if self.task["survey"] else "collected"
+        about = {"event": event, "errors": self._errors, "set_aside": self._set_aside}
         self._say(about | collected(session, self.task))
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
@@ -120,6 +136,7 @@ class Worker:
         item = items[place]
         following = items[place + 1] if place + 1 < len(items) else None
         self._reports, self._fixture = [], None
+        before = bounds()
         seed()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         pin(self._everywhere)
@@ -139,6 +156,7 @@ class Worker:
                 "origin": origin.own_code(self.task, loaded, {os.path.realpath(each.path) for each in items}),
                 "value": value,
                 "unit": unit,
+                "spoilt": any(now < then for now, then in zip(bounds(), before, strict=True)),
             }
         )
 
@@ -146,7 +164,7 @@ class Worker:
         try:
             self.channel.send(message)
         except (ChannelLostError, OSError):
-            os._exit(GATE_ENDED)
+            Real.exit(GATE_ENDED)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember each phase of the running test."""
@@ -229,6 +247,17 @@ class Fixtures:
         fixture = self._worker.fixture(request.node)
         yield fixture
         fixture.close()
+
+
+def bounds() -> list[float]:
+    """Return what the system allows this process: if that is less than before a test, it may end later ones."""
+    if resource is None:
+        return []
+    names = sorted(name for name in vars(resource) if name.startswith("RLIMIT_"))
+    limits = [limit for name in names for limit in resource.getrlimit(getattr(resource, name))]
+    timers = [signal.getitimer(each)[0] for each in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)]
+    unlimited = [limit == resource.RLIM_INFINITY for limit in limits] + [not seconds for seconds in timers]
+    return [math.inf if free else limit for limit, free in zip([*limits, 0, 0, 0], unlimited, strict=True)]
 
 
 def mark_of(item: pytest.Item) -> dict[str, Any] | None:
