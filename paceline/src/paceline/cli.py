@@ -44,6 +44,7 @@ COMMANDS: dict[str, Command] = {
 
 WRONG_USE = 4
 INTERRUPTED = 130
+STANDARD_ERROR = 2  # the number of its descriptor
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,6 +76,7 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status, which is 4 with one line of why if it could not be run."""
+    _occupy_standard_streams()
     line = parser()
     given, unknown = line.parse_known_args(arguments)
     if getattr(given, "takes_more", False):
@@ -94,6 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{_where(error)}{error.strerror or error}")
     except UnicodeError as error:
         return _failed(f"{error}: set PYTHONIOENCODING=utf-8, or rename what has such a name")
+
+
+def _occupy_standard_streams() -> None:
+    """Let no file or socket get the number of a standard stream that was closed: a new process would lose it."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        pass
+    os.close(number)
 
 
 def _failed(why: str) -> int:

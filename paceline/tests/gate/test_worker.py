@@ -200,19 +200,67 @@ def test_daemons_end_with_their_pair(tmp_path: Path) -> None:
     assert not any(map(is_running, pids))
 
 
-def draws() -> tuple[float, float]:
-    worker.seed()
+ODD = (
+    WORK
+    + """
+import os, sys, threading, tracemalloc, types
+
+def test_odd_modules(benchmark):
+    class Odd:
+        @property
+        def __file__(self):
+            raise RuntimeError("no file")
+    nowhere = types.ModuleType("nowhere")
+    nowhere.__file__ = "a\\0b"
+    sys.modules.update({"odd": Odd(), "nowhere": nowhere, 3: nowhere})
+    benchmark(work)
+
+def test_numpy_of_its_own(benchmark):
+    sys.modules["numpy"] = types.SimpleNamespace(random=3)
+    os.environ["PYTHONHASHSEED"] = "\u00b2"
+    benchmark(work)
+
+def test_traces_memory(benchmark):
+    tracemalloc.start(25)
+    benchmark(work)
+    tracemalloc.take_snapshot()
+
+def test_version(benchmark):
+    class Version:
+        def __repr__(self):
+            raise RuntimeError("no text")
+    benchmark(work)
+    benchmark.extra_info["version"] = Version()
+
+def test_thread(benchmark):
+    threading.Thread(target=benchmark, args=(work,), daemon=True).start()
+"""
+)
+
+
+def test_odd_things_are_survived_or_told(tmp_path: Path) -> None:
+    found = visit(tmp_path, ODD)
+    assert ends(found) == {
+        "test_odd_modules": {"passed"},
+        "test_numpy_of_its_own": {"passed"},
+        "test_traces_memory": {"passed"},
+        "test_version": {'failed: extra_info["version"] cannot be read: RuntimeError'},
+        "test_thread": {"failed: benchmark(...) was called in a thread that the test did not wait for"},
+    }
+    slowed = found["test_traces_memory"].base_seconds("cpu") / found["test_odd_modules"].base_seconds("cpu")
+    assert slowed < 10  # it is some 700 where memory is traced
+
+
+def draws(number: str) -> tuple[float, float]:
+    worker.seed(number)
     return random.random(), np.random.random()  # noqa: NPY002
 
 
-def test_same_numbers_for_the_same_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONHASHSEED", str(2**32 - 2))
-    assert draws() == draws()
-    first = draws()
-    monkeypatch.setenv("PYTHONHASHSEED", "7")
-    assert all(new != old for new, old in zip(draws(), first, strict=True))
+def test_same_numbers_for_the_same_round() -> None:
+    first = draws(str(2**32 - 2))
+    assert draws(str(2**32 - 2)) == first
+    assert all(new != old for new, old in zip(draws("7"), first, strict=True))
 
 
-def test_without_a_drawn_seed_nothing_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONHASHSEED", "random")
-    assert draws() != draws()
+def test_without_a_drawn_seed_nothing_is_seeded() -> None:
+    assert draws("random") != draws("random")

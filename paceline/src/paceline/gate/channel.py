@@ -44,7 +44,7 @@ class _Lines:
         while (end := self._pending.find(b"\n", searched)) < 0:
             searched = len(self._pending)
             if searched > LONGEST:
-                raise ValueError
+                raise ChannelLostError(f"sent the gate more than {LONGEST >> 20} MiB at once")
             if until is not None:
                 self.connection.settimeout(max(0.001, until - Real.monotonic()))
             received = self.connection.recv(CHUNK)

@@ -13,6 +13,7 @@ import inspect
 import random
 import sys
 import time
+import tracemalloc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -222,6 +223,7 @@ class TrialFixture(BenchmarkFixture):
         self._gc_off = self._for_codspeed or bool(
             options.get("disable_gc", node.config.getoption("benchmark_disable_gc", default=False))
         )
+        self.is_timing = False  #: after its test: in a thread that the test did not wait for
         self._channel = channel
         self._capture = node.config.pluginmanager.getplugin("capturemanager")
         self._coroutine: Coroutine[Any, Any, Any] | None = None
@@ -324,13 +326,17 @@ class TrialFixture(BenchmarkFixture):
 
     @contextlib.contextmanager
     def _trial(self, most: int | None) -> Iterator[Iterator[Burst]]:
+        self.is_timing = True
         self._channel.send({"event": "at", "most": most})
-        with self._noting_errors():
-            if self._for_codspeed:  # as it does before it times
-                random.seed(0)
-                gc.collect()
-            with _undisturbed(gc_off=self._gc_off):
-                yield self._bursts()
+        try:
+            with self._noting_errors():
+                if self._for_codspeed:  # as it does before it times
+                    random.seed(0)
+                    gc.collect()
+                with _undisturbed(gc_off=self._gc_off):
+                    yield self._bursts()
+        finally:
+            self.is_timing = False
 
     def _bursts(self) -> Iterator[Burst]:
         while (command := self._channel.receive())["do"] != "finish":
@@ -373,6 +379,8 @@ class TrialFixture(BenchmarkFixture):
 def _undisturbed(*, gc_off: bool) -> Iterator[None]:
     """Without tracers, and with a collector that scans only what the benchmark itself allocates."""
     tracer, profiler, collecting = sys.gettrace(), sys.getprofile(), gc.isenabled()
+    frames = tracemalloc.get_traceback_limit() if tracemalloc.is_tracing() else 0
+    tracemalloc.stop()
     sys.settrace(None)
     sys.setprofile(None)
     gc.freeze()
@@ -384,6 +392,8 @@ def _undisturbed(*, gc_off: bool) -> Iterator[None]:
         if gc_off and collecting:
             gc.enable()
         gc.unfreeze()
+        if frames:
+            tracemalloc.start(frames)
         sys.setprofile(profiler)
         sys.settrace(tracer)
 

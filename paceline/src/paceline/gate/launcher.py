@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from paceline.gate.trees import Trees
 
 # Set by an outer pytest, coverage or git hook; none of a side's business.
-NOT_INHERITED = ("PYTEST_CURRENT_TEST", "COV_CORE_SOURCE", "COV_CORE_CONFIG", "COV_CORE_DATAFILE")
+NOT_INHERITED = {
+    "PYTEST_CURRENT_TEST",
+    "COV_CORE_SOURCE",
+    "COV_CORE_CONFIG",
+    "COV_CORE_DATAFILE",
+    "COVERAGE_PROCESS_START",
+    "COVERAGE_PROCESS_CONFIG",
+}
 
 
 class Launcher:

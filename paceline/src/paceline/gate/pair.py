@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -102,6 +103,7 @@ class Timing:
 
 
 Burst = dict[str, Timing]  # by side
+_ERROR = re.compile(r"Error|\berror:")
 
 
 @dataclass(frozen=True)
@@ -253,8 +255,8 @@ class Process:
             file.seek(-min(LAST_WORDS, file.seek(0, os.SEEK_END)), os.SEEK_END)
             text = file.read(LAST_WORDS).decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip(" =_-\n")]
-        errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or "Error" in line]
-        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E").strip())[:300]
+        errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or _ERROR.search(line)]
+        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E ").strip())[:300]
 
     def kill(self) -> None:
         """End the process with all that it started, and the channel."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
+import operator
 import os
 import random
 import signal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
 PR_SET_PDEATHSIG = 1
+HASH_SEED = os.environ.get("PYTHONHASHSEED", "")  # drawn for the round; a test may change the variable
 
 try:
     import resource
@@ -37,13 +39,13 @@ except ImportError:  # Windows
 origin.serve()  # before any plugin of the project is loaded
 
 
-def seed() -> None:
+def seed(number: str = HASH_SEED) -> None:
     """Let both sides draw the same random numbers in a round, so that they work on the same data."""
-    number = os.environ.get("PYTHONHASHSEED", "")
     if number.isdigit():
         random.seed(int(number))
-        if (drawing := getattr(sys.modules.get("numpy"), "random", None)) is not None:
-            drawing.seed(int(number))
+        of_numpy = getattr(getattr(sys.modules.get("numpy"), "random", None), "seed", None)
+        if callable(of_numpy):
+            of_numpy(int(number))
 
 
 def die_with_the_gate() -> None:
@@ -140,9 +142,7 @@ class Worker:
         seed()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         pin(self._everywhere)
-        outcome, reason = conclude(self._reports)
-        fixture = self._fixture
-        version = fixture.extra_info.get("version") if fixture else None
+        outcome, reason, version = self._conclude()
         suite = asv.suite_of(self._config)
         value, unit = suite.values.get(item.nodeid, (None, None)) if suite else (None, None)
         loaded = {**dict(origin.loaded_modules()), **(suite.files() if suite else {})}
@@ -151,14 +151,25 @@ class Worker:
                 "event": "done",
                 "outcome": outcome,
                 "reason": reason,
-                "version": None if version is None else repr(version),
+                "version": version,
                 "foreign": list(origin.foreign_modules(self.task, loaded)),
                 "origin": origin.own_code(self.task, loaded, {os.path.realpath(each.path) for each in items}),
                 "value": value,
                 "unit": unit,
-                "spoilt": any(now < then for now, then in zip(bounds(), before, strict=True)),
+                "spoilt": any(map(operator.lt, bounds(), before)),
             }
         )
+
+    def _conclude(self) -> tuple[str, str | None, str | None]:
+        """Return the outcome of the test that has just run, why, and the version that it gave itself."""
+        outcome, reason = conclude(self._reports)
+        if outcome == "passed" and self._fixture is not None and self._fixture.is_timing:
+            return "failed", "benchmark(...) was called in a thread that the test did not wait for", None
+        try:
+            version = self._fixture.extra_info.get("version") if self._fixture else None
+            return outcome, reason, None if version is None else repr(version)
+        except Exception as error:  # noqa: BLE001 - it is the test's own
+            return "failed", f'extra_info["version"] cannot be read: {type(error).__name__}', None
 
     def _say(self, message: dict[str, Any]) -> None:
         try:
