@@ -108,7 +108,7 @@ def test_each_misdeed_ends_in_a_clear_line(make_project: Callable[..., Project])
         "test_hangs_in_setup": "both sides hung",
         "test_exits": "both sides crashed: the interpreter ended with status 3",
         "test_segfaults": "both sides crashed: killed by SIGSEGV",
-        "test_closes_descriptors": "both sides failed: OSError",
+        "test_closes_descriptors": "both sides crashed: closed the gate's channel",
         "test_raises_in_a_later_call": "head failed: RuntimeError: worn out",
         "test_stops_pytest": "both sides crashed",
     }
