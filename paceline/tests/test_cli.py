@@ -277,3 +277,10 @@ def test_help_is_enough(project: Project) -> None:
         assert f"--benchmark-against{name}" in text
     for name in ("tolerance", "alpha", "budget", "timeout", "unsure"):
         assert f"--benchmark-{name}" in text
+
+
+def test_closed_standard_streams_are_not_taken_by_others() -> None:
+    """A socket with the number of a stream would not reach the process that is to inherit it."""
+    code = "import os; from paceline import cli; cli._occupy_standard_streams(); [os.fstat(n) for n in range(3)]"
+    closed = f"import os; [os.close(n) for n in range(3)]; exec({code!r})"
+    assert subprocess.run([sys.executable, "-c", closed], check=False).returncode == 0

@@ -123,7 +123,8 @@ def genuine() -> BenchmarkFixture:
 
 def test_interface_has_all_that_pytest_benchmark_has() -> None:
     """An upgrade that adds to the interface is noticed here."""
-    config = SimpleNamespace(getoption=lambda _, default: default)
+    plugins = SimpleNamespace(getplugin=lambda _: None)
+    config = SimpleNamespace(getoption=lambda _, default: default, pluginmanager=plugins)
     node: Any = SimpleNamespace(
         name="n", nodeid="f::n", path=Path(__file__), stash={}, config=config, get_closest_marker=lambda _: None
     )

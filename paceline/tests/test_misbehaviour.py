@@ -1,5 +1,6 @@
 """Benchmarks that do what they should not, all in one run: each ends in a clear line, none harms another."""
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -108,7 +109,7 @@ def test_each_misdeed_ends_in_a_clear_line(make_project: Callable[..., Project])
         "test_hangs_in_setup": "both sides hung",
         "test_exits": "both sides crashed: the interpreter ended with status 3",
         "test_segfaults": "both sides crashed: killed by SIGSEGV",
-        "test_closes_descriptors": "both sides failed: OSError",
+        "test_closes_descriptors": "both sides crashed: closed the gate's channel",
         "test_raises_in_a_later_call": "head failed: RuntimeError: worn out",
         "test_stops_pytest": "both sides crashed",
     }
@@ -124,3 +125,37 @@ def test_each_misdeed_ends_in_a_clear_line(make_project: Callable[..., Project])
         assert clocks[name] == "wall", name
     assert project.leftovers == []
     assert f"left-behind-{mark}" not in processes()
+
+
+RIVALS = """
+import os, signal, socket
+import pytest
+import work
+
+@pytest.fixture(scope="session")
+def port():
+    with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as server:
+        yield server
+
+def test_port(benchmark, port):
+    benchmark(work.total, 300)
+
+def test_killed_once(benchmark):
+    try:
+        os.close(os.open(os.environ["KILLED"], os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        benchmark(work.total, 300)
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_sides_that_want_one_port_and_one_kill_are_not_red(make_project: Callable[..., Project]) -> None:
+    project = make_project(files={"work.py": WORK, "test_rivals.py": RIVALS})
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    run = project.judge(environment={"PORT": str(port), "KILLED": str(project.temporary / "killed")})
+    assert run.status == 0, run.output
+    assert run.verdicts == {"test_port": "unavailable", "test_killed_once": "same"}
+    assert "Address already in use" in run.findings["test_port"]["reason"]

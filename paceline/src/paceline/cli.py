@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
-import threading
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,6 +24,7 @@ from paceline.commands import (
     warn,
 )
 from paceline.errors import PacelineError, why
+from paceline.signals import like_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +47,7 @@ COMMANDS: dict[str, Command] = {
 DEFECT = 3
 WRONG_USE = 4
 INTERRUPTED = 130
+STANDARD_ERROR = 2  # the number of its descriptor
 
 
 class Parser(argparse.ArgumentParser):
@@ -79,6 +79,7 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status, which is 4 with one line of why if it could not be run."""
+    _occupy_standard_streams()
     line = parser()
     given, unknown = line.parse_known_args(arguments)
     if getattr(given, "takes_more", False):
@@ -86,10 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif unknown:
         line.prog = f"paceline {given.command}"  # whose help tells what it knows
         line.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
-        return COMMANDS[given.command].run(given)
+        with like_ctrl_c():
+            return COMMANDS[given.command].run(given)
     except PacelineError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
@@ -101,6 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{error}: set PYTHONIOENCODING=utf-8, or rename what has such a name")
     except Exception as error:  # noqa: BLE001  # Python would end with 1, which means that something became slower
         return _failed(f"unexpected {_named(error)}. Please report it with {_kept()}", DEFECT)
+
+
+def _occupy_standard_streams() -> None:
+    """Let no file or socket get the number of a standard stream that was closed: a new process would lose it."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        pass
+    os.close(number)
 
 
 def _failed(line: str, status: int = WRONG_USE) -> int:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import signal
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -202,21 +200,32 @@ class Gate:
         if self._config.option.collectonly:
             return None
         from paceline.errors import PacelineError
-        from paceline.report.closing import explain
+        from paceline.signals import like_ctrl_c
 
-        try:
-            with _ended_by_signals():
+        with self._explained():
+            try:
+                with like_ctrl_c():
+                    self._trial.run()
+            except PacelineError:
                 self._failed = True
-                self._trial.run()
-                self._failed = False
+                raise
             self._closing.write()
-        except PacelineError as error:
-            self._write(*explain(error))
-            raise pytest.UsageError(_printable(str(error))) from None
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
         session.items = [self._item(session, result) for result in results]
         session.testscollected = len(session.items)
         return True
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Let an error end the session as pytest's own wrong use does, with what closing has to say."""
+        from paceline.errors import PacelineError
+        from paceline.report.closing import explain
+
+        try:
+            yield
+        except PacelineError as error:
+            self._write(*explain(error))
+            raise pytest.UsageError(_printable(str(error))) from None
 
     def _item(self, session: pytest.Session, result: Finding | Value) -> Judged:
         location = self._trial.locations.get(result.name)
@@ -295,18 +304,3 @@ def _outcome(result: Finding | Value) -> tuple[Any, str | None]:
             return "failed", claim(result)
         return ("skipped", claim(result)) if result.verdict == "unavailable" else ("passed", None)
     return ("skipped", result.reason) if result.base is None and result.head is None else ("passed", None)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the gate like Ctrl-C, so that it cleans up behind itself."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {name: signal.signal(getattr(signal, name), signal.default_int_handler) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)

@@ -88,7 +88,7 @@ def test_the_last_words_of_a_process_are_whole(project: Project) -> None:
     project.write({"pytest.ini": "[pytest]\naddopts = -p no:benchmark\n"})
     run = project.gate("HEAD")
     assert run.status == WRONG_USE
-    assert ": ERROR: usage: " in run.error
+    assert ": python -m pytest: error: unrecognized arguments: " in run.error
 
 
 def test_base_is_the_first_word_if_it_is_a_revision(project: Project) -> None:

@@ -759,4 +759,4 @@ def test_checkout_of_another_owner_names_the_setting(
 
 def test_git_that_cannot_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(PacelineError, match=f"cannot run git in {tmp_path}/gone: No such file"):
-        git(tmp_path / "gone", "status")
+        checkout.git(tmp_path / "gone", "status")

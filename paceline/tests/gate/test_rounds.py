@@ -35,6 +35,7 @@ class Subject:
     slowdown: float = 0.0
     noise: Callable[[Machine], float] = lambda machine: machine.coins.gauss(0, QUIET)
     hangs: bool = False
+    ends: Callable[[Machine], Mapping[str, End]] = lambda machine: {side: End("passed") for side in machine.sides}
 
 
 @dataclass
@@ -47,12 +48,13 @@ class Machine:
     lost: bool = False
     order: list[str] = field(default_factory=list)
     rounds: list[tuple[str, ...]] = field(default_factory=list)
+    sides: Sequence[str] = SIDES
     _names: Sequence[str] = ()
 
-    def __call__(self, names: Sequence[str], draw: Draw) -> Self:
+    def __call__(self, names: Sequence[str], draw: Draw, sides: Sequence[str]) -> Self:
         """Start a pair."""
         del draw
-        self._names, self.lost = names, False
+        self._names, self.sides, self.lost = names, sides, False
         self.rounds.append(tuple(names))
         return self
 
@@ -67,8 +69,8 @@ class Machine:
         self.now += PAIR
         if self.now > until:
             self.now, self.lost = until, True
-            return {side: End("cut") for side in SIDES}
-        return {side: {"items": list(self._names), "errors": {}} for side in SIDES}
+            return {side: End("cut") for side in self.sides}
+        return {side: {"items": list(self._names), "errors": {}} for side in self.sides}
 
     def visit(self, name: str, recipe: Recipe | None, cpus: Sequence[int], until: float) -> Visit:
         """Time one benchmark."""
@@ -78,11 +80,13 @@ class Machine:
         cost = subject.cost * self.coins.uniform(0.95, 1.05)
         if subject.hangs or self.now + cost > until:
             self.now, self.lost = until, True
-            return Visit({side: End("cut") for side in SIDES})
+            return Visit({side: End("cut") for side in self.sides})
         self.now += cost
+        ends = dict(subject.ends(self))
+        self.lost = any(end.outcome == "crashed" for end in ends.values())
         sizes = {"base": 1e7, "head": 1e7 * math.exp(subject.slowdown + subject.noise(self))}
         bursts = [{side: burst(round(wall)) for side, wall in sizes.items()}]
-        return Visit({side: End("passed") for side in SIDES}, recipe or Recipe(1, 1, "cpu", cold=False), bursts)
+        return Visit(ends, recipe or Recipe(1, 1, "cpu", cold=False), bursts)
 
 
 def burst(wall: int) -> Timing:
@@ -252,6 +256,54 @@ def test_after_the_first_round_the_gate_says_what_it_will_take() -> None:
 )
 def test_durations_have_the_digits_that_anybody_needs(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+# Failures
+
+KILLED, PASSED = End("crashed", "killed by SIGKILL"), End("passed")
+
+
+def test_one_kill_is_tried_again() -> None:
+    kills = iter([{"base": PASSED, "head": KILLED}])
+    subject = Subject(0.3, ends=lambda _: next(kills, dict.fromkeys(SIDES, PASSED)))
+    trial, _ = judge({"t.py::test_killed": subject, **cheap(3)}, 600)
+    assert verdicts(trial) == {"same": 4}
+
+
+def test_head_that_fails_alone_too_is_broken() -> None:
+    worn = End("failed", "RuntimeError: worn out")
+    subject = Subject(0.3, ends=lambda machine: {side: worn if side == "head" else PASSED for side in machine.sides})
+    trial, _ = judge({"t.py::test_fails": subject, **cheap(3)}, 600)
+    assert verdicts(trial) == {"same": 3, "broken": 1}
+
+
+def test_head_that_runs_alone_is_not_broken() -> None:
+    busy = End("failed", "OSError: [Errno 98] Address already in use")
+    subject = Subject(0.3, ends=lambda machine: {"base": PASSED, "head": busy if len(machine.sides) > 1 else PASSED})
+    trial, _ = judge({"t.py::test_port": subject, **cheap(3)}, 600)
+    finding = trial.benchmarks["t.py::test_port"].finding()
+    assert finding.verdict == "unavailable"
+    assert str(finding.reason).startswith("works only when one side runs: head failed: OSError")
+
+
+def test_without_time_for_head_alone_it_is_unsure() -> None:
+    hung = Subject(4.0, ends=lambda _: {"base": PASSED, "head": End("hung", "said nothing for 4 s")})
+    trial, machine = judge({"t.py::test_hangs": hung}, 5.5)
+    finding = trial.benchmarks["t.py::test_hangs"].finding()
+    assert (finding.verdict, machine.now) == ("unsure", 5.5)
+    assert "the budget was spent before head had run alone" in str(finding.reason)
+
+
+def test_what_has_failed_beside_others_gets_processes_of_its_own() -> None:
+    """Another test may have spoilt them: it must not do so in every round."""
+
+    def spoilt(machine: Machine) -> Mapping[str, End]:
+        alone = len(machine.rounds[-1]) == 1
+        return dict.fromkeys(machine.sides, PASSED if alone else KILLED)
+
+    trial, machine = judge({"t.py::test_victim": Subject(0.3, ends=spoilt), **cheap(3)}, 600)
+    assert verdicts(trial) == {"same": 4}
+    assert machine.rounds.count(("t.py::test_victim",)) == 5
 
 
 # Exactness

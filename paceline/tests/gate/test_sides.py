@@ -341,7 +341,7 @@ def test_two_wheels_are_judged_by_the_working_trees_tests(
 def test_wheels_are_two_and_stand_alone(make_project: MakeProject, environment: Environment) -> None:
     project = make_project()
     for arguments, expected in (
-        (["--benchmark-against-wheel=a.whl"], "takes two wheels"),
+        (["--benchmark-against-wheel=a.whl"], "expected two wheels"),
         (["HEAD", "--benchmark-against-wheel=a.whl,b.whl"], "leave out the base"),
         (["--benchmark-against-wheel=a.whl,b.whl"], "'a.whl' is not a wheel"),
     ):

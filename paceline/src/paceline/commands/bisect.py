@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
     from paceline.gate.checkout import GitFailedError, git, resolve
     from paceline.history import bisect
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     here = Path.cwd()
     try:
         repository = Path(git(here, "rev-parse", "--show-toplevel").rstrip("\n")).resolve()

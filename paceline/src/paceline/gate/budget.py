@@ -6,6 +6,7 @@ This leaves the sign-flip tests exact. Who is in a round is settled before its c
 rounds and measured costs, so every sign stays a fair coin. A benchmark's own values can only end it, never put
 it off: it loses later looks and gains none, so giving it up can only lower the rate of false alarms. What waits,
 or is cut, does so for its cost: the time of both sides together, which is the same with their names swapped.
+A visit in which a side fails or is killed has no value, whichever side it was, and no value decides to try it again.
 """
 
 from __future__ import annotations

@@ -1,173 +1,138 @@
-"""JSON lines between the gate and a worker, on a socket of their own.
+"""JSON lines between the gate and a worker, over two connected sockets, one of which the worker inherits.
 
-Standard streams belong to the test. A test may even close every descriptor: the worker then dials again, and
-never writes to a file that has taken over its number. Standard library only: workers load this.
+They have no address, so no other process can take a worker's place. Standard streams belong to the test. A test may
+close every descriptor: the worker then ends, and never writes to a file that has taken over its number.
+Standard library only: workers load this.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import secrets
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
+from paceline.gate.messages import is_message
+from paceline.gate.real import Real
+
 if TYPE_CHECKING:
-    from pathlib import Path
+    from paceline.gate.messages import Message
 
-Message = dict[str, Any]
-
-ADDRESS = "PACELINE_WORKER"  # variable of the environment that tells a worker where its gate is
-MAX_UNIX_PATH = 100  # bytes; the system's limit is 104 (macOS) or 108 (Linux)
-DIALS_AGAIN_WITHIN = 2.0  # seconds between a lost connection and the worker's new one, or its end
+ADDRESS = "PACELINE_WORKER"  # variable of the environment that holds the number of a worker's socket
+LONGEST = 1 << 26  # bytes of a line: a collection of 100,000 benchmarks
+CHUNK = 1 << 16
+SENDS_WITHIN = 10.0  # seconds for a command: a worker that takes none has stopped
+GATE_ENDED = 70  # exit status of a worker that has lost its channel
 
 
 class ChannelLostError(Exception):
-    """The other side is gone."""
+    """The other side is gone, or says what it must not; the text says which."""
 
 
 class _Lines:
     """Sends and receives one JSON object per line."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Any) -> None:
         self.connection = connection
-        self._pending = b""
+        self._pending = bytearray()
 
     def send(self, message: Message) -> None:
-        self.connection.sendall(json.dumps(message).encode() + b"\n")
+        self.connection.sendall(Real.encode(message).encode() + b"\n")
 
-    def receive(self) -> Message:
-        """Wait for a message. Raises TimeoutError by the socket's time-out, ChannelLostError at the end."""
-        while b"\n" not in self._pending:
-            received = self.connection.recv(1 << 16)
+    def receive(self, until: float | None = None) -> Any:
+        """Wait for a message. Raises TimeoutError at `until`, ChannelLostError at the end, ValueError for rubbish."""
+        searched = 0
+        while (end := self._pending.find(b"\n", searched)) < 0:
+            searched = len(self._pending)
+            if searched > LONGEST:
+                raise ChannelLostError(f"sent the gate more than {LONGEST >> 20} MiB at once")
+            if until is not None:
+                self.connection.settimeout(max(0.001, until - Real.monotonic()))
+            received = self.connection.recv(CHUNK)
             if not received:
-                raise ChannelLostError
+                raise ChannelLostError("closed the gate's channel")
             self._pending += received
-        line, self._pending = self._pending.split(b"\n", 1)
-        message: Message = json.loads(line)
-        return message
+            if until is not None and Real.monotonic() > until and b"\n" not in received:
+                raise TimeoutError
+        line = self._pending[:end]
+        del self._pending[: end + 1]
+        return Real.decode(line.decode())
 
 
 class Caller:
     """The worker's end."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
-        self._dial()
-
-    def _dial(self) -> None:
-        family, _, place = self._address.partition(":")
-        if family == "unix":
-            connection = socket.socket(socket.AF_UNIX)
-            connection.connect(place)
-            token = ""
-        else:
-            port, _, token = place.partition(":")
-            connection = socket.create_connection(("127.0.0.1", int(port)))
-        self._lines = _Lines(connection)
+        self._lines = _Lines(Real.Socket(fileno=int(address)))
+        self._lines.connection.settimeout(None)  # whatever the default is by now
+        if os.name != "nt":
+            os.set_inheritable(int(address), False)
+        self._owner = Real.getpid()
         self._identity = self._identify()
-        self._lines.send({"event": "hello", "token": token, "pid": os.getpid()})
+        self._lines.send({"event": "hello"})
 
     def _identify(self) -> tuple[int, int] | None:
         try:
-            found = os.fstat(self.fileno())
+            found = Real.fstat(self._lines.connection.fileno())
         except OSError:
             return None
         return found.st_dev, found.st_ino
 
-    def _redial_if_closed(self) -> None:
-        if self._identity is None or self._identify() != self._identity:
+    def _insist_on_own(self) -> None:
+        """End a process that was forked from the worker by a test, and has come back into it."""
+        if Real.getpid() != self._owner:
+            Real.exit(GATE_ENDED)
+        if self._identify() != self._identity:
             self._lines.connection.detach()  # the number may be someone else's file by now
-            self._dial()
+            raise ChannelLostError("closed the gate's channel")
 
     def send(self, message: Message) -> None:
-        """Send, over a new connection if the test has closed the old one."""
-        self._redial_if_closed()
+        """Send a message. Raises ChannelLostError or OSError if that cannot be."""
+        self._insist_on_own()
         self._lines.send(message)
 
     def receive(self) -> Message:
-        """Wait for the gate's next command. Raises ChannelLostError when the gate has ended."""
-        self._redial_if_closed()
-        return self._lines.receive()
-
-    def fileno(self) -> int:
-        """Return the descriptor's number, which is all that a test could close it by."""
-        return self._lines.connection.fileno()
-
-    def close(self) -> None:
-        """Hang up."""
-        self._lines.connection.close()
+        """Wait for the gate's next command. Raises ChannelLostError or OSError when the gate has ended."""
+        self._insist_on_own()
+        message: Message = self._lines.receive()
+        return message
 
 
 class Callee:
-    """The gate's end: waits for one worker and for whatever it says."""
+    """The gate's end: waits for whatever one worker says. `inherited` is for that worker, as its `address`."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        path = folder / name
-        self._token = ""
-        if hasattr(socket, "AF_UNIX") and len(os.fsencode(path)) <= MAX_UNIX_PATH:
-            self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(str(path))
-            self._listener.listen()
-            self.address = f"unix:{path}"
-        else:
-            self._token = secrets.token_hex(16)
-            self._listener = socket.create_server(("127.0.0.1", 0))
-            self.address = f"tcp:{self._listener.getsockname()[1]}:{self._token}"
-        self._path = path
-        self._lines: _Lines | None = None
-        self._lost_at: float | None = None
+    def __init__(self) -> None:
+        own, self.inherited = socket.socketpair()
+        self.inherited.set_inheritable(os.name == "nt")  # elsewhere the new process alone gets it
+        self.address = str(self.inherited.fileno())
+        self._lines = _Lines(own)
+
+    def hand_over(self) -> None:
+        """Leave the worker's socket to the worker, now that it has started: else its end would not be noticed."""
+        self.inherited.close()
 
     def send(self, message: Message) -> None:
-        """Send a command. Raises ChannelLostError if the worker is gone."""
-        if self._lines is None:
-            raise ChannelLostError
+        """Send a command. Raises ChannelLostError if the worker is gone, or takes nothing."""
+        self._lines.connection.settimeout(SENDS_WITHIN)
         try:
             self._lines.send(message)
         except OSError as error:
-            raise ChannelLostError from error
+            raise ChannelLostError("closed the gate's channel") from error
 
     def receive(self, patience: float) -> Message | None:
-        """Wait at most `patience` seconds; None if nothing came. Raises ChannelLostError for good."""
-        if self._lines is None:
-            return self._accept(patience)
-        self._lines.connection.settimeout(patience)
+        """Wait at most `patience` seconds; None if nothing came. Raises ChannelLostError."""
         try:
-            return self._lines.receive()
+            message: Message = self._lines.receive(Real.monotonic() + patience)
         except TimeoutError:
             return None
-        except (OSError, ChannelLostError):
-            self._lines.connection.close()
-            self._lines = None
-            self._lost_at = time.monotonic()
-            return None
-
-    def _accept(self, patience: float) -> Message | None:
-        if self._lost_at is not None and time.monotonic() > self._lost_at + DIALS_AGAIN_WITHIN:
-            raise ChannelLostError
-        self._listener.settimeout(patience)
-        try:
-            connection, _ = self._listener.accept()
-        except TimeoutError:
-            return None
-        connection.settimeout(DIALS_AGAIN_WITHIN)
-        lines = _Lines(connection)
-        try:
-            hello = lines.receive()
-        except (OSError, ChannelLostError, ValueError):
-            hello = {}
-        if hello.get("token") != self._token:
-            connection.close()
-            return None
-        self._lines, self._lost_at = lines, None
-        return hello
+        except OSError as error:
+            raise ChannelLostError("closed the gate's channel") from error
+        except (ValueError, RecursionError):
+            raise ChannelLostError("sent the gate what is not a message") from None
+        if not is_message(message):
+            raise ChannelLostError("sent the gate what is not a message")
+        return message
 
     def close(self) -> None:
         """Hang up: a worker that still listens ends itself."""
-        if self._lines is not None:
-            self._lines.connection.close()
-        self._listener.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        self._lines.connection.close()
+        self.inherited.close()

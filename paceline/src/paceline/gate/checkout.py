@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from paceline.errors import PacelineError, why
 from paceline.gate import copying
+from paceline.signals import put_off
 
 try:
     import fcntl
@@ -496,7 +497,7 @@ class Workspace:
             raise PacelineError(f"cannot write to {parent}: {why(error)}. Set TMPDIR.") from error
         try:
             owner = _lock(folder)
-            for name in ("a", "b", "sockets", "logs"):
+            for name in ("a", "b", "logs"):
                 (folder / name).mkdir()
         except BaseException:
             copying.remove(folder, last=OWNER)
@@ -512,7 +513,7 @@ class Workspace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _undisturbed():
+        with put_off():
             slow = threading.Timer(PATIENCE, self._say, [f"removing {self.folder}"])
             slow.start()
             try:
@@ -531,19 +532,6 @@ def _lock(folder: Path) -> IO[str]:
     owner.flush()
     (folder / f"{OWNER}.new").rename(folder / OWNER)
     return owner
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let an impatient second Ctrl-C wait until all is removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def remove_leftovers(parent: Path) -> list[Path]:

@@ -10,21 +10,17 @@ import contextlib
 import functools
 import gc
 import inspect
-import os
 import random
 import sys
 import time
+import tracemalloc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 from pytest_benchmark.stats import Metadata
 
+from paceline.gate.real import Real
 from paceline.gate.suites import codspeed
 
 if TYPE_CHECKING:
@@ -34,8 +30,7 @@ if TYPE_CHECKING:
 
     from paceline.gate.channel import Caller
 
-# Kept in a tuple: tools that freeze time replace functions that they find as attributes of modules.
-_CLOCKS = (time.perf_counter_ns, time.process_time_ns, getattr(time, "thread_time_ns", time.process_time_ns))
+_CLOCKS = (Real.wall, Real.process, Real.thread)  # a tuple: tools that freeze time look for attributes of modules
 
 Reading = tuple[int, int, int]
 
@@ -228,7 +223,9 @@ class TrialFixture(BenchmarkFixture):
         self._gc_off = self._for_codspeed or bool(
             options.get("disable_gc", node.config.getoption("benchmark_disable_gc", default=False))
         )
+        self.is_timing = False  #: after its test: in a thread that the test did not wait for
         self._channel = channel
+        self._capture = node.config.pluginmanager.getplugin("capturemanager")
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._undo: list[Callable[[], Any]] = []
 
@@ -329,13 +326,17 @@ class TrialFixture(BenchmarkFixture):
 
     @contextlib.contextmanager
     def _trial(self, most: int | None) -> Iterator[Iterator[Burst]]:
+        self.is_timing = True
         self._channel.send({"event": "at", "most": most})
-        with self._noting_errors():
-            if self._for_codspeed:  # as it does before it times
-                random.seed(0)
-                gc.collect()
-            with _undisturbed(gc_off=self._gc_off):
-                yield self._bursts()
+        try:
+            with self._noting_errors():
+                if self._for_codspeed:  # as it does before it times
+                    random.seed(0)
+                    gc.collect()
+                with _undisturbed(gc_off=self._gc_off):
+                    yield self._bursts()
+        finally:
+            self.is_timing = False
 
     def _bursts(self) -> Iterator[Burst]:
         while (command := self._channel.receive())["do"] != "finish":
@@ -353,6 +354,7 @@ class TrialFixture(BenchmarkFixture):
             self.stats = Metadata(self, calls, {})  # type: ignore[no-untyped-call]
         self.stats.iterations = calls
         self.stats.update(wall / 1e9)
+        self._drop_output()
         self._channel.send(
             {
                 "event": "burst",
@@ -366,11 +368,19 @@ class TrialFixture(BenchmarkFixture):
             }
         )
 
+    def _drop_output(self) -> None:
+        """Let go of what pytest has captured in a burst, which would add up; the test's own captures keep theirs."""
+        if self._capture is not None and self._capture.is_globally_capturing():
+            with contextlib.suppress(Exception):  # a test may have replaced what pytest reads it by
+                self._capture.read_global_capture()
+
 
 @contextlib.contextmanager
 def _undisturbed(*, gc_off: bool) -> Iterator[None]:
     """Without tracers, and with a collector that scans only what the benchmark itself allocates."""
     tracer, profiler, collecting = sys.gettrace(), sys.getprofile(), gc.isenabled()
+    frames = tracemalloc.get_traceback_limit() if tracemalloc.is_tracing() else 0
+    tracemalloc.stop()
     sys.settrace(None)
     sys.setprofile(None)
     gc.freeze()
@@ -382,27 +392,29 @@ def _undisturbed(*, gc_off: bool) -> Iterator[None]:
         if gc_off and collecting:
             gc.enable()
         gc.unfreeze()
+        if frames:
+            tracemalloc.start(frames)
         sys.setprofile(profiler)
         sys.settrace(tracer)
 
 
 def pin(cpus: Sequence[int]) -> None:
     """Bind every thread of this process to these CPUs. Does nothing where the system has no such call."""
-    if not hasattr(os, "sched_setaffinity"):
+    if Real.pin is None:
         return
     try:
-        threads = [int(name) for name in os.listdir("/proc/self/task")]
+        threads = [int(name) for name in Real.listdir("/proc/self/task")]
     except OSError:
         threads = [0]
     for thread in threads:
         with contextlib.suppress(OSError):  # a thread may have ended by now
-            os.sched_setaffinity(thread, cpus)
+            Real.pin(thread, cpus)
 
 
 def _queued() -> int:
     """Nanoseconds that this thread has been ready but not running; 0 where the system does not say."""
     try:
-        with open("/proc/thread-self/schedstat", "rb") as file:
+        with Real.open("/proc/thread-self/schedstat", "rb") as file:
             return int(file.read().split()[1])
     except (OSError, IndexError, ValueError):
         return 0
@@ -413,9 +425,7 @@ def _waits() -> int:
 
     Neither preemption nor a hypervisor that steals the CPU counts here, which is what tells them from waiting.
     """
-    if resource is None:
-        return 0
-    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
+    return Real.usage(Real.own_usage).ru_nvcsw if Real.usage is not None else 0
 
 
 def _counts_waits() -> bool:
@@ -430,11 +440,11 @@ _COUNTS_WAITS = _counts_waits()
 
 def _child_seconds() -> float:
     """CPU seconds of ended child processes."""
-    times = os.times()
+    times = Real.times()
     return times.children_user + times.children_system
 
 
 def _child_is_running() -> bool:
-    with contextlib.suppress(OSError), open("/proc/thread-self/children", "rb") as file:
+    with contextlib.suppress(OSError), Real.open("/proc/thread-self/children", "rb") as file:
         return bool(file.read().split())
     return False

@@ -20,14 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paceline.gate import schedule
-    from paceline.gate.channel import Message
     from paceline.gate.interpreter import Interpreter
+    from paceline.gate.messages import Message
     from paceline.gate.request import Request
     from paceline.gate.selection import Selection
     from paceline.gate.trees import Trees
 
 # Set by an outer pytest, coverage or git hook; none of a side's business.
-NOT_INHERITED = ("PYTEST_CURRENT_TEST", "COV_CORE_SOURCE", "COV_CORE_CONFIG", "COV_CORE_DATAFILE", *GIT_VARIABLES)
+NOT_INHERITED = {
+    "PYTEST_CURRENT_TEST",
+    "COV_CORE_SOURCE",
+    "COV_CORE_CONFIG",
+    "COV_CORE_DATAFILE",
+    "COVERAGE_PROCESS_START",
+    "COVERAGE_PROCESS_CONFIG",
+    *GIT_VARIABLES,
+}
 
 
 class Launcher:
@@ -98,6 +106,7 @@ class Launcher:
             environment=self._environment(side),
             task=task
             | {
+                "slot": self._trees.slots.path(side).name,
                 "own": own,
                 "names": sorted(about.names),
                 "homes": own if about.homes is None else list(about.homes),

@@ -30,6 +30,7 @@ VALUES: dict[str, Any] = {
     "dist": "no",
     "durations": None,
     "failedfirst": False,
+    "forked": False,
     "lf": False,
     "maxfail": 0,
     "memray": False,
@@ -48,12 +49,13 @@ VALUES: dict[str, Any] = {
     "usepdb": False,
 }
 #: Plugins that go once they have set themselves up, so that their markers and settings stay known.
-PLUGINS = ("timeout", "rerunfailures", "flaky", "random_order")
+PLUGINS = ("timeout", "rerunfailures", "flaky", "random_order", "pytest_forked", "pytest-retry")
 #: What is said of those that are often on by default; the settings of an option count too.
 SPOKEN_OF = {
     "count": "--count",
     "cov_source": "--cov",
     "durations": "--durations",
+    "forked": "--forked",
     "maxfail": "--maxfail",
     "numprocesses": "-n",
     "random_order_bucket": "--random-order",

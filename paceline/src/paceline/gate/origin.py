@@ -6,6 +6,7 @@ comes before them. What was loaded in the end is checked all the same. Standard 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -61,8 +62,10 @@ def serve() -> None:
 def loaded_modules() -> Iterator[tuple[str, str]]:
     """Names and files, links resolved, of the modules that are loaded; those of the gate left out."""
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and name.partition(".")[0] != "paceline":
+        file = None
+        with contextlib.suppress(Exception):  # what stands for a module may do anything
+            file = getattr(module, "__file__", None)
+        if type(file) is str and "\0" not in file and type(name) is str and name.partition(".")[0] != "paceline":
             if file not in _real_paths:
                 _real_paths[file] = os.path.realpath(file)
             yield name, _real_paths[file]

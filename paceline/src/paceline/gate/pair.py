@@ -9,20 +9,26 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import signal
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from paceline.gate.channel import ADDRESS, Callee, ChannelLostError, Message
+from paceline.gate.channel import ADDRESS, GATE_ENDED, Callee, ChannelLostError
+from paceline.gate.orphans import Orphans
 from paceline.gate.schedule import SIDES
+from paceline.signals import put_off
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
+
+    from paceline.gate.messages import Message
 
 Found = TypeVar("Found")
 
@@ -37,7 +43,11 @@ PROBES = 3
 BUSY = 0.98  # of the wall time a benchmark must be running or ready to run, else it waits for something
 ALONE = 1.02  # CPU time of the process over that of the thread: above, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the time-out is what a test may take in one round, all bursts together
+PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that came to its end
 LISTENS = 0.2  # seconds, then looks whether the process still lives
+COLLECTED = ("collected", "surveyed")
+MOST_PRINTED = 1 << 22  # bytes of output that are kept, some time after they were printed
+LAST_WORDS = 1 << 16  # bytes of them, of which the last line is told
 STARTS_WITHIN = 120.0  # seconds, at least, for an interpreter with its imports
 
 
@@ -57,7 +67,7 @@ class End:
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, cut (the gate
     gave it no more time), missing (not collected), or value (it is not timed, and gave `value`). `foreign`: modules
-    of another tree, with their files. `origin`: see `origin.own_code`.
+    of another tree, with their files. `origin`: see `origin.own_code`. `spoilt`: its process may end later tests.
     """
 
     outcome: str
@@ -67,6 +77,7 @@ class End:
     origin: Mapping[str, Sequence[str]] = field(default_factory=dict)
     value: float | None = None
     unit: str | None = None
+    spoilt: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,7 @@ class Timing:
 
 
 Burst = dict[str, Timing]  # by side
+_ERROR = re.compile(r"Error|\berror:")
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,7 @@ class Visit:
     def is_complete(self) -> bool:
         """Whether both sides were timed and ran to their end."""
         ended = [self.ends[side].outcome for side in SIDES if side in self.ends]
-        return bool(self.bursts) and len(ended) == len(SIDES) and {*ended} <= {"passed", "xfailed"}
+        return bool(self.bursts) and len(ended) == len(SIDES) and PASSED.issuperset(ended)
 
     @property
     def is_cut(self) -> bool:
@@ -152,7 +164,7 @@ def choose_clock(bursts: Sequence[Burst]) -> str:
     """
     if os.name == "nt":
         return "wall"
-    for side in SIDES:
+    for side in bursts[0]:
         timings = [burst[side] for burst in bursts]
         if any(timing.children or timing.thread <= 0 or timing.wall <= 0 for timing in timings):
             return "wall"
@@ -170,20 +182,22 @@ class SideEndedError(Exception):
 class Process:
     """One side's process and channel."""
 
-    def __init__(self, launch: Launch, sockets: Path, log: Path, name: str) -> None:
-        self._callee = Callee(sockets, name)
+    def __init__(self, launch: Launch, log: Path) -> None:
+        self._callee = Callee()
         self._log = log
-        environment = {**launch.environment, ADDRESS: self._callee.address}
-        with log.open("wb") as output:
+        log.unlink(missing_ok=True)
+        with log.open("ab") as output:
             self._process = subprocess.Popen(
                 launch.command,
                 cwd=launch.folder,
-                env=environment,
+                env={**launch.environment, ADDRESS: self._callee.address},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                **_inheriting(self._callee.inherited.fileno()),
             )
+        self._callee.hand_over()
         self._task: Message | None = launch.task
         self._end: End | None = None
 
@@ -196,40 +210,48 @@ class Process:
         """Hand over the task as soon as the worker calls; what goes wrong is told by the next receive."""
         until = time.monotonic() + patience
         while self._task is not None and self._end is None and (left := until - time.monotonic()) > 0:
-            self._hear(left)
+            self._hear(left, ())
 
-    def receive(self, patience: float) -> Message | End:
-        """Wait for what the worker says; its End if it crashed or said nothing in time."""
+    def receive(self, patience: float, events: Collection[str]) -> Message | End:
+        """Wait for one of these events; its End if it crashed, said something else, or nothing in time."""
         until = time.monotonic() + patience
         while self._end is None and (left := until - time.monotonic()) > 0:
-            message = self._hear(left)
+            message = self._hear(left, events)
             if message is not None:
                 return message
         return self._end or End("hung", f"said nothing for {patience:g} s (--benchmark-timeout)")
 
-    def _hear(self, patience: float) -> Message | None:
-        """Listen for a moment; returns a message that is not a greeting, and notes an end."""
+    def _hear(self, patience: float, events: Collection[str]) -> Message | None:
+        """Listen for a moment; returns one of these events, answers a greeting, and notes an end."""
         ended = self._process.poll() is not None
         try:
             message = self._callee.receive(min(patience, LISTENS if not ended else 0.001))
-        except ChannelLostError:
-            self._end = self._crash()
+        except ChannelLostError as error:
+            self._end = self._crash(str(error))
             return None
-        if message is None and ended:
-            self._end = self._crash()
-        if message is None or message["event"] != "hello":
+        self._shorten_log()
+        if message is None:
+            self._end = self._crash() if ended else None
+        elif message["event"] in events:
             return message
-        if self._task is not None:
+        elif message["event"] == "hello" and self._task is not None:
             self.send(self._task)
             self._task = None
+        else:
+            self._end = End("crashed", f"sent the gate {message['event']!r} out of turn")
         return None
 
-    def _crash(self) -> End:
+    def _shorten_log(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._log.stat().st_size > MOST_PRINTED:
+                os.truncate(self._log, 0)
+
+    def _crash(self, why: str = "") -> End:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         status = self._process.returncode
-        if status is None:
-            return End("crashed", "closed the gate's channel")
+        if status is None or status == GATE_ENDED:
+            return End("crashed", why or "closed the gate's channel")
         if status < 0:
             with contextlib.suppress(ValueError):
                 return End("crashed", f"killed by {signal.Signals(-status).name}")
@@ -237,9 +259,11 @@ class Process:
 
     def last_words(self) -> str:
         """Last line that says something in what the process printed."""
-        text = self._log.read_text(encoding="utf-8", errors="replace")
+        with self._log.open("rb") as file:
+            file.seek(-min(LAST_WORDS, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            text = file.read(LAST_WORDS).decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip(" =_-\n")]
-        errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or "Error" in line]
+        errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or _ERROR.search(line)]
         return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E ").strip())[:300]
 
     def kill(self) -> None:
@@ -253,8 +277,15 @@ class Process:
         self._process.wait()
 
 
+def _inheriting(number: int) -> dict[str, Any]:
+    """Return the arguments by which a new process gets an open socket."""
+    if sys.platform == "win32":
+        return {"startupinfo": subprocess.STARTUPINFO(lpAttributeList={"handle_list": [number]})}
+    return {"pass_fds": (number,)}
+
+
 class Pair:
-    """Both processes of a round; use it as a context manager, or they outlive it.
+    """The processes of a round, one for each side or for one alone; use it as a context manager, or they outlive it.
 
     `starts_within`: seconds for an interpreter to start, import and collect.
     """
@@ -262,7 +293,7 @@ class Pair:
     def __init__(
         self, workspace: Path, timeout: float, coins: random.Random, starts_within: float = STARTS_WITHIN
     ) -> None:
-        self._workspace = workspace
+        self._logs = workspace / "logs"
         self._timeout = timeout
         self._starts_within = max(timeout, starts_within)
         self._coins = coins
@@ -276,21 +307,27 @@ class Pair:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes.values():
-            process.kill()
+        with put_off():
+            for process in self._processes.values():
+                process.kill()
+            self._orphans.end()
 
     def start(self, launches: Mapping[str, Launch], first: str) -> None:
         """Start the sides given, `first` first."""
-        for place, side in enumerate(sorted(launches, key=lambda side: side != first)):
-            sockets, logs = self._workspace / "sockets", self._workspace / "logs"
-            self._processes[side] = Process(launches[side], sockets, logs / side, f"{place}")
+        self._orphans = Orphans()
+        try:
+            for side in sorted(launches, key=lambda side: side != first):
+                self._processes[side] = Process(launches[side], self._logs / side)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def collected(self, until: float = math.inf) -> dict[str, Message | End]:
         """Wait for what each side has collected, or for why it could not; no longer than `until`."""
         patience = min(self._starts_within, max(0.0, until - time.monotonic()))
         for process in self._processes.values():  # in the order that was drawn; then both work at once
             process.greet(patience)
-        found = {side: process.receive(patience) for side, process in self._processes.items()}
+        found = {side: process.receive(patience, COLLECTED) for side, process in self._processes.items()}
         for side, message in found.items():
             if isinstance(message, End):
                 self.lost = True
@@ -299,23 +336,27 @@ class Pair:
         return found
 
     def visit(self, nodeid: str, recipe: Recipe | None, cpus: Sequence[int], until: float = math.inf) -> Visit:
-        """Run one test on both sides; time it by the recipe, or find one. `cpus`: pin to these, if any.
+        """Run one test on each side; time it by the recipe, or find one. `cpus`: pin to these, if any.
 
-        At `until` it is cut, which costs both processes.
+        At `until` it is cut, which costs the processes.
         """
         self._visit = Visit(recipe=recipe)
         self._cut_at = until
         self._until = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until)
-        self._order = self._coins.sample(SIDES, 2)
+        self._order = self._shuffled()
         for side in self._order:
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
-            arrived = self._on_both(self._order, self._arrive)
-            self._visit.is_bare = arrived["base"] is None
-            self._time(min((limit for limit in arrived.values() if limit is not None), default=None), cpus)
+            arrived = self._on_each(self._order, self._arrive).values()
+            self._visit.is_bare = all(limit is None for limit in arrived)
+            self._time(min((limit for limit in arrived if limit is not None), default=None), cpus)
         with contextlib.suppress(SideEndedError):
-            self._on_both(self._order, self._finish)
+            self._on_each(self._order, self._finish)
         return self._visit
+
+    def _shuffled(self) -> list[str]:
+        """Toss the coin of an order."""
+        return self._coins.sample(list(self._processes), len(self._processes))
 
     def rehearse(self, side: str, nodeid: str) -> End:
         """Run one test on one side, untimed, and return how it ended."""
@@ -327,19 +368,19 @@ class Pair:
             self._finish(side)
         return self._visit.ends[side]
 
-    def _on_both(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
-        """Ask both sides, even if the first has ended: whether the other does too decides who is to blame."""
+    def _on_each(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
+        """Ask these sides, even if the first has ended: whether the other does too decides who is to blame."""
         found: dict[str, Found] = {}
         for side in sides:
             with contextlib.suppress(SideEndedError):
                 found[side] = ask(side)
-        if len(found) < len(SIDES):
+        if len(found) < len(sides):
             raise SideEndedError
         return found
 
     def _arrive(self, side: str) -> int | None:
         """Wait until a test stops inside `benchmark(...)`; returns how often that may call at most."""
-        message = self._await(side)
+        message = self._await(side, "at")
         if message["event"] == "done":
             self._end(side, message, unused=True)
             raise SideEndedError
@@ -357,11 +398,14 @@ class Pair:
             outcome = "unused" if unit is None else "value"
         reason = "never called the benchmark fixture" if outcome == "unused" else message["reason"]
         foreign = tuple((name, file) for name, file in message["foreign"])
-        self._visit.ends[side] = End(outcome, reason, message["version"], foreign, message["origin"], value, unit)
+        self._visit.ends[side] = End(
+            outcome, reason, message["version"], foreign, message["origin"], value, unit, spoilt=message["spoilt"]
+        )
 
-    def _await(self, side: str) -> Message:
+    def _await(self, side: str, *events: str) -> Message:
+        """Wait for the test's end, or one of these events before it."""
         patience = min(self._timeout, max(0.0, self._until - time.monotonic()))
-        message = self._processes[side].receive(patience)
+        message = self._processes[side].receive(patience, {"done", *events})
         if isinstance(message, End):
             self.lost = True
             if message.outcome == "hung" and time.monotonic() >= self._cut_at:
@@ -370,9 +414,9 @@ class Pair:
             raise SideEndedError
         return message
 
-    def _ask(self, side: str, command: Message) -> Message:
+    def _ask(self, side: str, command: Message, event: str) -> Message:
         self._processes[side].send(command)
-        message = self._await(side)
+        message = self._await(side, event)
         if message["event"] == "done":  # the function under test has raised
             self._end(side, message, unused=False)
             raise SideEndedError
@@ -383,17 +427,17 @@ class Pair:
 
         def timed(side: str) -> Timing:
             started = time.perf_counter_ns()
-            message = self._ask(side, {"do": "burst", "calls": calls})
+            message = self._ask(side, {"do": "burst", "calls": calls}, "burst")
             passed = time.perf_counter_ns() - started
             del message["event"]
             return Timing(**message, passed=passed)
 
-        return self._on_both(self._coins.sample(SIDES, 2), timed)
+        return self._on_each(self._shuffled(), timed)
 
     def _pin(self, cpus: Sequence[int]) -> None:
         if cpus:
             for side in self._order:
-                self._ask(side, {"do": "pin", "cpus": list(cpus)})
+                self._ask(side, {"do": "pin", "cpus": list(cpus)}, "pinned")
 
     def _time(self, most: int | None, cpus: Sequence[int]) -> None:
         visit = self._visit
@@ -437,11 +481,11 @@ class Pair:
             visit.bursts = [self._burst(calls) for _ in range(pairs)]
 
     def _calibrate(self, seconds: float) -> tuple[int, float]:
-        """Find the calls that fill a burst, and how long that takes (the mean of both sides)."""
+        """Find the calls that fill a burst, and how long that takes (the mean of the sides)."""
         calls = 1
         while True:
             timings = self._burst(calls).values()
-            seconds = sum(timing.wall for timing in timings) / 2e9
+            seconds = statistics.fmean(timing.wall for timing in timings) / 1e9
             if seconds >= CALIBRATED_FROM or calls >= MOST_CALLS:
                 break
             calls = min(calls * 10, max(calls + 1, math.ceil(calls * BURST / max(seconds, 1e-9))))

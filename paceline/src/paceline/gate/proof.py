@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
+from paceline.gate.pair import PASSED
 from paceline.gate.schedule import SIDES
 from paceline.gate.usage import is_below
 
@@ -45,7 +46,7 @@ class Proof:
         if not end.origin:
             return
         self._seen.add(name)
-        self._has_passed[side] |= end.outcome in {"passed", "xfailed"}
+        self._has_passed[side] |= end.outcome in PASSED
         self._provision.judge_lacking(side, end.origin["lacking"])
         self._code[side].update(dict.fromkeys(end.origin["code"]))
         self._native[side].update(dict.fromkeys(end.origin["native"]))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from paceline.gate import schedule, values
 from paceline.gate.budget import FEWEST, duration
-from paceline.gate.pair import End, Pair
+from paceline.gate.finding import Verdict
+from paceline.gate.pair import PASSED, End, Pair
 from paceline.gate.schedule import SIDES
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ class Pairs:
         self._trees = trees
         self._launcher = launcher
 
-    def __call__(self, names: Sequence[str], draw: schedule.Draw) -> Pair:
-        """Start both sides, as drawn, to run these benchmarks."""
+    def __call__(self, names: Sequence[str], draw: schedule.Draw, sides: Sequence[str]) -> Pair:
+        """Start these sides, as drawn, to run these benchmarks."""
         self._trees.slots.arrange(draw.base_at)
-        launches = {side: self._launcher.round(side, self._selection, draw, names) for side in SIDES}
+        launches = {side: self._launcher.round(side, self._selection, draw, names) for side in sides}
         pair = self._trial.pair(self._trees.folder)
         pair.start(launches, draw.first)
         return pair
@@ -53,7 +54,11 @@ class Rounds:
     """
 
     def __init__(
-        self, trial: Trial, start: Callable[[Sequence[str], schedule.Draw], Pair], budget: Budget, proof: Proof
+        self,
+        trial: Trial,
+        start: Callable[[Sequence[str], schedule.Draw, Sequence[str]], Pair],
+        budget: Budget,
+        proof: Proof,
     ) -> None:
         self._trial = trial
         self._start = start
@@ -71,6 +76,7 @@ class Rounds:
                 continue  # the dearer ones come next, if they can
             count += 1
             timed = self._round(chosen, undecided)
+            self._confirm({name: each for name, each in undecided.items() if each.verdict is Verdict.BROKEN})
             self._proof.show(undecided)
             left = trial.undecided()
             trial.say(f"round {count}: {timed} timed, {len(left)} undecided")
@@ -85,7 +91,7 @@ class Rounds:
                 why = "not measured: its share of the budget is spent"
                 self._trial.values.append(values.Value(name, "", reason=why))
                 continue
-            with self._start([name], schedule.draw(self._trial.coins, [name])) as pair:
+            with self._start([name], schedule.draw(self._trial.coins, [name]), SIDES) as pair:
                 until = self._budget.clock() + self._budget.left
                 ends = self._missing(pair, [name])[name] or pair.visit(name, None, [], until).ends
             for side, end in ends.items():
@@ -121,11 +127,31 @@ class Rounds:
         self._budget.begin_round(chosen)
         while left and self._budget.left > 0 and self._budget.has_visits_left:
             started = self._budget.clock()
-            with self._start(left, draw) as pair:
-                left = self._present(pair, undecided, left)
+            together = [name for name in left if not undecided[name].is_apart] or left[:1]
+            left = [name for name in left if name not in together]
+            with self._start(together, draw, SIDES) as pair:
+                rest = self._present(pair, undecided, together)
                 self._budget.costs.add_pair(self._budget.clock() - started)
-                left = self._visit_all(pair, undecided, left)
+                left = self._visit_all(pair, undecided, rest) + left
         return len(chosen) - len(left)
+
+    def _confirm(self, broken: Mapping[str, Benchmark]) -> None:
+        """Run head alone before it is called broken: both sides may want what only one can have, such as a port."""
+        left = list(broken)
+        while left and self._budget.left > 0:
+            with self._start(left, schedule.draw(self._trial.coins, left), ("head",)) as pair:
+                missing = {name: ends["head"] for name, ends in self._missing(pair, left).items() if ends}
+                for name, end in missing.items():
+                    broken[name].note_alone(end)
+                left = [name for name in left if name not in missing]
+                while left and not pair.lost and self._budget.left > 0:
+                    name = left.pop(0)
+                    end = self._visit(pair, broken[name], self._budget.until).ends["head"]
+                    broken[name].note_alone(end)
+                    if end.outcome not in PASSED:
+                        break
+        for name in left:
+            broken[name].note_alone(None)
 
     def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
         """Time these benchmarks in order. Returns those that are left for a fresh pair, or for another round."""
@@ -141,7 +167,7 @@ class Rounds:
                 continue
             budget.costs.add_visit(name, taken)
             undecided[name].add(visit)
-            if any(end.outcome == "failed" for end in visit.ends.values()):
+            if any(end.outcome == "failed" or end.spoilt for end in visit.ends.values()):
                 break  # what spoilt this test may have spoilt its process
         return left
 
@@ -159,7 +185,7 @@ class Rounds:
             return left
         for name, ends in missing.items():
             if ends:
-                undecided[name].fail(ends)
+                undecided[name].note_failure(ends)
         return [name for name in left if not missing[name]]
 
     def _missing(self, pair: Pair, left: Sequence[str]) -> dict[str, dict[str, End]]:

@@ -15,7 +15,7 @@ from paceline.errors import PacelineError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from paceline.gate.channel import Message
+    from paceline.gate.messages import Message
 
 
 @dataclass(frozen=True)

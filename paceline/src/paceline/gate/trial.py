@@ -20,7 +20,7 @@ from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.hints import no_benchmark
 from paceline.gate.launcher import Launcher
-from paceline.gate.pair import STARTS_WITHIN, End, Pair
+from paceline.gate.pair import PASSED, STARTS_WITHIN, End, Pair
 from paceline.gate.proof import Proof
 from paceline.gate.provision import Provision
 from paceline.gate.rounds import Pairs, Rounds, why_missing
@@ -33,7 +33,7 @@ from paceline.gate.verdict import Benchmark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from paceline.gate.channel import Message
+    from paceline.gate.messages import Message
     from paceline.gate.pair import Launch
     from paceline.gate.request import Request
     from paceline.gate.selection import Location, Selection
@@ -251,7 +251,7 @@ class _Run:
     def _judge_new(self, selection: Selection, new: Sequence[str], until: float) -> set[str]:
         """Return the new benchmarks to judge: all that base can run by head's test files, if that is asked for."""
         ends = self._rehearse(selection, new, until) if new else {}
-        can_run = {name for name, end in ends.items() if end is not None and end.outcome in {"passed", "xfailed"}}
+        can_run = {name for name, end in ends.items() if end is not None and end.outcome in PASSED}
         judged = can_run if self._trial.settings.new == "judge" else set()
         for name in (each for each in new if each not in judged):
             reason, end = "base has no such benchmark", ends.get(name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate
 from paceline.gate.finding import Finding, Verdict
+from paceline.gate.pair import PASSED
 from paceline.gate.schedule import SIDES
 from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 SHOWN = 100  # characters of a version
-FAILURES = 2  # a test that fails is tried once more, in fresh processes
+FAILURES = 2  # a test that fails, or whose process is killed, is tried once more, in fresh processes
+FINAL = {"hung", "missing", "skipped", "unused"}  # outcomes for which that would be in vain, or too dear
 CLOCK_ROUNDS = 3  # in which the clock may still change: fewer than any verdict takes
 
 
@@ -42,6 +44,7 @@ class Benchmark:
     verdict: Verdict | None = None
     recipe: Recipe | None = None
     values: list[float] = field(default_factory=list)
+    is_apart: bool = False  #: it has failed beside others: from now on it gets processes of its own
     _reason: str | None = None
     _unproven: bool = False
     _visits: list[Visit] = field(default_factory=list)
@@ -61,7 +64,8 @@ class Benchmark:
             self._choose_clock(visit)
         value = visit.log_ratio(self.clock) if visit.is_complete else None
         if value is None:
-            self._note_failure(visit)
+            self.is_apart = True
+            self.note_failure(self._failed(visit))
             return
         self._visits.append(visit)
         self.take(value)
@@ -103,8 +107,25 @@ class Benchmark:
         sides = [side for side, end in visit.ends.items() if end.outcome == "cut"]
         self._cut = f"{' and '.join(sides)} had not ended after {seconds:.0f} s; "
 
-    def fail(self, ends: dict[str, End]) -> None:
-        """End by failures of one side or both."""
+    def note_failure(self, ends: dict[str, End]) -> None:
+        """Take how one side failed, or both; the second time ends it."""
+        self._failures.append(ends)
+        if len(self._failures) >= FAILURES or any(end.outcome in FINAL for end in ends.values()):
+            merged = {side: end for failure in self._failures for side, end in failure.items()}
+            if merged:
+                self._fail(merged)
+            else:
+                self._end(Verdict.UNAVAILABLE, "its clock stood still or jumped", unproven=True)
+
+    def note_alone(self, end: End | None) -> None:
+        """Take how head ended while base did not run; None if there was no time for that."""
+        if end is None or end.outcome == "cut":
+            self._end(Verdict.UNSURE, f"{self._reason}; the budget was spent before head had run alone")
+        elif end.outcome in PASSED:
+            why = f"works only when one side runs: {self._reason}; alone it passed"
+            self._end(Verdict.UNAVAILABLE, why, unproven=True)
+
+    def _fail(self, ends: dict[str, End]) -> None:
         head, base = ends.get("head"), ends.get("base")
         kind = Verdict.UNAVAILABLE
         if base is None and head is not None and head.outcome in {"failed", "crashed", "hung", "missing"}:
@@ -116,18 +137,12 @@ class Benchmark:
             text = "; ".join(f"{side} {text}" for side, text in told.items())
             self._end(kind, text, unproven=kind is Verdict.UNAVAILABLE and _could_run(base))
 
-    def _note_failure(self, visit: Visit) -> None:
-        bad = {s: end for s, end in visit.ends.items() if end.outcome not in {"passed", "xfailed"}}
+    def _failed(self, visit: Visit) -> dict[str, End]:
+        """Say which sides are to blame for a visit without a value."""
+        bad = {side: end for side, end in visit.ends.items() if end.outcome not in PASSED}
         if not bad and not visit.bursts:  # an expected failure before the benchmark was reached
             bad = dict(visit.ends)
-        self._failures.append(bad)
-        final = any(end.outcome in {"skipped", "unused", "hung", "crashed"} for end in bad.values())
-        if final or len(self._failures) >= FAILURES:
-            merged = {side: end for failure in self._failures for side, end in failure.items()}
-            if merged:
-                self.fail(merged)
-            else:
-                self._end(Verdict.UNAVAILABLE, "its clock stood still or jumped", unproven=True)
+        return bad
 
     def _decide(self) -> None:
         found = self._monitor.update(self.values)

@@ -8,38 +8,46 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
+import operator
 import os
 import random
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from paceline.gate import neutral, origin, seal
-from paceline.gate.channel import ADDRESS, Caller, ChannelLostError
+from paceline.gate.channel import ADDRESS, GATE_ENDED, Caller, ChannelLostError
 from paceline.gate.fixture import TrialFixture, pin
+from paceline.gate.real import Real
 from paceline.gate.suites import asv, codspeed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
-    from pathlib import Path
 
-GATE_ENDED = 70  # exit status when nobody is left to time for
 PR_SET_PDEATHSIG = 1
 SHOWN = 300  # characters of a reason
+HASH_SEED = os.environ.get("PYTHONHASHSEED", "")  # drawn for the round; a test may change the variable
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 origin.serve()  # before any plugin of the project is loaded
 seal.make_read_only()
 
 
-def seed() -> None:
+def seed(number: str = HASH_SEED) -> None:
     """Let both sides draw the same random numbers in a round, so that they work on the same data."""
-    number = os.environ.get("PYTHONHASHSEED", "")
     if number.isdigit():
         random.seed(int(number))
-        if (drawing := getattr(sys.modules.get("numpy"), "random", None)) is not None:
-            drawing.seed(int(number))
+        of_numpy = getattr(getattr(sys.modules.get("numpy"), "random", None), "seed", None)
+        if callable(of_numpy):
+            of_numpy(int(number))
 
 
 def die_with_the_gate() -> None:
@@ -65,7 +73,16 @@ def pytest_configure(config: pytest.Config) -> None:
     set_aside = neutral.active(config)
     config.option.xmlpath = None  # the session that judges writes it
     neutral.set_options(config)
-    config.pluginmanager.register(Worker(config, Caller(os.environ[ADDRESS]), set_aside), "paceline-worker")
+    worker = Worker(config, Caller(os.environ[ADDRESS]), set_aside)
+    if config.option.basetemp is not None:
+        config.option.basetemp = own_folder(Path(config.option.basetemp), worker.task["slot"])
+    config.pluginmanager.register(worker, "paceline-worker")
+
+
+def own_folder(basetemp: Path, slot: str) -> Path:
+    """Give this side a folder of its own below the one that the user named: pytest empties it, and makes it."""
+    basetemp.mkdir(parents=True, exist_ok=True)
+    return basetemp / slot
 
 
 class Worker:
@@ -85,7 +102,7 @@ class Worker:
         try:
             return self.channel.receive()
         except (ChannelLostError, OSError):
-            os._exit(GATE_ENDED)
+            Real.exit(GATE_ENDED)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -111,7 +128,8 @@ class Worker:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run tests on command instead of in a loop."""
-        about = {"event": "collected", "errors": self._errors, "set_aside": self._set_aside}
+        event = "surveyed" if self.task["survey"] else "collected"
+        about = {"event": event, "errors": self._errors, "set_aside": self._set_aside}
         self._say(about | collected(session, self.task))
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
@@ -122,12 +140,11 @@ class Worker:
         item = items[place]
         following = items[place + 1] if place + 1 < len(items) else None
         self._reports, self._fixture = [], None
+        before = bounds()
         seed()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         pin(self._everywhere)
-        outcome, reason = conclude(self._reports)
-        fixture = self._fixture
-        version = fixture.extra_info.get("version") if fixture else None
+        outcome, reason, version = self._conclude()
         suite = asv.suite_of(self._config)
         value, unit = suite.values.get(item.nodeid, (None, None)) if suite else (None, None)
         loaded = {**dict(origin.loaded_modules()), **(suite.files() if suite else {})}
@@ -136,19 +153,31 @@ class Worker:
                 "event": "done",
                 "outcome": outcome,
                 "reason": reason,
-                "version": None if version is None else repr(version),
+                "version": version,
                 "foreign": list(origin.foreign_modules(self.task, loaded)),
                 "origin": origin.own_code(self.task, loaded, {os.path.realpath(each.path) for each in items}),
                 "value": value,
                 "unit": unit,
+                "spoilt": any(map(operator.lt, bounds(), before)),
             }
         )
+
+    def _conclude(self) -> tuple[str, str | None, str | None]:
+        """Return the outcome of the test that has just run, why, and the version that it gave itself."""
+        outcome, reason = conclude(self._reports)
+        if outcome == "passed" and self._fixture is not None and self._fixture.is_timing:
+            return "failed", "benchmark(...) was called in a thread that the test did not wait for", None
+        try:
+            version = self._fixture.extra_info.get("version") if self._fixture else None
+            return outcome, reason, None if version is None else repr(version)
+        except Exception as error:  # noqa: BLE001 - it is the test's own
+            return "failed", f'extra_info["version"] cannot be read: {type(error).__name__}', None
 
     def _say(self, message: dict[str, Any]) -> None:
         try:
             self.channel.send(message)
         except (ChannelLostError, OSError):
-            os._exit(GATE_ENDED)
+            Real.exit(GATE_ENDED)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember each phase of the running test."""
@@ -231,6 +260,17 @@ class Fixtures:
         fixture = self._worker.fixture(request.node)
         yield fixture
         fixture.close()
+
+
+def bounds() -> list[float]:
+    """Return what the system allows this process: if that is less than before a test, it may end later ones."""
+    if resource is None:
+        return []
+    names = sorted(name for name in vars(resource) if name.startswith("RLIMIT_"))
+    limits = [limit for name in names for limit in resource.getrlimit(getattr(resource, name))]
+    timers = [signal.getitimer(each)[0] for each in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)]
+    unlimited = [limit == resource.RLIM_INFINITY for limit in limits] + [not seconds for seconds in timers]
+    return [math.inf if free else limit for limit, free in zip([*limits, 0, 0, 0], unlimited, strict=True)]
 
 
 def mark_of(item: pytest.Item) -> dict[str, Any] | None:

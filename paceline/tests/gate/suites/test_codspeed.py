@@ -1,7 +1,6 @@
 """Suites that are written for pytest-codspeed, in real projects, with and without the real pytest-codspeed."""
 
 import gc
-import os
 import random
 import subprocess
 import sys
@@ -9,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from paceline.gate.channel import Message
-from paceline.gate.pair import End, Launch, Pair
+from paceline.gate.messages import Message
+from paceline.gate.pair import End, Pair
 from paceline.gate.suites.codspeed import setup_gets_arguments
+from pairs import launch
 from projects import WORK, Project
 
 SLOWER = WORK.replace("range(count)", "range(2 * count)")
@@ -194,13 +194,9 @@ def genuine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def collected(project: Project, *arguments: str) -> Message:
     """Return what a worker collects in a project, as it says it."""
-    environment = project.environment() | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = (sys.executable, "-m", "pytest", "-p", "paceline.gate.worker", "--codspeed", *arguments)
-    task: Message = {"items": None, "survey": False, "own": [], "names": [], "foreign": [], "exempt": []}
-    (project.temporary / "sockets").mkdir()
     (project.temporary / "logs").mkdir()
     with Pair(project.temporary, 60, random.Random(0)) as pair:
-        pair.start({"base": Launch(command, project.root, environment, task)}, "base")
+        pair.start({"base": launch(project.root, options=arguments)}, "base")
         found = pair.collected()["base"]
     assert not isinstance(found, End), found
     return found

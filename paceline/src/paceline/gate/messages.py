@@ -1,0 +1,83 @@
+"""What a worker may say to the gate, field by field: the only place that knows.
+
+A worker runs strangers' code, which can write to its channel too. So nothing that comes from there is used before it
+fits. Standard library only: workers load this.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Message = dict[str, Any]
+
+COUNT, PLACE, NANOSECONDS = range(1, 2**63), range(2**31), range(-(2**63), 2**63)
+TEXT = (str, None)
+LOCATION = {"id": str, "path": str, "line": PLACE, "mark": ({str: (bool, NANOSECONDS, float, str)}, None)}
+COLLECTED = {"errors": {str: str}, "set_aside": [str], "benchmarks": [LOCATION], "items": [str]}
+
+#: By event. A shape is a type, several of them, a list of one, or an object with any keys (`{str: ...}`) or these.
+EVENTS: dict[str, dict[Any, Any]] = {
+    "hello": {},
+    "collected": COLLECTED,
+    "surveyed": {
+        **COLLECTED,
+        "values": [LOCATION],
+        "asv": TEXT,
+        "notes": [str],
+        "root": str,
+        "ini": TEXT,
+        "paths": [str],
+        "modules": [str],
+        "loaded": {str: str},
+        "origins": {str: TEXT},
+    },
+    "at": {"most": (COUNT, None)},
+    "pinned": {},
+    "burst": {
+        "iterations": COUNT,
+        "wall": NANOSECONDS,
+        "process": NANOSECONDS,
+        "thread": NANOSECONDS,
+        "queued": NANOSECONDS,
+        "waits": (NANOSECONDS, None),
+        "children": bool,
+    },
+    "done": {
+        "outcome": str,
+        "reason": TEXT,
+        "version": TEXT,
+        "foreign": [[str]],
+        "origin": {"code": [str], "native": [str], "lacking": [str], "elsewhere": [str]},
+        "value": (float, NANOSECONDS, None),
+        "unit": TEXT,
+        "spoilt": bool,
+    },
+}
+
+
+def is_message(found: object) -> bool:
+    """Whether this is an event with its fields."""
+    if not isinstance(found, dict):
+        return False
+    fields = {name: value for name, value in found.items() if name != "event"}
+    shape = EVENTS.get(found["event"]) if isinstance(found.get("event"), str) else None
+    return shape is not None and fits(fields, shape)
+
+
+def fits(value: object, shape: object) -> bool:
+    """Whether a value is of a shape; a range is the integers in it."""
+    if isinstance(shape, tuple):
+        return any(fits(value, each) for each in shape)
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(each, shape[0]) for each in value)
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and _has_fields(value, shape)
+    if isinstance(shape, range):
+        return type(value) is int and value in shape
+    return value is None if shape is None else type(value) is shape
+
+
+def _has_fields(found: dict[str, Any], shape: dict[Any, Any]) -> bool:
+    if str in shape:
+        return all(fits(each, shape[str]) for each in found.values())
+    return found.keys() == shape.keys() and all(fits(found[name], each) for name, each in shape.items())

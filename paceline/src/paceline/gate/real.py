@@ -1,0 +1,40 @@
+"""The standard library's functions that a worker needs, as they are before any test can replace them.
+
+Tests mock clocks, files, JSON and sockets, and tools for that replace every function that they find as an attribute
+of a module. So these are attributes of a class, taken when the worker starts.
+Standard library only: workers load this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from typing import Any
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+
+class Real:
+    """Holds the functions; it has no instances."""
+
+    Socket: type[Any] = socket.SocketType  #: socket.socket's base, in C: a test can neither replace nor patch it
+    encode = staticmethod(json.JSONEncoder().encode)
+    decode = staticmethod(json.JSONDecoder().decode)
+    open: Any = staticmethod(open)
+    exit = staticmethod(os._exit)
+    fstat = staticmethod(os.fstat)
+    getpid = staticmethod(os.getpid)
+    listdir = staticmethod(os.listdir)
+    times = staticmethod(os.times)
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.perf_counter_ns)
+    process = staticmethod(time.process_time_ns)
+    thread = staticmethod(getattr(time, "thread_time_ns", time.process_time_ns))
+    pin = staticmethod(os.sched_setaffinity) if hasattr(os, "sched_setaffinity") else None
+    usage = staticmethod(resource.getrusage) if resource is not None else None
+    own_usage: int = getattr(resource, "RUSAGE_THREAD", getattr(resource, "RUSAGE_SELF", 0))

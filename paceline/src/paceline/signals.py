@@ -1,0 +1,46 @@
+"""Signals that end a command as Ctrl-C does, so that it cleans up behind itself.
+
+What was ignored when the command started stays ignored: nohup is how a user asks for that.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt."""
+    with _handled(ENDING, signal.default_int_handler):
+        yield
+
+
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Let an impatient second Ctrl-C, or a SIGTERM after it, not stop the clean-up."""
+    with _handled((signal.SIGINT, *ENDING), signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled(signals: Sequence[signal.Signals], handler: Any) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in signals}
+    before = {each: old for each, old in before.items() if old not in (signal.SIG_IGN, None)}
+    for each in before:
+        signal.signal(each, handler)
+    try:
+        yield
+    finally:
+        for each, old in before.items():
+            signal.signal(each, old)
