@@ -215,6 +215,19 @@ def test_a_short_budget_goes_to_the_most_suspicious(seed: int) -> None:
     assert machine.now <= 7 * (PAIR + 121 * 0.3)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_can_be_decided_is_not_left_a_round_short(seed: int) -> None:
+    """Time for eight rounds of the cheap, some of them noisy, where `same` needs five."""
+    noisy = cheap(60) | {f"t.py::test_noisy_{number}": Subject(0.3, noise=noisy_by_3_percent) for number in range(40)}
+    subjects = noisy | {f"t.py::test_dear_{number}": Subject(3.0) for number in range(10)}
+    trial, _ = judge(subjects, 8 * (PAIR + 100 * 0.3), seed)
+    assert verdicts(trial)["same"] > 80
+
+
+def noisy_by_3_percent(machine: Machine) -> float:
+    return machine.coins.gauss(0, 0.03)
+
+
 def wild(machine: Machine) -> float:
     """One round in ten is grossly off."""
     return machine.coins.gauss(0, 0.03) + 0.5 * machine.coins.choice([-1, 1] + [0] * 18)

@@ -1,6 +1,7 @@
 """Which benchmarks get the next round, so that the budget goes where it decides.
 
-What is dear waits until the cheap are decided, and where time is short the most suspicious go first.
+What is dear waits until the cheap are decided, and where time is short the suspicious go first, then what takes the
+least time to a verdict.
 
 This leaves the sign-flip tests exact. Who is in a round is settled before its coins are tossed, from earlier
 rounds and measured costs, so every sign stays a fair coin. A benchmark's own values can only end it, never put
@@ -36,7 +37,7 @@ class Costs:
     _pairs: list[float] = field(default_factory=list)
     _visits: dict[str, list[float]] = field(default_factory=dict)
     _at_least: dict[str, float] = field(default_factory=dict)
-    visited: float = 0.0  #: all visits together, those that were cut too
+    explored: float = 0.0  #: first visits together, those that were cut too
 
     @property
     def pair(self) -> float:
@@ -62,13 +63,17 @@ class Costs:
 
     def add_visit(self, name: str, seconds: float) -> None:
         """Note what timing this benchmark took."""
+        self._explore(name, seconds)
         self._visits.setdefault(name, []).append(seconds)
-        self.visited += seconds
 
     def add_cut(self, name: str, seconds: float) -> None:
         """Note that timing this benchmark would have taken longer than this."""
+        self._explore(name, seconds)
         self._at_least[name] = CUT * seconds
-        self.visited += seconds
+
+    def _explore(self, name: str, seconds: float) -> None:
+        if not self.is_known(name):
+            self.explored += seconds
 
     def was_cut(self, name: str) -> bool:
         """Whether this benchmark was started, but never timed."""
@@ -101,8 +106,7 @@ class Budget:
     until: float
     clock: Callable[[], float] = time.monotonic
     costs: Costs = field(default_factory=Costs)
-    _visited: float = 0.0
-    _limited: bool = False
+    _explored: float = 0.0
 
     @property
     def left(self) -> float:
@@ -132,7 +136,7 @@ class Budget:
         return names
 
     def _affordable(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
-        """Return those that can be brought to a verdict together, the most suspicious first.
+        """Return those that can be brought to a verdict together: the suspicious first, then what takes least time.
 
         As long as a single round of it fits, a suspicious one stays, as it may still turn out to be harmless, and so
         does one that was cut before it had shown what it takes, as it may hang.
@@ -140,7 +144,12 @@ class Budget:
         left, costs = self.left, self.costs
         most, visits = 0, 0.0
         chosen = []
-        for name in sorted(benchmarks, key=lambda name: benchmarks[name].suspicion, reverse=True):
+
+        def rank(name: str) -> tuple[float, float]:
+            benchmark = benchmarks[name]
+            return -max(0.0, benchmark.suspicion), costs.visit(name) * benchmark.rounds_wanted
+
+        for name in sorted(benchmarks, key=rank):
             benchmark, cost = benchmarks[name], costs.visit(name)
             wanted = [benchmark.rounds_wanted, *([1] if benchmark.suspicion >= 0 or costs.was_cut(name) else [])]
             for rounds in wanted:
@@ -150,16 +159,14 @@ class Budget:
                     break
         return chosen
 
-    def begin_round(self, names: Collection[str]) -> None:
-        """Limit the visits of a round with unknown costs: it may cost no more rounds than any verdict takes."""
-        self._visited = self.costs.visited
-        self._limited = not all(map(self.costs.is_known, names))
+    def begin_round(self) -> None:
+        """Forget what earlier rounds took."""
+        self._explored = self.costs.explored
 
-    @property
-    def has_visits_left(self) -> bool:
-        """Whether this round may time one more benchmark."""
-        pair, taken = self.costs.pair, self.costs.visited - self._visited
-        return not self._limited or taken < max((self.left + taken) / FEWEST - pair, 2 * pair)
+    def may_visit(self, name: str) -> bool:
+        """Whether this round may time it: unknown ones together may cost no more rounds than any verdict takes."""
+        pair, taken = self.costs.pair, self.costs.explored - self._explored
+        return self.costs.is_known(name) or taken < max((self.left + taken) / FEWEST - pair, 2 * pair)
 
     def share(self, name: str, undecided: int) -> float:
         """Seconds that one visit may take: an equal share of what is left, or more if that is known to be short."""

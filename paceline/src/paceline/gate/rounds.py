@@ -124,10 +124,10 @@ class Rounds:
         """Time these benchmarks once, as far as the time allows; returns how many."""
         draw = schedule.draw(self._trial.coins, chosen)
         left = list(draw.order)
-        self._budget.begin_round(chosen)
-        while left and self._budget.left > 0 and self._budget.has_visits_left:
+        self._budget.begin_round()
+        while self._budget.left > 0 and (allowed := [*filter(self._budget.may_visit, left)]):
             started = self._budget.clock()
-            together = [name for name in left if not undecided[name].is_apart] or left[:1]
+            together = [name for name in allowed if not undecided[name].is_apart] or allowed[:1]
             left = [name for name in left if name not in together]
             with self._start(together, draw, SIDES) as pair:
                 rest = self._present(pair, undecided, together)
@@ -155,9 +155,12 @@ class Rounds:
 
     def _visit_all(self, pair: Pair, undecided: Mapping[str, Benchmark], left: list[str]) -> list[str]:
         """Time these benchmarks in order. Returns those that are left for a fresh pair, or for another round."""
-        budget = self._budget
-        while left and not pair.lost and budget.left > 0 and budget.has_visits_left:
+        budget, waiting = self._budget, []
+        while left and not pair.lost and budget.left > 0:
             name = left.pop(0)
+            if not budget.may_visit(name):
+                waiting.append(name)
+                continue
             started = budget.clock()
             visit = self._visit(pair, undecided[name], started + budget.share(name, len(undecided)))
             taken = budget.clock() - started
@@ -169,7 +172,7 @@ class Rounds:
             undecided[name].add(visit)
             if any(end.outcome == "failed" or end.spoilt for end in visit.ends.values()):
                 break  # what spoilt this test may have spoilt its process
-        return left
+        return left + waiting
 
     def _visit(self, pair: Pair, benchmark: Benchmark, until: float) -> Visit:
         pinned = [self._trial.coins.choice(self._cpus)] if self._cpus else []
