@@ -6,12 +6,12 @@ through `say` and `warn`: much of it is strangers' words, and none of it decides
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from paceline.errors import PacelineError
+from paceline.report.terminal import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -58,12 +58,6 @@ def _print(lines: tuple[str, ...], stream: TextIO | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
             raise PacelineError(f"standard output cannot be written: {error.strerror}") from None
-
-
-def printable(text: str) -> str:
-    """Return text as one line, with nothing in it that a terminal, or a runner of GitHub, would obey."""
-    text = text.replace("##[", "## [")  # wherever it stands in a line, it begins a command to a runner
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def progress(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,12 @@ HEADINGS = (
 NAMED = 2  # benchmarks with the same reason; more are counted
 BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def printable(text: str) -> str:
+    """Return text as one line, with nothing in it that a terminal, or a runner of GitHub, would obey."""
+    text = text.replace("##[", "## [")  # wherever it stands in a line, it begins a command to a runner
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def duration(seconds: float | None) -> str:
