@@ -97,7 +97,7 @@ def test_process_that_was_forked_from_a_worker_says_nothing(callee: Callee, call
         json.dumps(BURST | {"children": 0}).encode(),
         json.dumps(BURST | {"more": 0}).encode(),
         b'{"event": "at", "most": true}',
-        b'{"event": "collected", "errors": {}, "set_aside": [], "benchmarks": [{}], "items": []}',
+        b'{"event": "collected", "errors": {}, "set_aside": [], "benchmarks": [{}], "items": [], "nanoseconds": {}}',
     ],
 )
 def test_whatever_is_no_message_is_refused(callee: Callee, caller: Caller, line: bytes) -> None:

@@ -49,6 +49,8 @@ class Machine:
     order: list[str] = field(default_factory=list)
     rounds: list[tuple[str, ...]] = field(default_factory=list)
     sides: Sequence[str] = SIDES
+    imports: Mapping[str, float] = field(default_factory=dict)  # seconds, by file
+    files: dict[str, float] = field(default_factory=dict)
     _names: Sequence[str] = ()
 
     def __call__(self, names: Sequence[str], draw: Draw, sides: Sequence[str]) -> Self:
@@ -66,7 +68,9 @@ class Machine:
 
     def collected(self, until: float) -> dict[str, Any]:
         """Collect, which takes time."""
-        self.now += PAIR
+        needed = {name.partition("::")[0] for name in self._names}
+        self.files = {file: seconds for file, seconds in self.imports.items() if file in needed}
+        self.now += PAIR + sum(self.files.values())
         if self.now > until:
             self.now, self.lost = until, True
             return {side: End("cut") for side in self.sides}
@@ -128,15 +132,18 @@ def judge(
     spent: float = 0.0,
     alpha: float = 0.01,
     tolerance: float = 0.03,
+    imports: Mapping[str, float] | None = None,
 ) -> tuple[Simulated, Machine]:
-    """Judge these in simulated time, of which the preparation has `spent` some."""
+    """Judge these in simulated time, of which the preparation has `spent` some; `imports` take so long by file."""
     coins = random.Random(seed)
     plan = sequential.plan(alpha / len(subjects))
     benchmarks = {name: Benchmark(name, plan, tolerance) for name in subjects}
     trial = Simulated(Settings("HEAD", budget=budget), benchmarks, coins)
-    machine = Machine(subjects, coins, now=spent)
+    machine = Machine(subjects, coins, now=spent, imports=imports or {})
     rounds: Any = Rounds
-    rounds(trial, machine, Budget(budget, lambda: machine.now), Unquestioned()).run()
+    time = Budget(budget, lambda: machine.now)
+    time.costs.add_files(machine.imports)
+    rounds(trial, machine, time, Unquestioned()).run()
     assert not trial.undecided()
     return trial, machine
 
@@ -213,6 +220,25 @@ def test_a_short_budget_goes_to_the_most_suspicious(seed: int) -> None:
     given_up = [each for each in found.values() if "went to more suspicious" in str(each.reason)]
     assert all((each.ratio or 0) < 1.1 for each in given_up)
     assert machine.now <= 7 * (PAIR + 121 * 0.3)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_file_that_takes_long_to_import_waits(seed: int) -> None:
+    """As one that makes its graphs when it is imported: other files' benchmarks must not pay for it in each round."""
+    subjects = {f"graphs.py::test_{number}": Subject(0.3) for number in range(250)} | cheap(18)
+    subjects |= {f"t.py::test_slow_{number}": Subject(0.3, slowdown=0.1) for number in range(2)}
+    trial, machine = judge(subjects, 500, seed, imports={"graphs.py": 40.0, "t.py": 0.1})
+    found = Counter(each.finding().verdict for name, each in trial.benchmarks.items() if name.startswith("t.py"))
+    assert found == {"same": 18, "slower": 2}
+    assert verdicts(trial)["same"] > 18, "what is left goes to the others"
+    assert machine.now <= 500
+
+
+def test_no_file_waits_where_there_is_time() -> None:
+    subjects = {"graphs.py::test_graph": Subject(0.3), **cheap(2)}
+    trial, machine = judge(subjects, 600, imports={"graphs.py": 10.0})
+    assert verdicts(trial) == {"same": 3}
+    assert set(machine.rounds[0]) == set(subjects)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,7 +8,7 @@ import pytest
 from paceline.gate import worker
 from paceline.gate.pair import MOST_PRINTED, Visit
 from paceline.gate.schedule import SIDES
-from pairs import visit
+from pairs import both, started, visit
 
 WORK = """
 def work():
@@ -264,3 +264,15 @@ def test_same_numbers_for_the_same_round() -> None:
 
 def test_without_a_drawn_seed_nothing_is_seeded() -> None:
     assert draws("random") != draws("random")
+
+
+def test_importing_each_file_is_timed(tmp_path: Path) -> None:
+    """On the slower side."""
+    (tmp_path / "test_quick.py").write_text("def test_it(benchmark):\n    benchmark(len, '')\n", encoding="utf-8")
+    slow = "import os\nif os.environ['SIDE'] == 'head':\n    sum(range(10**7))\n"
+    (tmp_path / "test_slow.py").write_text(
+        slow + "def test_it(benchmark):\n    benchmark(len, '')\n", encoding="utf-8"
+    )
+    with started(tmp_path, both(tmp_path)) as pair:
+        assert pair.files.keys() == {"test_quick.py", "test_slow.py"}
+        assert pair.files["test_slow.py"] > 3 * pair.files["test_quick.py"]

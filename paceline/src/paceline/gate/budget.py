@@ -1,7 +1,7 @@
 """Which benchmarks get the next round, so that the budget goes where it decides.
 
-What is dear waits until the cheap are decided, and where time is short the suspicious go first, then what takes the
-least time to a verdict.
+What is dear to time or to import waits until the cheap are decided, and where time is short the suspicious go
+first, then what takes the least time to a verdict.
 
 This leaves the sign-flip tests exact. Who is in a round is settled before its coins are tossed, from earlier
 rounds and measured costs, so every sign stays a fair coin. A benchmark's own values can only end it, never put
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from paceline.gate.sequential import EARLIEST_LOOK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from paceline.gate.verdict import Benchmark
 
@@ -28,6 +28,7 @@ FIRST = 0.7  # of a first visit, or a first pair, is what the next will take: th
 CUT = 2.0  # times what a visit was given before it was cut is what it is taken to need
 PATIENCE = 3.0  # times what a visit usually takes, then it is cut
 FEWEST = EARLIEST_LOOK  # rounds that the quickest verdict takes
+GUESS = 0.25  # seconds of timing a benchmark, where none has been timed yet
 
 
 @dataclass
@@ -35,18 +36,33 @@ class Costs:
     """What was measured: seconds of wall time, of both sides together."""
 
     _pairs: list[float] = field(default_factory=list)
+    _files: dict[str, list[float]] = field(default_factory=dict)
     _visits: dict[str, list[float]] = field(default_factory=dict)
     _at_least: dict[str, float] = field(default_factory=dict)
     explored: float = 0.0  #: first visits together, those that were cut too
 
     @property
     def pair(self) -> float:
-        """Return what starting a pair of processes and collecting takes."""
+        """Return what starting a pair of processes takes, without the files of benchmarks that it imports."""
         return _typical(self._pairs)
 
-    def add_pair(self, seconds: float) -> None:
-        """Note what a pair took without its visits."""
-        self._pairs.append(seconds)
+    def add_pair(self, seconds: float, files: Mapping[str, float]) -> None:
+        """Note what a pair took without its visits, and how much of that were files."""
+        self._pairs.append(max(0.0, seconds - sum(files.values())))
+        self.add_files(files)
+
+    def add_files(self, seconds: Mapping[str, float]) -> None:
+        """Note what importing files took."""
+        for file, taken in seconds.items():
+            self._files.setdefault(file, []).append(taken)
+
+    def file(self, file: str) -> float:
+        """Return what importing a file takes."""
+        return _typical(self._files.get(file, ()))
+
+    def pair_of(self, names: Iterable[str]) -> float:
+        """Return what a pair for these takes before it times any."""
+        return self.pair + sum(map(self.file, {file_of(name) for name in names}))
 
     def visit(self, name: str) -> float:
         """Return what timing this benchmark takes; of one that nobody knows yet, what others do that were timed."""
@@ -86,11 +102,17 @@ class Costs:
     def longest(self, name: str) -> float:
         """Return the most that a round of this benchmark alone has taken, or may take."""
         visits = self._visits.get(name) or [self.visit(name)]
-        return max(self._pairs, default=0.0) + max(visits)
+        files = self._files.get(file_of(name), ())
+        return max(self._pairs, default=0.0) + max(files, default=0.0) + max(visits)
 
     def round(self, names: Collection[str]) -> float:
         """Return what a round of these takes."""
-        return self.pair + sum(map(self.visit, names))
+        return self.pair_of(names) + sum(map(self.visit, names))
+
+
+def file_of(name: str) -> str:
+    """Return the file of a node id."""
+    return name.partition("::")[0]
 
 
 def _typical(seconds: Sequence[float]) -> float:
@@ -107,6 +129,7 @@ class Budget:
     clock: Callable[[], float] = time.monotonic
     costs: Costs = field(default_factory=Costs)
     _explored: float = 0.0
+    _pair: float = 0.0
 
     @property
     def left(self) -> float:
@@ -127,13 +150,29 @@ class Budget:
 
     def _without_dear(self, names: list[str]) -> list[str]:
         """Leave out each that takes longer than a round of all that are cheaper: it could starve them."""
+        names = self._without_dear_files(names)
         names.sort(key=self.costs.visit)
-        together = self.costs.pair
+        together = self.costs.pair_of(names)
         for place, name in enumerate(names):
             if place and self.costs.visit(name) > together:
                 return names[:place]
             together += self.costs.visit(name)
         return names
+
+    def _without_dear_files(self, names: list[str]) -> list[str]:
+        """Where time is short, leave out each file whose import takes longer than a round of all others."""
+        guess = 0.0 if any(map(self.costs.is_known, names)) else GUESS
+        if FEWEST * (self.costs.round(names) + guess * len(names)) <= self.left:
+            return names
+        files: dict[str, list[str]] = {}
+        for name in names:
+            files.setdefault(file_of(name), []).append(name)
+        kept: list[str] = []
+        for file in sorted(files, key=self.costs.file):
+            if kept and self.costs.file(file) > self.costs.round(kept) + guess * len(kept):
+                break
+            kept += files[file]
+        return kept
 
     def _affordable(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
         """Return those that can be brought to a verdict together: the suspicious first, then what takes least time.
@@ -143,7 +182,8 @@ class Budget:
         """
         left, costs = self.left, self.costs
         most, visits = 0, 0.0
-        chosen = []
+        chosen: list[str] = []
+        pair, files = costs.pair, set[str]()
 
         def rank(name: str) -> tuple[float, float]:
             benchmark = benchmarks[name]
@@ -152,20 +192,23 @@ class Budget:
         for name in sorted(benchmarks, key=rank):
             benchmark, cost = benchmarks[name], costs.visit(name)
             wanted = [benchmark.rounds_wanted, *([1] if benchmark.suspicion >= 0 or costs.was_cut(name) else [])]
+            with_file = pair + (0.0 if file_of(name) in files else costs.file(file_of(name)))
             for rounds in wanted:
-                if costs.pair * max(most, rounds) + visits + cost * rounds <= left and left > 0:
-                    most, visits = max(most, rounds), visits + cost * rounds
+                if with_file * max(most, rounds) + visits + cost * rounds <= left and left > 0:
+                    most, visits, pair = max(most, rounds), visits + cost * rounds, with_file
+                    files.add(file_of(name))
                     chosen.append(name)
                     break
         return chosen
 
-    def begin_round(self) -> None:
+    def begin_round(self, names: Collection[str]) -> None:
         """Forget what earlier rounds took."""
         self._explored = self.costs.explored
+        self._pair = self.costs.pair_of(names)
 
     def may_visit(self, name: str) -> bool:
         """Whether this round may time it: unknown ones together may cost no more rounds than any verdict takes."""
-        pair, taken = self.costs.pair, self.costs.explored - self._explored
+        pair, taken = self._pair, self.costs.explored - self._explored
         return self.costs.is_known(name) or taken < max((self.left + taken) / FEWEST - pair, 2 * pair)
 
     def share(self, name: str, undecided: int) -> float:

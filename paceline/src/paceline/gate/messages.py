@@ -13,7 +13,13 @@ Message = dict[str, Any]
 COUNT, PLACE, NANOSECONDS = range(1, 2**63), range(2**31), range(-(2**63), 2**63)
 TEXT = (str, None)
 LOCATION = {"id": str, "path": str, "line": PLACE, "mark": ({str: (bool, NANOSECONDS, float, str)}, None)}
-COLLECTED = {"errors": {str: str}, "set_aside": [str], "benchmarks": [LOCATION], "items": [str]}
+COLLECTED = {
+    "errors": {str: str},
+    "set_aside": [str],
+    "benchmarks": [LOCATION],
+    "items": [str],
+    "nanoseconds": {str: NANOSECONDS},
+}
 
 #: By event. A shape is a type, several of them, a list of one, or an object with any keys (`{str: ...}`) or these.
 EVENTS: dict[str, dict[Any, Any]] = {

@@ -300,6 +300,7 @@ class Pair:
         self._processes: dict[str, Process] = {}
         self._until = self._cut_at = math.inf
         self.lost = False
+        self.files: dict[str, float] = {}
         self._visit = Visit()
         self._order: Sequence[str] = SIDES
 
@@ -323,7 +324,10 @@ class Pair:
             raise
 
     def collected(self, until: float = math.inf) -> dict[str, Message | End]:
-        """Wait for what each side has collected, or for why it could not; no longer than `until`."""
+        """Wait for what each side has collected, or for why it could not; no longer than `until`.
+
+        `files` then says how many seconds each file took on the slower side.
+        """
         patience = min(self._starts_within, max(0.0, until - time.monotonic()))
         for process in self._processes.values():  # in the order that was drawn; then both work at once
             process.greet(patience)
@@ -333,6 +337,9 @@ class Pair:
                 self.lost = True
                 outcome = "cut" if message.outcome == "hung" and time.monotonic() >= until else message.outcome
                 found[side] = End(outcome, f"{message.reason}: {self._processes[side].last_words()}")
+            else:
+                for file, taken in message["nanoseconds"].items():
+                    self.files[file] = max(self.files.get(file, 0.0), taken / 1e9)
         return found
 
     def visit(self, nodeid: str, recipe: Recipe | None, cpus: Sequence[int], until: float = math.inf) -> Visit:

@@ -124,14 +124,14 @@ class Rounds:
         """Time these benchmarks once, as far as the time allows; returns how many."""
         draw = schedule.draw(self._trial.coins, chosen)
         left = list(draw.order)
-        self._budget.begin_round()
+        self._budget.begin_round(chosen)
         while self._budget.left > 0 and (allowed := [*filter(self._budget.may_visit, left)]):
             started = self._budget.clock()
             together = [name for name in allowed if not undecided[name].is_apart] or allowed[:1]
             left = [name for name in left if name not in together]
             with self._start(together, draw, SIDES) as pair:
                 rest = self._present(pair, undecided, together)
-                self._budget.costs.add_pair(self._budget.clock() - started)
+                self._budget.costs.add_pair(self._budget.clock() - started, pair.files)
                 left = self._visit_all(pair, undecided, rest) + left
         return len(chosen) - len(left)
 

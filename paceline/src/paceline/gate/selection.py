@@ -42,6 +42,7 @@ class Selection:
     values: Mapping[str, Location] = field(default_factory=dict)  # benchmarks that give a value, not a time
     asv: str | None = None  # folder of an asv suite, below `root`: a part of the measurement, as a whole
     notes: tuple[str, ...] = ()  # what of that suite is not used
+    seconds: Mapping[str, float] = field(default_factory=dict)  # that importing took, by file
 
 
 def read_selection(message: Message, tree: Path, arguments: Sequence[str], translated: Sequence[str]) -> Selection:
@@ -59,6 +60,7 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
         values={each["id"]: _location(each, tree) for each in message["values"]},
         asv=None if message["asv"] is None else _relative(str(tree / message["asv"]), tree).as_posix(),
         notes=tuple(message["notes"]),
+        seconds={name: taken / 1e9 for name, taken in message["nanoseconds"].items()},
     )
 
 

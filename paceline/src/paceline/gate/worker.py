@@ -93,6 +93,7 @@ class Worker:
         self._set_aside = set_aside
         self.task = self._receive()
         self._errors: dict[str, str] = {}
+        self._nanoseconds: dict[str, int] = {}  # that collecting a file took
         self._reports: list[pytest.TestReport] = []
         self._fixture: TrialFixture | None = None
         self._config = config
@@ -110,6 +111,17 @@ class Worker:
         neutral.remove_plugins(session.config)
         seed()
         session.config.pluginmanager.register(Fixtures(self), "paceline-fixtures")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Time what importing a file takes, and finding the tests in it."""
+        started = Real.wall()
+        report = yield
+        if isinstance(collector, pytest.File):
+            self._nanoseconds[collector.nodeid] = Real.wall() - started
+        return report
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected."""
@@ -130,7 +142,7 @@ class Worker:
         """Run tests on command instead of in a loop."""
         event = "surveyed" if self.task["survey"] else "collected"
         about = {"event": event, "errors": self._errors, "set_aside": self._set_aside}
-        self._say(about | collected(session, self.task))
+        self._say(about | {"nanoseconds": self._nanoseconds} | collected(session, self.task))
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])
