@@ -62,7 +62,11 @@ def test_slowdown_fails_its_test_everywhere(project: Project, tmp_path: Path) ->
     project.write({"work.py": SLOWER})
     summary = tmp_path / "summary.md"
     run = project.judge(
-        "--junitxml=junit.xml", "-k", "not left_out", environment={"GITHUB_STEP_SUMMARY": str(summary)}
+        "--benchmark-alpha=10%",
+        "--junitxml=junit.xml",
+        "-k",
+        "not left_out",
+        environment={"GITHUB_STEP_SUMMARY": str(summary)},
     )
     assert run.status == 1, run.output
     assert run.verdicts == {"test_total": "slower", "test_other": "same"}

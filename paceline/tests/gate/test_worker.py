@@ -233,7 +233,12 @@ def test_version(benchmark):
     benchmark.extra_info["version"] = Version()
 
 def test_thread(benchmark):
-    threading.Thread(target=benchmark, args=(work,), daemon=True).start()
+    begun = threading.Event()
+    def target():
+        begun.set()
+        threading.Event().wait()
+    threading.Thread(target=benchmark, args=(target,), daemon=True).start()
+    begun.wait()
 """
 )
 

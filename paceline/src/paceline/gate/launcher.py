@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Set by an outer pytest, coverage or git hook; none of a side's business.
 NOT_INHERITED = {
     "PYTEST_CURRENT_TEST",
+    "PYTEST_XDIST_WORKER",
+    "PYTEST_XDIST_WORKER_COUNT",
     "COV_CORE_SOURCE",
     "COV_CORE_CONFIG",
     "COV_CORE_DATAFILE",

@@ -136,10 +136,18 @@ class Recorder:
                 with _unlimited():
                     self._record()
             except PacelineError as error:
-                raise pytest.UsageError(str(error)) from None
+                raise self._refused(str(error)) from None
             except OSError as error:
-                raise pytest.UsageError(f"nothing was recorded: {error.filename or ''} {why(error)}") from None
+                raise self._refused(f"nothing was recorded: {error.filename or ''} {why(error)}") from None
         return done
+
+    def _refused(self, text: str) -> pytest.UsageError:
+        """Return an error that pytest shows on a line of its own, not behind the dots."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.flush()
+        return pytest.UsageError(text)
 
     def _record(self) -> None:
         if self._failed:
