@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -184,10 +185,12 @@ class Budget:
         most, visits = 0, 0.0
         chosen: list[str] = []
         pair, files = costs.pair, set[str]()
+        in_file = Counter(map(file_of, benchmarks))
 
         def rank(name: str) -> tuple[float, float]:
-            benchmark = benchmarks[name]
-            return -max(0.0, benchmark.suspicion), costs.visit(name) * benchmark.rounds_wanted
+            benchmark, file = benchmarks[name], file_of(name)
+            a_round = costs.visit(name) + costs.file(file) / in_file[file]
+            return -max(0.0, benchmark.suspicion), a_round * benchmark.rounds_wanted
 
         for name in sorted(benchmarks, key=rank):
             benchmark, cost = benchmarks[name], costs.visit(name)
@@ -213,7 +216,7 @@ class Budget:
 
     def share(self, name: str, undecided: int) -> float:
         """Seconds that one visit may take: an equal share of what is left, or more if that is known to be short."""
-        return min(self.left, max(self.left / undecided, self.costs.allowance(name), self.costs.pair))
+        return min(self.left, max(self.left / undecided, self.costs.allowance(name), self._pair))
 
     def forecast(self, undecided: Mapping[str, Benchmark], budget: float) -> str:
         """Say after the first round what all will take."""
