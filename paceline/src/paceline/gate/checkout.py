@@ -87,6 +87,9 @@ REMEDIES = {
 }
 
 
+QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+
 class GitFailedError(PacelineError):
     """A git command said no; its message is what it printed, on one line."""
 
@@ -94,7 +97,7 @@ class GitFailedError(PacelineError):
 def git(
     folder: Path,
     *arguments: str,
-    given: str | None = None,
+    given: str = "",
     places: Mapping[str, str] | None = None,
     until: float = math.inf,
 ) -> str:
@@ -103,18 +106,12 @@ def git(
     `places` are variables that say where git's folders are, if not where `folder` says; `until` is on the monotonic
     clock.
     """
-    environment = plain_environment() | {
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "LC_ALL": "C",
-        **(places or {}),
-    }
     try:
         done = subprocess.run(
             ["git", *PLAIN, *arguments],
             cwd=folder,
-            env=environment,
-            input=given or "",  # nothing may ask at the terminal
+            env={**plain_environment(), **QUIET, **(places or {})},
+            input=given,  # nothing may ask at the terminal
             capture_output=True,
             encoding=sys.getfilesystemencoding(),
             errors="surrogateescape",
