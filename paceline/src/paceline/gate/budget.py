@@ -6,7 +6,8 @@ first, then what takes the least time to a verdict.
 This leaves the sign-flip tests exact. Who is in a round is settled before its coins are tossed, from earlier
 rounds and measured costs, so every sign stays a fair coin. A benchmark's own values can only end it, never put
 it off: it loses later looks and gains none, so giving it up can only lower the rate of false alarms. What waits,
-or is cut, does so for its cost: the time of both sides together, which is the same with their names swapped.
+or is cut, does so for its cost: the time of both sides together, or of the slower one, which is the same with their
+names swapped; what importing took in head's survey was known before any coin.
 A visit in which a side fails or is killed has no value, whichever side it was, and no value decides to try it again.
 """
 
@@ -205,7 +206,7 @@ class Budget:
         return chosen
 
     def begin_round(self, names: Collection[str]) -> None:
-        """Forget what earlier rounds took."""
+        """Note what was explored before this round, and what a pair for it takes."""
         self._explored = self.costs.explored
         self._pair = self.costs.pair_of(names)
 

@@ -47,7 +47,7 @@ PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that came to its
 LISTENS = 0.2  # seconds, then looks whether the process still lives
 COLLECTED = ("collected", "surveyed")
 MOST_PRINTED = 1 << 22  # bytes of output that are kept, some time after they were printed
-LAST_WORDS = 1 << 16  # bytes of them, of which the last line is told
+LAST_WORDS = 1 << 16  # bytes of them, of which the last line is shown
 STARTS_WITHIN = 120.0  # seconds, at least, for an interpreter with its imports
 
 

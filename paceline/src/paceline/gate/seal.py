@@ -1,7 +1,7 @@
 """Keeps a side's files as they were made: one side's code must not rewrite what the other side runs.
 
 Two means. A worker mounts the other side's folder read-only where the system lets it. And the judge compares the
-files that count with what it noted of them, before anybody is told a verdict. Neither reads a file, so neither costs
+files that count with what it noted of them, before a verdict is shown. Neither reads a file, so neither costs
 more than a look at each. Standard library only: workers load this.
 """
 
