@@ -175,7 +175,7 @@ def text(point: ChangePoint, address: str) -> str:
         ),
         "",
         f"Found by [the latest check]({address}), which closes this issue once it is gone.",
-        "A slowdown that is to stay goes into `.paceline/known.toml`, with its reason.",
+        "A slowdown that is to stay goes into `.paceline/accepted.toml`, with its reason.",
     ]
     return "\n".join(lines)[:LONGEST] + "\n"
 

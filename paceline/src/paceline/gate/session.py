@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paceline.config.options import BY_HAND
+from paceline.config.request import Request
+from paceline.config.settings import read_settings
 from paceline.errors import PacelineError
-from paceline.gate import neutral
-from paceline.gate.finding import Finding
-from paceline.gate.options import BY_HAND
-from paceline.gate.request import Request
-from paceline.gate.settings import read_settings
+from paceline.gate import execution
 from paceline.gate.trial import Trial
+from paceline.gate.worker import neutral
 from paceline.report.closing import Closing, explain
 from paceline.report.terminal import claim, printable
-from paceline.signals import like_ctrl_c
+from paceline.report.verdicts import Finding
+from paceline.system.signals import like_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from paceline.gate.settings import Settings
-    from paceline.gate.values import Value
+    from paceline.config.settings import Settings
+    from paceline.report.values import Value
 
 
 def prepare(config: pytest.Config) -> None:
@@ -86,7 +87,6 @@ class GateSession:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._trial = Trial(_request(config, settings), self._say)
-        self._closing = Closing(self._trial)
         self._failed = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -97,11 +97,11 @@ class GateSession:
         with self._explained():
             try:
                 with like_ctrl_c():
-                    self._trial.run()
+                    execution.run(self._trial)
             except PacelineError:
                 self._failed = True
                 raise
-            self._closing.write()
+            Closing(self._trial.outcome()).write()
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
         session.items = [self._item(session, result) for result in results]
         session.testscollected = len(session.items)
@@ -152,7 +152,7 @@ class GateSession:
         """Print the table: all of it, or after an interruption what is known so far."""
         if self._failed:
             return
-        for place, line in enumerate(self._closing.lines()):
+        for place, line in enumerate(Closing(self._trial.outcome()).lines()):
             if place == 0:
                 terminalreporter.section("paceline")
             terminalreporter.write_line(printable(line))
