@@ -328,7 +328,7 @@ def test_every_finding_that_was_not_proven_is_named(tmp_path: Path) -> None:
     ]
     warnings = [line for line in annotations.lines(trial.findings()) if line.startswith("::warning")]
     assert [line.partition("t.py::")[2][:6] for line in warnings] == ["test_a", "test_b", "test_d"]
-    (notice,) = Closing(trial.outcome()).notices()
+    (notice,) = trial.outcome().notices
     assert notice.startswith("2 not judged, by one side's doing: passed without proof (--benchmark-unsure=fail makes")
     assert notice.endswith(": t.py::test_a, t.py::test_b")
     assert not trial.outcome().is_red

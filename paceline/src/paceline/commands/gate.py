@@ -82,7 +82,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(*Closing(trial.outcome()).lines())
         return INTERRUPTED
-    closing = Closing(trial.outcome())
+    closing = Closing(trial.outcome(), trial.request.json)
     say(*closing.lines())  # first, as what follows may fail
     closing.write()
     return RED if closing.outcome.is_red else 0

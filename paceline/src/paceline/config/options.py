@@ -165,6 +165,15 @@ OPTIONS = (
         metavar="REASON",
     ),
     Option(
+        "shard",
+        "--benchmark-shard",
+        None,
+        "Judge part K of N on a machine of its own, with its share of the false-alarm rate. `paceline merge` joins"
+        " the JSON files of the parts.",
+        by_hand=True,
+        metavar="K/N",
+    ),
+    Option(
         "new",
         "--benchmark-new",
         "show",

@@ -23,6 +23,11 @@ class Request:
     python: str = sys.executable
 
     @property
+    def json(self) -> Path | None:
+        """The file to write the findings to."""
+        return self.started_in / self.settings.json if self.settings.json else None
+
+    @property
     def asv(self) -> str | None:
         """Folder of the asv suite that is to be collected; empty for that of asv.conf.json, None for no suite."""
         given = [word.partition("=")[2] for word in self.arguments if word.partition("=")[0] == ASV.flag]

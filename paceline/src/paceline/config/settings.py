@@ -8,6 +8,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from paceline.config.options import MERGE_BASE, OPTIONS, SIDES, TABLE
+from paceline.config.shard import Shard
+from paceline.config.shard import read as read_shard
 from paceline.config.tolerances import Tolerances, read_critical, read_patterns
 from paceline.errors import PacelineError, shown
 from paceline.system import toml
@@ -49,6 +51,7 @@ class Settings:
     asv: str | None = None  #: folder of the asv suite that the project names
     accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
     patterns: tuple[tuple[str, float], ...] = ()  #: of node ids, each with its own tolerance
+    shard: Shard | None = None  #: the part of the suite to judge; None for all of it
     critical: tuple[str, ...] | None = None  #: patterns of node ids that may be red; None for all
 
     @property
@@ -163,6 +166,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
         new=given.read("new", _one_of("new")),
         overlay=given.read("overlay", _overlay),
         accept=command_line.get("accept"),
+        shard=given.read("shard", read_shard),
         patterns=given.read("tolerances", lambda value: read_patterns(value, fraction)),
         critical=given.read("critical", read_critical),
     )

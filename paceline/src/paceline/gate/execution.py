@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
 from paceline.config.settings import of_head_alone
+from paceline.config.shard import digest
 from paceline.errors import PacelineError, why
 from paceline.gate.budget import Budget
 from paceline.gate.hints import no_benchmark
@@ -23,6 +24,7 @@ from paceline.gate.sides.trees import Trees
 from paceline.gate.sides.workspace import (
     Workspace,
 )
+from paceline.report.outcome import Part
 from paceline.report.verdicts import Verdict
 from paceline.system.refusals import refusal
 
@@ -84,6 +86,7 @@ class _Execution:
         if selection.set_aside:
             self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
+        selection, own = self._part(selection, own)
         self._trees.insist_on_seal()
         different = self._trees.overlay(selection)
         self._provision.bring_tests()
@@ -107,6 +110,16 @@ class _Execution:
             self._trial.say(f"preparing took {taken:.0f} s of the budget of {budget:g} s (--benchmark-budget)")
 
     # Collection
+
+    def _part(self, selection: Selection, own: set[str] | None) -> tuple[Selection, set[str] | None]:
+        """Leave this machine's part of both collections, if the suite is judged in shards."""
+        shard = self._trial.settings.shard
+        if shard is None:
+            return selection, own
+        every = {*selection.benchmarks, *selection.values, *(own or ())}
+        mine = shard.part(every)
+        self._trial.part = Part(shard, len(every), digest(every))
+        return selection.only(mine), own if own is None else own & mine
 
     def _select(self) -> Selection:
         """Collect head, again if that has shown that it must be installed. Raises PacelineError."""

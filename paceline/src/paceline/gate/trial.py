@@ -11,8 +11,10 @@ from paceline.errors import PacelineError
 from paceline.gate import sequential
 from paceline.gate.pair import STARTS_WITHIN, Pair
 from paceline.gate.verdict import Benchmark
-from paceline.report.outcome import Outcome
+from paceline.report import notices
+from paceline.report.outcome import Outcome, Part
 from paceline.report.verdicts import Finding, Verdict
+from paceline.system.host import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +38,7 @@ class Trial:
     notices: list[str] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
+    part: Part | None = None  #: of a suite that is judged on several machines
     starts_within: float = STARTS_WITHIN  #: seconds; collecting head shows what it takes
     _apart: list[Finding] = field(default_factory=list)
     _benchmarks: dict[str, Benchmark] = field(default_factory=dict)
@@ -48,15 +51,18 @@ class Trial:
 
     def outcome(self) -> Outcome:
         """Return what is known by now, for reports."""
+        findings = self.findings()
         return Outcome(
-            settings=self.settings,
-            started_in=self.request.started_in,
             base=self.base,
             head=self.head,
+            machine=machine(),
+            alpha=self.settings.alpha,
+            tolerance=self.settings.tolerance,
             seconds=self.seconds,
-            findings=self.findings(),
+            findings=findings,
             values=self.values,
-            notices=self.notices,
+            notices=[*self.notices, *notices.of_findings(findings, self.settings)],
+            part=self.part,
         )
 
     def pair(self, folder: Path) -> Pair:
@@ -74,7 +80,7 @@ class Trial:
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""
         names = list(names)
-        plan = sequential.plan(self.settings.alpha / max(1, len(names)))
+        plan = sequential.plan(self._alpha() / max(1, len(names)))
         tolerances = self.settings.tolerances
         self._benchmarks = {
             name: Benchmark(
@@ -87,6 +93,11 @@ class Trial:
             for name in names
         }
         self.notices.extend(tolerances.notices(names))
+
+    def _alpha(self) -> float:
+        """Return the false-alarm rate of what is judged here."""
+        shard = self.settings.shard
+        return self.settings.alpha if shard is None else shard.share(self.settings.alpha)
 
     def set_apart(self, name: str, verdict: Verdict, reason: str, *, unproven: bool = False) -> None:
         """Note a benchmark that only one side has."""

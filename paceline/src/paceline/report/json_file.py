@@ -6,10 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from paceline.system import files
-from paceline.system.host import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from paceline.report.outcome import Outcome
@@ -17,24 +15,27 @@ if TYPE_CHECKING:
 SCHEMA = 2
 
 
-def text(outcome: Outcome, notices: Sequence[str]) -> str:
+def text(outcome: Outcome) -> str:
     """Return the document; strict JSON, as no figure is infinite."""
     document = {
         "schema": SCHEMA,
-        "base": outcome.base,
-        "head": outcome.head,
-        "machine": machine(),
-        "alpha": outcome.settings.alpha,
-        "tolerance": outcome.settings.tolerance,
+        "base": dict(outcome.base),
+        "head": dict(outcome.head),
+        "machine": dict(outcome.machine),
+        "alpha": outcome.alpha,
+        "tolerance": outcome.tolerance,
         "seconds": round(outcome.seconds, 3),
         "benchmarks": [finding.as_json() for finding in outcome.findings],
         "values": [value.as_json() for value in outcome.values],
-        "notices": list(notices),
+        "notices": list(outcome.notices),
     }
+    if outcome.part is not None:
+        shard = {"number": outcome.part.shard.number, "count": outcome.part.shard.count}
+        document["shard"] = {**shard, "benchmarks": outcome.part.benchmarks, "digest": outcome.part.digest}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def write(outcome: Outcome, notices: Sequence[str], path: Path) -> None:
+def write(outcome: Outcome, path: Path) -> None:
     """Write it whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, text(outcome, notices))
+    files.write(path, text(outcome))

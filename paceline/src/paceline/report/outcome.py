@@ -7,25 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    from paceline.config.settings import Settings
+    from paceline.config.shard import Shard
     from paceline.report.values import Value
     from paceline.report.verdicts import Finding
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a gate found. `base` and `head` say what was compared; `notices` come from the trial itself."""
+class Part:
+    """What a shard is a part of: `benchmarks` counts those of all shards, `digest` stands for their names."""
 
-    settings: Settings
-    started_in: Path
+    shard: Shard
+    benchmarks: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a gate found. `base` and `head` say what was compared, `machine` where; `alpha` is that of all shards."""
+
     base: Mapping[str, Any]
     head: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    alpha: float
+    tolerance: float
     seconds: float
     findings: Sequence[Finding]
     values: Sequence[Value]
     notices: Sequence[str]
+    part: Part | None = None
 
     @property
     def is_red(self) -> bool:

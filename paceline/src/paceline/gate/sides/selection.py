@@ -6,14 +6,14 @@ The judge only reads what the worker says, so it never imports a line of the pro
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from paceline.gate.worker.messages import Message
 
@@ -43,6 +43,13 @@ class Selection:
     asv: str | None = None  # folder of an asv suite, below `root`: a part of the measurement, as a whole
     notes: tuple[str, ...] = ()  # what of that suite is not used
     seconds: Mapping[str, float] = field(default_factory=dict)  # that importing took, by file
+
+    def only(self, names: Collection[str]) -> Selection:
+        """Return it with these benchmarks alone."""
+        benchmarks, values = (
+            {name: place for name, place in each.items() if name in names} for each in (self.benchmarks, self.values)
+        )
+        return replace(self, benchmarks=benchmarks, values=values)
 
 
 def read_selection(message: Message, tree: Path, arguments: Sequence[str], translated: Sequence[str]) -> Selection:

@@ -78,7 +78,7 @@ NOISE = re.compile(
 
 
 @dataclass(frozen=True)
-class Part:
+class NamePart:
     """A part of the name, and why it reads so."""
 
     text: str
@@ -90,7 +90,7 @@ class Machine:
     """A hardware class."""
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[NamePart, ...]
     raw: Raw
     #: Names that it had before its processor was added to the tables here: results under them are of this machine.
     former: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ def classify(raw: Raw) -> Machine:
     return Machine(_joined(parts), parts, raw, former)
 
 
-def _joined(parts: Iterable[Part]) -> str:
+def _joined(parts: Iterable[NamePart]) -> str:
     name = "-".join(safe(part.text) for part in parts)
     if len(name) <= LONGEST:
         return name
@@ -128,30 +128,34 @@ def _joined(parts: Iterable[Part]) -> str:
     return f"{name[: LONGEST - len(digest) - 1]}-{digest}"
 
 
-def _parts(raw: Raw, kind: str) -> Iterator[Part]:
-    yield Part(_family(raw), f"the operating system's family: {raw.system}")
-    yield Part(_architecture(raw), f"the architecture: {raw.architecture}")
+def _parts(raw: Raw, kind: str) -> Iterator[NamePart]:
+    yield NamePart(_family(raw), f"the operating system's family: {raw.system}")
+    yield NamePart(_architecture(raw), f"the architecture: {raw.architecture}")
     called = brand(raw, kind)
-    yield Part(called, f"the processor: {raw.brand or kind}")
+    yield NamePart(called, f"the processor: {raw.brand or kind}")
     numbers = (
         f"part {raw.part:#x}" if raw.part else f"family {raw.family}, model {raw.model}, stepping {raw.stepping}"
     )
     if kind not in called.split("-"):
-        yield Part(kind, f"the microarchitecture: {raw.vendor or 'unknown vendor'}, {numbers}")
-    yield Part(f"{raw.cores}c", f"{raw.cores} CPUs that this process may use")
+        yield NamePart(kind, f"the microarchitecture: {raw.vendor or 'unknown vendor'}, {numbers}")
+    yield NamePart(f"{raw.cores}c", f"{raw.cores} CPUs that this process may use")
     level = next((level for level, flags in LEVELS.items() if flags & raw.flags), "")
-    yield Part(level, "the widest vector instructions that the system shows")
+    yield NamePart(level, "the widest vector instructions that the system shows")
     if raw.last_cache:
         mebibytes = round(raw.last_cache / 2**20)
-        yield Part(f"l3_{mebibytes}m", f"{mebibytes} MiB of third-level cache")
+        yield NamePart(f"l3_{mebibytes}m", f"{mebibytes} MiB of third-level cache")
     if raw.memory:
-        yield Part(f"{memory_class(raw.memory)}g", f"{raw.memory / GIB:.1f} GiB of memory that this process may use")
-    yield Part(hypervisor(raw), f"a virtual machine{f' by {raw.host}' if raw.host else ''}")
+        yield NamePart(
+            f"{memory_class(raw.memory)}g", f"{raw.memory / GIB:.1f} GiB of memory that this process may use"
+        )
+    yield NamePart(hypervisor(raw), f"a virtual machine{f' by {raw.host}' if raw.host else ''}")
     for accelerator in dict.fromkeys(raw.accelerators):
         count = raw.accelerators.count(accelerator)
-        yield Part(f"{count}x_{accelerator}" if count > 1 else accelerator, f"{count} accelerator(s): {accelerator}")
+        yield NamePart(
+            f"{count}x_{accelerator}" if count > 1 else accelerator, f"{count} accelerator(s): {accelerator}"
+        )
     if 0 < raw.threads < raw.cores:
-        yield Part(f"{raw.threads}t", f"numeric libraries are limited to {raw.threads} thread(s)")
+        yield NamePart(f"{raw.threads}t", f"numeric libraries are limited to {raw.threads} thread(s)")
 
 
 def _family(raw: Raw) -> str:
