@@ -76,10 +76,10 @@ def test_the_label_counts_for_the_commit_that_it_was_given_for(event: Any, teste
         (["impl/least_squares/a.py", "impl/least_squares/b.py"], "python or numpy or least_squares"),
         (["impl/lines/a.py", "impl/text_training/b.py"], "python or numpy or lines or text_training"),
         (
-            ["impl/_image_keras.py"],
+            ["impl/_shared/image_keras.py"],
             "python or numpy or (image_prediction and predict_tensorflow) or (image_training and fit_tensorflow)",
         ),
-        (["impl/_gone_jax.py"], "python or numpy"),  # whoever imported it is changed as well
+        (["impl/_shared/gone_jax.py"], "python or numpy"),  # whoever imported it is changed as well
         (["impl/_shared/problem.py"], "python or numpy"),
         (["impl/x' --collect-only '/a.py", "impl/a b/c.py", "impl/-k/c.py"], "python or numpy"),
     ],
@@ -90,20 +90,20 @@ def test_what_a_change_touches_is_judged(paths: list[str], expression: str) -> N
 
 def test_shared_code_leads_to_its_users_through_other_shared_code(tmp_path: Path) -> None:
     files = {
-        "_low.py": "",
-        "_high.py": "from impl._low import a\nfrom impl import _high\n",
-        "lines/problem.py": "from impl import _other, _high\n",
-        "words/_parts.py": "import impl._high\n",
-        "sums/fast_numpy.py": "    from impl._high import (\n        a,\n    )\n",
-        "sums/slow_numpy.py": "from impl._higher import a\n",
-        "odd name/a.py": "import impl._high\n",
+        "_shared/low.py": "",
+        "_shared/high.py": "from impl._shared.low import a\nfrom impl._shared import high\n",
+        "lines/problem.py": "from impl._shared import other, high\n",
+        "words/_parts.py": "import impl._shared.high\n",
+        "sums/fast_numpy.py": "    from impl._shared.high import (\n        a,\n    )\n",
+        "sums/slow_numpy.py": "from impl._shared.higher import a\n",
+        "odd name/a.py": "import impl._shared.high\n",
     }
     for name, text in files.items():
         path = tmp_path / "impl" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     expected = "python or numpy or lines or (sums and fast_numpy) or words"
-    assert affected.expression(["impl/_low.py"], tmp_path) == expected
+    assert affected.expression(["impl/_shared/low.py"], tmp_path) == expected
 
 
 def test_what_is_judged_is_handed_to_the_next_step(tmp_path: Path) -> None:
@@ -127,7 +127,9 @@ def test_expressions_choose_benchmarks_of_this_suite() -> None:
     for word in affected.ALWAYS:
         assert sum(word in name for name in names) >= 10
     always = " or ".join(affected.ALWAYS)
-    shared = [f"impl/{path.name}" for path in (ROOT / "impl").glob("_[a-z]*.py")]
+    shared = [
+        f"impl/_shared/{path.name}" for path in (ROOT / "impl" / "_shared").glob("*.py") if path.stem != "problem"
+    ]
     assert shared
     for path in (*shared, *(f"impl/{workload}/problem.py" for workload in catalog.workloads())):
         more = affected.expression([path], ROOT).removeprefix(always)
