@@ -1,6 +1,6 @@
-"""Reads JSON of strangers: what is not exactly as expected is refused, with the place and the reason.
+"""Reads untrusted JSON: anything unexpected is refused, with its place and the reason.
 
-Stricter than paceline's own reading: a key that stands twice, or a field too many, may mean another thing elsewhere.
+Stricter than paceline's own reading, as others may understand a duplicate key or an unknown field differently.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ LARGEST = 1e15  # no ratio, second, date or count of ours is above
 
 
 class RefusedError(PacelineError):
-    """Data that is not as expected; the message quotes it safely."""
+    """Unexpected data. The message quotes it safely."""
 
 
 def quoted(value: object) -> str:
-    """Write a stranger's value in one short printable line, in which nothing is a command to a runner."""
-    return shown(value).replace("##[", "## [")
+    """Return an untrusted value as one short printable line."""
+    return shown(value).replace("##[", "## [")  # anywhere in a line, it starts a command to GitHub's runner
 
 
-def need(condition: object, where: str, reason: str, *values: object) -> None:
-    """Raise RefusedError unless the condition holds; each {} of the reason shows one of the values."""
+def expect(condition: object, where: str, wanted: str, value: object) -> None:
+    """Raise RefusedError unless the condition holds."""
     if not condition:
-        raise RefusedError(f"{where}: {reason.format(*map(quoted, values))}")
+        raise RefusedError(f"{where}: expected {wanted}, got {quoted(value)}")
 
 
 def loads(content: bytes, where: str, constants: Collection[str] = ()) -> Any:
     """Parse UTF-8 JSON without duplicate keys, NaN or Infinity. Raises RefusedError.
 
-    `constants` are those of "Infinity" and "-Infinity" that may stand in it.
+    `constants` are the allowed ones of "Infinity" and "-Infinity".
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
-        need(len(found) == len(pairs), where, "a key stands twice among {}", sorted(found))
+        expect(len(found) == len(pairs), where, "each key once", sorted(name for name, _ in pairs))
         return found
 
     def constant(name: str) -> float:
-        need(name in constants, where, f"{name} is no number of JSON")
+        expect(name in constants, where, "a JSON number", name)
         return float(name)
 
     try:
@@ -58,27 +58,28 @@ def loads(content: bytes, where: str, constants: Collection[str] = ()) -> Any:
 
 
 def table(value: Any, where: str, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Any]:
-    """Return an object that has all of the `required` keys and none that is in neither collection."""
-    need(isinstance(value, dict), where, "{} is no object", value)
+    """Return an object that has all `required` keys and no others than the `optional` ones."""
+    expect(isinstance(value, dict), where, "a JSON object", value)
     missing, unknown = sorted({*required} - {*value}), sorted({*value} - {*required} - {*optional})
-    need(not missing and not unknown, where, "missing keys {}, unknown keys {}", missing, unknown)
+    if missing or unknown:
+        raise RefusedError(f"{where}: missing keys {quoted(missing)}, unknown keys {quoted(unknown)}")
     checked: dict[str, Any] = value
     return checked
 
 
 def array(value: Any, where: str, at_most: int) -> list[Any]:
-    """Return a list that is not absurdly long."""
-    need(isinstance(value, list), where, "{} is no list", value)
-    need(len(value) <= at_most, where, f"{len(value)} entries, more than {at_most}")
+    """Return a list of at most `at_most` entries."""
+    expect(isinstance(value, list), where, "a list", value)
+    expect(len(value) <= at_most, where, f"at most {at_most} entries", len(value))
     checked: list[Any] = value
     return checked
 
 
 def number(value: Any, where: str, *, above: float = 0.0) -> float:
-    """Return a finite number above `above`; a boolean is none."""
-    # An integer can be too large for float(), so it is compared as it is; NaN is above nothing.
+    """Return a finite number above `above`, not a boolean."""
+    # An integer can be too large for float(), so it is compared as it is. NaN is above nothing.
     is_one = type(value) in {int, float} and above < value <= LARGEST
-    need(is_one, where, f"{{}} is no number above {above:g} and at most {LARGEST:g}", value)
+    expect(is_one, where, f"a number above {above:g} and up to {LARGEST:g}", value)
     return float(value)
 
 
@@ -88,31 +89,31 @@ def any_number(value: Any, where: str) -> float:
 
 
 def count(value: Any, where: str, at_most: int = 10**9) -> int:
-    """Return an integer from 0."""
-    need(type(value) is int and 0 <= value <= at_most, where, f"{{}} is no count up to {at_most}", value)
+    """Return an integer from 0 to `at_most`."""
+    expect(type(value) is int and 0 <= value <= at_most, where, f"an integer from 0 to {at_most}", value)
     return int(value)
 
 
 def truth(value: Any, where: str) -> bool:
     """Return true or false."""
-    need(isinstance(value, bool), where, "{} is neither true nor false", value)
+    expect(isinstance(value, bool), where, "true or false", value)
     return bool(value)
 
 
 def text(value: Any, where: str, pattern: str = r".{0,20000}") -> str:
-    """Return a string that is `pattern` from end to end."""
+    """Return a string that matches the whole `pattern`."""
     is_one = isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL)
-    need(is_one, where, "{} is not of the form {}", value, pattern)
-    need(not re.search(r"[\ud800-\udfff]", value), where, "{} holds half a character", value)
+    expect(is_one, where, f"a text of the form {pattern}", value)
+    expect(not re.search(r"[\ud800-\udfff]", value), where, "whole characters", value)
     return str(value)
 
 
 def one_of(value: Any, where: str, allowed: Collection[str]) -> str:
     """Return one of the `allowed` strings."""
-    need(isinstance(value, str) and value in allowed, where, "{} is none of {}", value, sorted(allowed))
+    expect(isinstance(value, str) and value in allowed, where, f"one of {', '.join(sorted(allowed))}", value)
     return str(value)
 
 
 def nothing_or(read: Callable[..., T], value: Any, where: str) -> T | None:
-    """Return None for null, else what `read` makes of it."""
+    """Return None for null, or else the result of `read`."""
     return None if value is None else read(value, where)
