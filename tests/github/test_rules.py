@@ -368,8 +368,10 @@ def test_nothing_of_an_artifact_reaches_later_steps() -> None:
 def test_dependabot_looks_at_every_folder_with_pins() -> None:
     text = (ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8")
     document: dict[str, Any] = Workflow("", text).document
-    folders = {update["package-ecosystem"]: update["directories"] for update in document["updates"]}
-    assert folders == {"github-actions": ["/", "/.github/actions/*"], "pip": ["/", "/paceline", "/.github"]}
+    looked_at = {update["package-ecosystem"]: set(update["directories"]) for update in document["updates"]}
+    pinned = [*ROOT.glob("*.toml"), *ROOT.glob("*/pyproject.toml"), *ROOT.glob(".github/requirements*.txt")]
+    folders = {f"/{path.parent.relative_to(ROOT)}".removesuffix(".") for path in pinned}
+    assert looked_at == {"github-actions": {"/", "/.github/actions/*"}, "pip": folders}
     assert all(update["cooldown"]["default-days"] >= 7 and update["groups"] for update in document["updates"])
 
 
