@@ -223,7 +223,7 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
     (permissions_are_those_of_the_list, "ci.yml", "  test:\n", "  unheard:\n"),
     (strangers_code_may_only_read, "bench-pr.yml", "contents: read #", "issues: write #"),
     (strangers_code_may_only_read, "release.yml", "    if: github.event_name == 'push'\n", ""),
-    (jobs_end, "ci.yml", "    timeout-minutes: 120\n", ""),
+    (jobs_end, "ci.yml", "    timeout-minutes: 45\n", ""),
     (runs_are_one_line_of_ours, "ci.yml", ".ci/run", "curl https://example.org/x"),
     (runs_are_one_line_of_ours, "ci.yml", "run: .ci/run", "run: |\n          .ci/run\n          make bench"),
     (runs_are_one_line_of_ours, "ci.yml", ".ci/run", ".ci/run; curl example.org"),
