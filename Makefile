@@ -1,8 +1,9 @@
 # `make bench` and `make test` set themselves up; the recipe of .venv/ready is all there is to it.
 
-# The first interpreter that is new enough, unless one is named: make PYTHON=python3.12 test
+# The first interpreter that is new enough, looked for once, unless one is named: make PYTHON=python3.12 test
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $p -c '$(NEW_ENOUGH)' 2>&1 || echo no),,$p)))
+if_new_enough = $(if $(shell $1 -c '$(NEW_ENOUGH)' 2>&1 || echo no),,$1)
+PYTHON ?= $(eval PYTHON := $(or $(call if_new_enough,python3),$(call if_new_enough,python3.13),$(call if_new_enough,python3.12),$(call if_new_enough,python3.11)))$(PYTHON)
 THREADS ?= 1
 ARGS ?=
 MINUTES ?= 20
@@ -30,8 +31,14 @@ evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchm
 lint: .venv/ready  ## check style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
-torch: .venv/ready  ## add PyTorch, which the lock file leaves out (several GB on Linux)
-	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install 'torch==2.13.*'
+# From its own index, since on Linux the package index has only the build for CUDA: gigabytes, and libraries that clash
+# with TensorFlow's. Where that index cannot be reached, pip takes what there is.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+ONLY_CUDA := PyTorch is the build for CUDA, which clashes with TensorFlow: for the CPU build, install torch from $(TORCH_INDEX)
+
+torch: .venv/ready  ## add PyTorch, which the lock file leaves out: its CPU build where that can be had
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --retries 1 --extra-index-url $(TORCH_INDEX) 'torch==2.13.*'
+	@$(BIN)/python -c 'import torch; torch.version.cuda and print("$(ONLY_CUDA)")'
 
 lock:  ## choose the newest versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-strip-extras --upgrade \

@@ -37,50 +37,60 @@ def _warmed(workload: str, contender: str, size: str) -> Callable[[], Any]:
 
 def _suite(workload: str) -> type:
     """Return the asv class of ``workload``."""
-
-    def prepare(contender: str, size: str) -> None:
-        _prepared(workload, contender, size)
-
-    def warm_up(contender: str, size: str) -> None:
-        _warmed(workload, contender, size)
-
-    class Suite:
-        param_names = ("contender", "size")
-        params = (catalog.contenders(workload), catalog.default_sizes(workload))
-        version = catalog.version(workload)
+    members: dict[str, Any] = {
+        "param_names": ("contender", "size"),
+        "params": (catalog.contenders(workload), catalog.default_sizes(workload)),
+        "version": catalog.version(workload),
         # Pure Python takes ten seconds a run at the article's size: one sample of it, up to fifty of the rest.
-        timeout = 600
-        repeat = (1, 50, 2.0)
-        min_run_count = 1
-        warmup_time = 0
+        "timeout": 600,
+        "repeat": (1, 50, 2.0),
+        "min_run_count": 1,
+        "warmup_time": 0,
+    }
+    functions = [_time_run(workload), _peakmem_run(workload), _track_first_call(workload)]
+    if catalog.defines(workload, "quality"):
+        functions.append(_track_quality(workload))
+    members |= {function.__name__: function for function in functions}
+    return type(workload.title().replace("_", ""), (), members)
 
-        def time_run(self, contender: str, size: str) -> None:
-            _warmed(workload, contender, size)()
 
-        def peakmem_run(self, contender: str, size: str) -> None:
-            _prepared(workload, contender, size)()
+def _attach(function: Callable[..., Any], **attributes: object) -> Callable[..., Any]:
+    """Attach to a benchmark what asv reads there: its own setup, its unit."""
+    vars(function).update(attributes)
+    return function
 
-        def track_first_call(self, contender: str, size: str) -> float:
-            try:
-                return sum(first_call.measure(workload, contender, size))
-            except catalog.Unavailable:
-                return math.nan
 
-        if catalog.defines(workload, "quality"):
+def _time_run(workload: str) -> Callable[..., Any]:
+    def time_run(_: object, contender: str, size: str) -> None:
+        _warmed(workload, contender, size)()
 
-            def track_quality(self, contender: str, size: str) -> float:
-                problem, run = catalog.make(workload, size), _prepared(workload, contender, size)
-                _, value = catalog.problem_module(workload).quality(problem, run())
-                return float(value)
+    return _attach(time_run, setup=lambda contender, size: _warmed(workload, contender, size))
 
-    Suite.time_run.setup = warm_up  # type: ignore[attr-defined] # how asv attaches a setup to one benchmark
-    Suite.peakmem_run.setup = prepare  # type: ignore[attr-defined]
-    if hasattr(Suite, "track_quality"):
-        Suite.track_quality.setup = prepare  # type: ignore[attr-defined]
-        Suite.track_quality.unit = "quality"  # type: ignore[attr-defined]
-    Suite.track_first_call.unit = "seconds"  # type: ignore[attr-defined]
-    Suite.__name__ = Suite.__qualname__ = workload.title().replace("_", "")
-    return Suite
+
+def _peakmem_run(workload: str) -> Callable[..., Any]:
+    def peakmem_run(_: object, contender: str, size: str) -> None:
+        _prepared(workload, contender, size)()
+
+    return _attach(peakmem_run, setup=lambda contender, size: _prepared(workload, contender, size))
+
+
+def _track_first_call(workload: str) -> Callable[..., Any]:
+    def track_first_call(_: object, contender: str, size: str) -> float:
+        try:
+            return sum(first_call.measure(workload, contender, size))
+        except catalog.Unavailable:
+            return math.nan
+
+    return _attach(track_first_call, unit="seconds")
+
+
+def _track_quality(workload: str) -> Callable[..., Any]:
+    def track_quality(_: object, contender: str, size: str) -> float:
+        problem, run = catalog.make(workload, size), _prepared(workload, contender, size)
+        _, value = catalog.problem_module(workload).quality(problem, run())
+        return float(value)
+
+    return _attach(track_quality, setup=lambda contender, size: _prepared(workload, contender, size), unit="quality")
 
 
 globals().update({suite.__name__: suite for suite in map(_suite, catalog.workloads())})

@@ -52,10 +52,9 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of the suite that a test may change."""
-    copy = tmp_path / "tree"
+def copied(folder: Path) -> Path:
+    """Copy the suite into a new folder."""
+    copy = folder / "tree"
     copy.mkdir()
     for name in SUITE:
         source = ROOT / name
@@ -64,6 +63,12 @@ def tree(tmp_path: Path) -> Path:
         else:
             shutil.copy2(source, copy / name)
     return copy
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the suite that a test may change."""
+    return copied(tmp_path)
 
 
 @pytest.fixture(scope="session")

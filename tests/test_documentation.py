@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import catalog
+from tests.conftest import copied
 
 if TYPE_CHECKING:
     from tests.conftest import Git
@@ -64,16 +66,17 @@ def test_the_pages_show_the_two_commands() -> None:
     assert len(TO_RUN) >= 8
 
 
-@pytest.fixture
-def ready_tree(tree: Path, git: Git) -> Path:
+@pytest.fixture(scope="module")
+def ready_tree(tmp_path_factory: pytest.TempPathFactory, git: Git) -> Path:
     """A committed copy of the tree, with the environment that runs the tests: make finds nothing to set up."""
+    tree = copied(tmp_path_factory.mktemp("ready"))
     (tree / ".venv").mkdir()
     (tree / ".venv" / "bin").symlink_to(Path(sys.prefix, "bin"))
     (tree / ".venv" / "ready").touch()
     (tree / "impl" / "least_squares" / "with_hypermath.py").write_text(
         "from impl.least_squares.sums_python import prepare as prepare\n", encoding="utf-8"
     )
-    (tree / ".gitignore").write_text(".venv\n", encoding="utf-8")
+    shutil.copy2(ROOT / ".gitignore", tree)
     git(tree, "init", "--quiet", "--initial-branch=main")
     git(tree, "add", "--all")
     git(tree, "commit", "--quiet", "--message=Begin")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from impl._payments import RECORD
+from impl._shared.payments import RECORD
 
 if TYPE_CHECKING:
     from impl.fraud_preprocessing.problem import Answer, Problem, Run

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from impl._payments import RECORD
+from impl._shared.payments import RECORD
 
 if TYPE_CHECKING:
     from impl.fraud_preprocessing.problem import Answer, Problem, Run

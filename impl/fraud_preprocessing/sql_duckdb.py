@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from impl._payments import RECORD
+from impl._shared.payments import RECORD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from impl._autoencoder import kernels_and_biases, reconstruct
+from impl._shared.autoencoder import kernels_and_biases, reconstruct
 
 if TYPE_CHECKING:
     import numpy as np

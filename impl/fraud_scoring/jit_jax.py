@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from impl._autoencoder import kernels_and_biases, reconstruct
+from impl._shared.autoencoder import kernels_and_biases, reconstruct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl import _autoencoder_keras as autoencoder
+from impl._shared import autoencoder_keras as autoencoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

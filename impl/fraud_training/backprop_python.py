@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl._autoencoder import layers
+from impl._shared.autoencoder import layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from impl._autoencoder import kernels_and_biases, reconstruct
+from impl._shared.autoencoder import kernels_and_biases, reconstruct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

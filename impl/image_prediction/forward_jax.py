@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from impl._dense_jax import outputs
+from impl._shared.dense_jax import outputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

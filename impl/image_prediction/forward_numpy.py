@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl._dense_numpy import Dense
+from impl._shared.dense_numpy import Dense
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

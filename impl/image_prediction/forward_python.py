@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl._dense_python import affine, layers, relu, softmax
+from impl._shared.dense_python import affine, layers, relu, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from impl._dense_tensorflow import outputs
+from impl._shared.dense_tensorflow import outputs
 
 if TYPE_CHECKING:
     import numpy as np

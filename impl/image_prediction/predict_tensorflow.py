@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from impl._image_keras import network
+from impl._shared.image_keras import network
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from impl._dense_python import affine, arrays, back, layers, relu, softmax, stepped
+from impl._shared.dense_python import affine, arrays, back, layers, relu, softmax, stepped
 
 if TYPE_CHECKING:
     import numpy as np

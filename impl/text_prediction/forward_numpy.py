@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl._dense_numpy import Dense
-from impl._text_numpy import mean_into
+from impl._shared.dense_numpy import Dense
+from impl._shared.text_numpy import mean_into
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

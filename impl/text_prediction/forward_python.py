@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impl._dense_python import affine, layers, relu
-from impl._text_python import mean, reviews, sigmoid
+from impl._shared.dense_python import affine, layers, relu
+from impl._shared.text_python import mean, reviews, sigmoid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from impl._text_tensorflow import logits, padded
+from impl._shared.text_tensorflow import logits, padded
 
 if TYPE_CHECKING:
     import numpy as np

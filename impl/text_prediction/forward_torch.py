@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from impl._text_torch import logits
+from impl._shared.text_torch import logits
 
 if TYPE_CHECKING:
     import numpy as np

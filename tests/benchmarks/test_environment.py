@@ -92,15 +92,26 @@ def test_xla_flags_of_the_user_stay(run_python: Run) -> None:
     assert two.stdout.split() == ["--xla_dump_to=here"]
 
 
-@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", "", "²", "1000"])
-def test_a_bad_number_of_threads_is_one_line(run_python: Run, run_pytest: Run, threads: str) -> None:
-    expected = f"ERROR: THREADS={threads!r} is no number of threads; give one from 1 to 999, as in THREADS=2"
-    for done in (
-        run_python("-c", "import benchmarks", THREADS=threads),
-        run_pytest("--benchmark-only", THREADS=threads),
-    ):
+def refusal(threads: str) -> str:
+    """The one line for a bad number of threads."""
+    return f"ERROR: THREADS={threads!r} is no number of threads; give one from 1 to 999, as in THREADS=2"
+
+
+def test_a_bad_number_of_threads_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for threads in ("0", "-1", "two", "1.5", "", "²", "1000"):
+        monkeypatch.setenv("THREADS", threads)
+        with pytest.raises(SystemExit) as ended:
+            environment.threads()
+        assert ended.value.code == 4
+        assert capsys.readouterr().err.splitlines() == [refusal(threads)]
+
+
+def test_a_bad_number_of_threads_ends_every_command(run_python: Run, run_pytest: Run) -> None:
+    for done in (run_python("-c", "import benchmarks", THREADS="²"), run_pytest("--benchmark-only", THREADS="²")):
         assert done.returncode == 4
-        assert done.stderr.splitlines() == [expected]
+        assert done.stderr.splitlines() == [refusal("²")]
 
 
 def test_the_threads_are_stated(run_pytest: Run) -> None:

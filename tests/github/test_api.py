@@ -158,15 +158,3 @@ def test_an_artifact_that_lies_about_its_size_is_refused(hub: Hub, api: Api) -> 
 def test_outside_a_job_it_says_so(variable: str, value: str, hub: Hub) -> None:
     with pytest.raises(PacelineError, match=variable):
         Api.of_job(hub.environment() | {variable: value})
-
-
-def test_the_list_of_issues_is_what_was_asked_for(hub: Hub, api: Api) -> None:
-    first, second, third = (hub.add_issue(title=title)["number"] for title in "abc")
-    hub.issues[1]["state"] = "closed"
-
-    def numbers(**query: str) -> list[int]:
-        return [each["number"] for each in api.every("issues", **query)]
-
-    assert numbers() == [third, first], "open ones, the newest first, as GitHub does unasked"
-    assert numbers(state="closed") == [second]
-    assert numbers(state="all", sort="created", direction="asc") == [first, second, third]

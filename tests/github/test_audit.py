@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hub import audit
 
-from tests.github.test_gate_script import script
 from tests.github.workflows import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.github.conftest import Script
 
 LOCK = """\
 # comment==1
@@ -54,14 +55,14 @@ def osv() -> Iterator[Osv]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         told.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield told
         server.shutdown()
 
 
-def test_every_pin_is_asked_for_and_what_is_known_is_red(osv: Osv, tmp_path: Path) -> None:
+def test_every_pin_is_asked_for_and_what_is_known_is_red(osv: Osv, command: Script, tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text(LOCK, encoding="utf-8")
-    clean = script(tmp_path, "audit", "lock.txt", PACELINE_OSV_URL=osv.url)
+    clean = command("audit", "lock.txt", PACELINE_OSV_URL=osv.url)
     assert (clean.returncode, clean.stdout) == (0, "no known vulnerabilities of 2 packages\n")
     ((path, asked),) = osv.asked
     assert path == "/v1/querybatch"
@@ -70,7 +71,7 @@ def test_every_pin_is_asked_for_and_what_is_known_is_red(osv: Osv, tmp_path: Pat
         {"package": {"name": "beta", "ecosystem": "PyPI"}, "version": "2.0.post1+local"},
     ]
     osv.answer = b'{"results": [{}, {"vulns": [{"id": "GHSA-1"}, {"id": "PYSEC-2"}]}]}'
-    red = script(tmp_path, "audit", "lock.txt", "--ignore=PYSEC-2", PACELINE_OSV_URL=osv.url)
+    red = command("audit", "lock.txt", "--ignore=PYSEC-2", PACELINE_OSV_URL=osv.url)
     assert red.returncode == 1
     assert red.stdout.splitlines() == [
         "beta 2.0.post1+local: https://osv.dev/vulnerability/GHSA-1",
@@ -93,11 +94,11 @@ def test_every_pin_is_asked_for_and_what_is_known_is_red(osv: Osv, tmp_path: Pat
     ],
 )
 def test_an_answer_that_cannot_be_used_is_one_line_and_not_clean(
-    status: int, answer: bytes, osv: Osv, tmp_path: Path
+    status: int, answer: bytes, osv: Osv, command: Script, tmp_path: Path
 ) -> None:
     (tmp_path / "lock.txt").write_text(LOCK, encoding="utf-8")
     osv.status, osv.answer = status, answer
-    done = script(tmp_path, "audit", "lock.txt", PACELINE_OSV_URL=osv.url)
+    done = command("audit", "lock.txt", PACELINE_OSV_URL=osv.url)
     assert done.returncode == 4
     assert done.stderr.startswith("ERROR: ")
     assert done.stderr.count("\n") == 1
@@ -105,10 +106,10 @@ def test_an_answer_that_cannot_be_used_is_one_line_and_not_clean(
 
 
 @pytest.mark.parametrize("lock", ["", "# nothing\n", None])
-def test_a_file_that_pins_nothing_is_not_clean(lock: str | None, tmp_path: Path) -> None:
+def test_a_file_that_pins_nothing_is_not_clean(lock: str | None, command: Script, tmp_path: Path) -> None:
     if lock is not None:
         (tmp_path / "lock.txt").write_text(lock, encoding="utf-8")
-    done = script(tmp_path, "audit", "lock.txt", PACELINE_OSV_URL="http://127.0.0.1:9")
+    done = command("audit", "lock.txt", PACELINE_OSV_URL="http://127.0.0.1:9")
     assert done.returncode == 4
     assert "lock.txt" in done.stderr
 

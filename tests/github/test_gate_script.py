@@ -13,27 +13,18 @@ from hub import affected, gate, install
 
 from tests.github.documents import BASE, HEAD, finding
 from tests.github.documents import gate as document_of
-from tests.github.workflows import ROOT, outside
+from tests.github.workflows import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.github.conftest import Script
+
 
 def git(folder: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
-
-
-def script(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", str(ROOT / ".github" / "scripts"), *arguments],
-        cwd=folder,
-        env=outside() | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def labeled(**more: Any) -> dict[str, Any]:
@@ -76,10 +67,10 @@ def test_the_label_counts_for_the_commit_that_it_was_given_for(event: Any, teste
         (["impl/least_squares/a.py", "impl/least_squares/b.py"], "python or numpy or least_squares"),
         (["impl/lines/a.py", "impl/text_training/b.py"], "python or numpy or lines or text_training"),
         (
-            ["impl/_image_keras.py"],
+            ["impl/_shared/image_keras.py"],
             "python or numpy or (image_prediction and predict_tensorflow) or (image_training and fit_tensorflow)",
         ),
-        (["impl/_gone_jax.py"], "python or numpy"),  # whoever imported it is changed as well
+        (["impl/_shared/gone_jax.py"], "python or numpy"),  # whoever imported it is changed as well
         (["impl/_shared/problem.py"], "python or numpy"),
         (["impl/x' --collect-only '/a.py", "impl/a b/c.py", "impl/-k/c.py"], "python or numpy"),
     ],
@@ -90,30 +81,30 @@ def test_what_a_change_touches_is_judged(paths: list[str], expression: str) -> N
 
 def test_shared_code_leads_to_its_users_through_other_shared_code(tmp_path: Path) -> None:
     files = {
-        "_low.py": "",
-        "_high.py": "from impl._low import a\nfrom impl import _high\n",
-        "lines/problem.py": "from impl import _other, _high\n",
-        "words/_parts.py": "import impl._high\n",
-        "sums/fast_numpy.py": "    from impl._high import (\n        a,\n    )\n",
-        "sums/slow_numpy.py": "from impl._higher import a\n",
-        "odd name/a.py": "import impl._high\n",
+        "_shared/low.py": "",
+        "_shared/high.py": "from impl._shared.low import a\nfrom impl._shared import high\n",
+        "lines/problem.py": "from impl._shared import other, high\n",
+        "words/_parts.py": "import impl._shared.high\n",
+        "sums/fast_numpy.py": "    from impl._shared.high import (\n        a,\n    )\n",
+        "sums/slow_numpy.py": "from impl._shared.higher import a\n",
+        "odd name/a.py": "import impl._shared.high\n",
     }
     for name, text in files.items():
         path = tmp_path / "impl" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     expected = "python or numpy or lines or (sums and fast_numpy) or words"
-    assert affected.expression(["impl/_low.py"], tmp_path) == expected
+    assert affected.expression(["impl/_shared/low.py"], tmp_path) == expected
 
 
-def test_what_is_judged_is_handed_to_the_next_step(tmp_path: Path) -> None:
+def test_what_is_judged_is_handed_to_the_next_step(command: Script, tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "commit", "--quiet", "--allow-empty", "-mx")
     (tmp_path / "impl" / "text_training").mkdir(parents=True)
     (tmp_path / "impl" / "text_training" / "descent_torch.py").write_text("", encoding="utf-8")
     git(tmp_path, "add", "impl")
     git(tmp_path, "commit", "--quiet", "-mx")
-    done = script(tmp_path, "affected", "HEAD^1", GITHUB_OUTPUT=str(tmp_path / "output"))
+    done = command("affected", "HEAD^1", GITHUB_OUTPUT=str(tmp_path / "output"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "output").read_text(encoding="utf-8") == "arguments=-k 'python or numpy or text_training'\n"
 
@@ -127,7 +118,9 @@ def test_expressions_choose_benchmarks_of_this_suite() -> None:
     for word in affected.ALWAYS:
         assert sum(word in name for name in names) >= 10
     always = " or ".join(affected.ALWAYS)
-    shared = [f"impl/{path.name}" for path in (ROOT / "impl").glob("_[a-z]*.py")]
+    shared = [
+        f"impl/_shared/{path.name}" for path in (ROOT / "impl" / "_shared").glob("*.py") if path.stem != "problem"
+    ]
     assert shared
     for path in (*shared, *(f"impl/{workload}/problem.py" for workload in catalog.workloads())):
         more = affected.expression([path], ROOT).removeprefix(always)
@@ -161,8 +154,10 @@ def judge(folder: Path, body: str) -> dict[str, str]:
         ),
     ],
 )
-def test_inputs_become_arguments_of_the_command(given: dict[str, str], words: str, tmp_path: Path) -> None:
-    done = script(tmp_path, "gate", **given, **judge(tmp_path, 'shift 2; echo "$@"; exit 3'))
+def test_inputs_become_arguments_of_the_command(
+    given: dict[str, str], words: str, command: Script, tmp_path: Path
+) -> None:
+    done = command("gate", **given, **judge(tmp_path, 'shift 2; echo "$@"; exit 3'))
     expected = words.format(python=sys.executable, temp=tmp_path)
     assert done.stdout.splitlines()[-1] == expected
     assert done.returncode == 3, "the gate's own status"
@@ -196,7 +191,11 @@ def checkout(tmp_path: Path) -> tuple[Path, str, str]:
     ],
 )
 def test_green_is_believed_only_with_the_findings_of_these_commits(
-    change: Callable[[Any], Any], told: str | None, checkout: tuple[Path, str, str], tmp_path: Path
+    change: Callable[[Any], Any],
+    told: str | None,
+    checkout: tuple[Path, str, str],
+    command: Script,
+    tmp_path: Path,
 ) -> None:
     """The file of an earlier run, or one that the pull request brought along, is none."""
     folder, base, head = checkout
@@ -206,7 +205,7 @@ def test_green_is_believed_only_with_the_findings_of_these_commits(
     if document is not None:
         made.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
     given = judge(tmp_path, f"test ! -e gate.json && test -e {made} && cp {made} gate.json; exit 0")
-    done = script(folder, "gate", PACELINE_AGAINST="HEAD^1", PACELINE_JSON="gate.json", **given)
+    done = command("gate", cwd=folder, PACELINE_AGAINST="HEAD^1", PACELINE_JSON="gate.json", **given)
     assert done.returncode == (0 if told is None else 4), done.stderr
     assert (told or "") in done.stderr
     assert done.stderr.count("\n") == (told is not None)
@@ -221,10 +220,12 @@ def test_green_is_believed_only_with_the_findings_of_these_commits(
         ({"GITHUB_EVENT_PATH": "deep.json"}, "GITHUB_EVENT_PATH 'deep.json' cannot be read"),
     ],
 )
-def test_inputs_that_cannot_be_meant_are_one_line(given: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_inputs_that_cannot_be_meant_are_one_line(
+    given: dict[str, str], told: str, command: Script, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "deep.json").write_text("[" * 100_000, encoding="utf-8")
-    done = script(tmp_path, "gate", **given, **judge(tmp_path, "exit 0"))
+    done = command("gate", **given, **judge(tmp_path, "exit 0"))
     assert done.returncode == 4, done.stderr
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
@@ -245,10 +246,10 @@ def test_groups_need_a_pip_that_knows_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["-k 'open", '"'])
-@pytest.mark.parametrize("command", ["gate", "install"])
-def test_arguments_that_cannot_be_split_are_one_line(command: str, broken: str, tmp_path: Path) -> None:
-    done = script(tmp_path, command, PACELINE_ARGUMENTS=broken, PACELINE_INSTALL=broken)
+@pytest.mark.parametrize("name", ["gate", "install"])
+def test_arguments_that_cannot_be_split_are_one_line(name: str, broken: str, command: Script) -> None:
+    done = command(name, PACELINE_ARGUMENTS=broken, PACELINE_INSTALL=broken)
     assert done.returncode == 4
-    name = "arguments" if command == "gate" else "install"
-    assert done.stderr.startswith(f"ERROR: the input `{name}` is ")
+    called = "arguments" if name == "gate" else "install"
+    assert done.stderr.startswith(f"ERROR: the input `{called}` is ")
     assert done.stderr.count("\n") == 1

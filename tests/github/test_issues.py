@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import threading
-from pathlib import Path
+from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hub import issues
+
 from tests.github.documents import change_point, check
-from tests.github.fakehub import Fault, packed
+from tests.github.fakehub import Fault, meet, packed
 
 if TYPE_CHECKING:
     from tests.github.conftest import Script
     from tests.github.fakehub import Hub
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def bring_up_to_date(hub: Hub, script: Script, *findings: dict[str, Any], run: int = 1) -> str:
@@ -126,18 +125,12 @@ def test_a_lost_answer_opens_no_second_issue(hub: Hub, script: Script) -> None:
 def test_two_runs_at_once_leave_one_open_issue(hub: Hub, script: Script) -> None:
     for run in (1, 2):
         hub.add_artifact(run, "check", packed({"check.json": json.dumps(check(change_point()))}))
-    hub.both_are_here = threading.Barrier(2)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-I", str(ROOT / ".github" / "scripts"), "issues"],
-            env=hub.environment(GITHUB_RUN_ID=str(run)),
-            stdout=subprocess.DEVNULL,
-        )
-        for run in (1, 2)
-    ]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    hub.meanwhile = meet(2, "POST")
+    with ThreadPoolExecutor() as pool:
+        jobs = [hub.environment(GITHUB_RUN_ID=str(run)) for run in (1, 2)]
+        assert list(pool.map(partial(issues.run, Namespace()), jobs)) == [0, 0]
     assert [issue["state"] for issue in sorted(hub.issues, key=lambda each: each["number"])] == ["open", "closed"]
-    hub.both_are_here = None
+    hub.meanwhile = None
     bring_up_to_date(hub, script, change_point(), run=3)
     assert [issue["state"] for issue in hub.issues].count("open") == 1
     assert len(hub.issues) == 2

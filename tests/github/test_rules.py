@@ -1,4 +1,4 @@
-"""Every rule of how workflows are written here, and for each a workflow that breaks it."""
+"""Rules of how workflows are written here that zizmor does not have, and for each a workflow that breaks it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ CONDITIONS: dict[str, dict[str, str | None]] = {
     "bench-pages.yml": {"deploy": None},
     "release.yml": {"publish": "github.event_name == 'push'"},
 }
-RUNNERS = {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "windows-2025"}
 TRUSTED = "python3 -I .github/scripts "
 OF_JOBS_THAT_WRITE = (
     "actions/checkout@",
@@ -63,7 +62,6 @@ COMMANDS = (
     "make ",
     ".ci/run",
 )
-PIN = re.compile(r"uses: +(?P<action>[\w.-]+/[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
 STRANGERS = re.compile(
     r"github\.(head_ref|event\.(pull_request\.(title|body|head\.(ref|label))|label|comment|issue|review|commits"
     r"|workflow_run\.(head_branch|head_commit|display_title|head_repository)|inputs))|\binputs\."
@@ -73,8 +71,6 @@ COMPARISON = re.compile(r"[\w.]+ [!=]= '[^']*'")  # says yes or no, and passes n
 
 
 def permissions_are_those_of_the_list(flow: Workflow) -> Iterator[str]:
-    if flow.document.get("permissions") != {}:
-        yield "top: permissions are not {}"
     for name, job in flow.jobs.items():
         wanted = PERMISSIONS.get(flow.name, {}).get(name)
         if job.get("permissions") != wanted:
@@ -82,8 +78,6 @@ def permissions_are_those_of_the_list(flow: Workflow) -> Iterator[str]:
 
 
 def strangers_code_may_only_read(flow: Workflow) -> Iterator[str]:
-    if "pull_request_target" in flow.triggers:
-        yield "pull_request_target"
     if "pull_request" in flow.triggers:
         for name, job in flow.jobs.items():
             is_for_pushes = job.get("if") == "github.event_name == 'push'"
@@ -91,44 +85,17 @@ def strangers_code_may_only_read(flow: Workflow) -> Iterator[str]:
                 yield f"{name}: may write"
 
 
-def no_secret_is_used(flow: Workflow) -> Iterator[str]:
-    yield from re.findall(r"secrets\b[^\n]*", re.sub(r"#.*", "", flow.text))
-
-
-def actions_are_pinned(flow: Workflow) -> Iterator[str]:
-    for line in flow.text.splitlines():
-        used = re.search(r"^\s*(?:- )?uses: *(.*)", line)
-        if used and not used[1].startswith("$/.github/actions/") and not PIN.search(line):
-            yield line.strip()
-
-
-def checkouts_keep_no_credentials(flow: Workflow) -> Iterator[str]:
-    for name, step in flow.steps():
-        is_checkout = step.get("uses", "").startswith("actions/checkout@")
-        if is_checkout and step.get("with", {}).get("persist-credentials") is not False:
-            yield f"{name}: persist-credentials"
-
-
-def jobs_end_and_do_not_pile_up(flow: Workflow) -> Iterator[str]:
+def jobs_end(flow: Workflow) -> Iterator[str]:
     for name, job in flow.jobs.items():
         if not isinstance(job.get("timeout-minutes"), int):
             yield f"{name}: timeout-minutes"
-        concurrency = job.get("concurrency") or flow.document.get("concurrency") or {}
-        if not {"group", "cancel-in-progress"} <= set(concurrency):
-            yield f"{name}: concurrency"
 
 
 def runs_are_one_line_of_ours(flow: Workflow) -> Iterator[str]:
     for name, step in flow.steps():
         run = step.get("run", COMMANDS[0])
-        if "\n" in run.strip() or not run.startswith(COMMANDS) or re.search(r"[;&|`]|\$\(", run):
+        if "\n" in run.strip() or not run.startswith(COMMANDS) or re.search(r"[;&|`]|\$[({]", run):
             yield f"{name}: {run}"
-
-
-def runs_have_no_expressions(flow: Workflow) -> Iterator[str]:
-    for name, step in flow.steps():
-        if "${{" in step.get("run", ""):
-            yield f"{name}: {step['run']}"
 
 
 def words_of_strangers_are_only_compared(flow: Workflow) -> Iterator[str]:
@@ -199,12 +166,6 @@ def history_is_there_where_it_is_read(flow: Workflow) -> Iterator[str]:
             yield f"{name}: fetch-depth"
 
 
-def runners_are_hosted(flow: Workflow) -> Iterator[str]:
-    for name, job in flow.jobs.items():
-        asked = job.get("strategy", {}).get("matrix", {}).get("runner", [job.get("runs-on")])
-        yield from (f"{name}: {each}" for each in asked if each not in RUNNERS)
-
-
 def the_base_is_the_first_parent(flow: Workflow) -> Iterator[str]:
     if "pull_request.base" in flow.text:
         yield "pull_request.base.sha lags behind, and blames others' commits"
@@ -223,12 +184,8 @@ def tokens_go_only_to_jobs_that_write(flow: Workflow) -> Iterator[str]:
 OF_WORKFLOWS: list[Rule] = [
     permissions_are_those_of_the_list,
     strangers_code_may_only_read,
-    no_secret_is_used,
-    actions_are_pinned,
-    checkouts_keep_no_credentials,
-    jobs_end_and_do_not_pile_up,
+    jobs_end,
     runs_are_one_line_of_ours,
-    runs_have_no_expressions,
     words_of_strangers_are_only_compared,
     jobs_that_write_install_nothing,
     jobs_that_write_run_the_default_branch,
@@ -236,16 +193,12 @@ OF_WORKFLOWS: list[Rule] = [
     failures_are_failures,
     nothing_is_cached,
     history_is_there_where_it_is_read,
-    runners_are_hosted,
     the_base_is_the_first_parent,
     tokens_go_only_to_jobs_that_write,
 ]
 OF_ACTIONS: list[Rule] = [
-    no_secret_is_used,
     failures_are_failures,
-    actions_are_pinned,
     runs_are_one_line_of_ours,
-    runs_have_no_expressions,
     words_of_strangers_are_only_compared,
     nothing_is_cached,
     tokens_go_only_to_jobs_that_write,
@@ -266,23 +219,15 @@ def test_actions_keep_the_rules(flow: Workflow, rule: Rule) -> None:
 
 #: What is broken by replacing a text in a sound workflow: rule, file, text, replacement.
 PLANTED: list[tuple[Rule, str, str, str]] = [
-    (permissions_are_those_of_the_list, "ci.yml", "permissions: {}\n", "permissions: read-all\n"),
     (permissions_are_those_of_the_list, "ci.yml", "contents: read #", "contents: write #"),
     (permissions_are_those_of_the_list, "ci.yml", "  test:\n", "  unheard:\n"),
     (strangers_code_may_only_read, "bench-pr.yml", "contents: read #", "issues: write #"),
-    (strangers_code_may_only_read, "bench-pr.yml", "pull_request:", "pull_request_target:"),
     (strangers_code_may_only_read, "release.yml", "    if: github.event_name == 'push'\n", ""),
-    (no_secret_is_used, "bench-comment.yml", "github.token", "secrets.PAT"),
-    (actions_are_pinned, "ci.yml", "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "v7"),
-    (actions_are_pinned, "ci.yml", " # v7.0.1", ""),
-    (actions_are_pinned, "bench-pr.yml", "$/.github/actions/gate", "owner/project/.github/actions/gate@main"),
-    (checkouts_keep_no_credentials, "ci.yml", "persist-credentials: false", "clean: true"),
-    (jobs_end_and_do_not_pile_up, "ci.yml", "    timeout-minutes: 120\n", ""),
-    (jobs_end_and_do_not_pile_up, "ci.yml", "concurrency:", "x-concurrency:"),
+    (jobs_end, "ci.yml", "    timeout-minutes: 45\n", ""),
     (runs_are_one_line_of_ours, "ci.yml", ".ci/run", "curl https://example.org/x"),
     (runs_are_one_line_of_ours, "ci.yml", "run: .ci/run", "run: |\n          .ci/run\n          make bench"),
     (runs_are_one_line_of_ours, "ci.yml", ".ci/run", ".ci/run; curl example.org"),
-    (runs_have_no_expressions, "ci.yml", "--size tiny", "${{ github.head_ref }}"),
+    (runs_are_one_line_of_ours, "ci.yml", "--size tiny", "${{ env.SIZE }}"),
     (
         words_of_strangers_are_only_compared,
         "bench-comment.yml",
@@ -330,8 +275,6 @@ PLANTED: list[tuple[Rule, str, str, str]] = [
     (nothing_is_cached, "ci.yml", 'python-version: "3.13"', 'python-version: "3.13"\n          cache: pip'),
     (history_is_there_where_it_is_read, "bench-main.yml", "fetch-depth: 0", "fetch-depth: 1"),
     (history_is_there_where_it_is_read, "bench-pr.yml", "fetch-depth: 0", "fetch-depth: 2"),
-    (runners_are_hosted, "ci.yml", "ubuntu-24.04", "self-hosted"),
-    (runners_are_hosted, "bench-hardware.yml", "macos-15", "my-mac"),
     (
         the_base_is_the_first_parent,
         "bench-pr.yml",
@@ -399,7 +342,7 @@ def test_one_condition_says_which_events_make_a_required_check(
 def test_the_matrix_and_what_is_stored_of_it_agree() -> None:
     (flow,) = (flow for flow in workflows() if flow.name == "bench-hardware.yml")
     runners = flow.jobs["measure"]["strategy"]["matrix"]["runner"]
-    assert set(runners) == RUNNERS
+    assert set(runners) == {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "windows-2025"}
     stored = next(step["run"] for step in flow.jobs["store"]["steps"] if "run" in step)
     assert stored == TRUSTED + "store " + " ".join(f"results-{runner}" for runner in runners)
 
@@ -425,8 +368,10 @@ def test_nothing_of_an_artifact_reaches_later_steps() -> None:
 def test_dependabot_looks_at_every_folder_with_pins() -> None:
     text = (ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8")
     document: dict[str, Any] = Workflow("", text).document
-    folders = {update["package-ecosystem"]: update["directories"] for update in document["updates"]}
-    assert folders == {"github-actions": ["/", "/.github/actions/*"], "pip": ["/", "/paceline", "/.github"]}
+    looked_at = {update["package-ecosystem"]: set(update["directories"]) for update in document["updates"]}
+    pinned = [*ROOT.glob("*.toml"), *ROOT.glob("*/pyproject.toml"), *ROOT.glob(".github/requirements*.txt")]
+    folders = {f"/{path.parent.relative_to(ROOT)}".removesuffix(".") for path in pinned}
+    assert looked_at == {"github-actions": {"/", "/.github/actions/*"}, "pip": folders}
     assert all(update["cooldown"]["default-days"] >= 7 and update["groups"] for update in document["updates"])
 
 

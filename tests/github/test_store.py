@@ -118,6 +118,20 @@ def test_lists_of_benchmarks_are_joined_and_machines_completed(hub: Hub, store: 
     assert files[f"results/{M}/machine.json"] == {"machine": M, "version": 1, "os": "Linux", "cpu": "y"}
 
 
+def test_a_list_follows_the_newest_commit_and_not_the_last_job(hub: Hub, store: Store, remote: Path) -> None:
+    listed = []
+    for number, (date, version) in enumerate([(5, "5"), (9, "9"), (7, "7")], 1):
+        files = record(name=str(number), date=date)
+        row = {"t.a": [[1.5e-5], [], version]}
+        files[f"{M}/{HEAD[:8]}-{number}.json"] = json.dumps(run(HEAD, M, results=row, date=date))
+        entry = {**benchmarks("t.a")["t.a"], "version": version}
+        files["benchmarks.json"] = json.dumps({"version": 2, "t.a": entry})
+        hub.add_artifact(number, "results", packed(files))
+        assert store("results", number=number).returncode == 0
+        listed.append(stored(remote)["results/benchmarks.json"]["t.a"]["version"])
+    assert listed == ["5", "9", "9"]
+
+
 def test_machines_of_a_matrix_come_in_one_commit_and_a_missing_one_is_named(
     hub: Hub, store: Store, remote: Path
 ) -> None:

@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"
@@ -26,7 +27,7 @@ class Workflow:
     name: str
     text: str
 
-    @property
+    @cached_property
     def document(self) -> dict[str, Any]:
         """The parsed text; `on` is a word in it, not a truth value."""
         parsed: dict[str, Any] = YAML(typ="safe", pure=True).load(self.text)
@@ -51,82 +52,37 @@ class Workflow:
                 yield name, step
 
 
+@cache
 def workflows() -> list[Workflow]:
     """Return all workflows of the repository."""
     return [Workflow(path.name, path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yml"))]
 
 
+@cache
 def actions() -> list[Workflow]:
     """Return all composite actions of the repository."""
     paths = sorted(ACTIONS.glob("*/action.yml"))
     return [Workflow(f"{path.parent.name}/action.yml", path.read_text(encoding="utf-8")) for path in paths]
 
 
-TOKEN = re.compile(r"\s*('[^']*'|&&|\|\||==|!=|[!(),]|[A-Za-z_][\w.-]*)")
+def evaluate(text: str, names: Mapping[str, Any]) -> Any:
+    """Evaluate an expression of GitHub's, of the few kinds that these workflows use, as one of Python's."""
 
-
-class Expression:
-    """The part of GitHub's expressions that these workflows use: `||`, `&&`, `==`, `!=`, `!`, calls and names."""
-
-    def __init__(  # noqa: D107  # the class's docstring says it
-        self, text: str, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]
-    ) -> None:
-        self._tokens = [found.group().strip() for found in TOKEN.finditer(text)]
-        assert "".join(self._tokens).replace(" ", "") == re.sub(r"\s", "", text), f"cannot read {text!r}"
-        self._names, self._functions = names, functions
-
-    def value(self) -> Any:
-        """Evaluate it."""
-        value = self._either()
-        assert not self._tokens, f"cannot read {self._tokens}"
-        return value
-
-    def _take(self, *marks: str) -> str | None:
-        return self._tokens.pop(0) if self._tokens and self._tokens[0] in marks else None
-
-    def _either(self) -> Any:
-        value = self._both()
-        while self._take("||"):
-            other = self._both()
-            value = value or other
-        return value
-
-    def _both(self) -> Any:
-        value = self._comparison()
-        while self._take("&&"):
-            other = self._comparison()
-            value = value and other
-        return value
-
-    def _comparison(self) -> Any:
-        value = self._single()
-        if mark := self._take("==", "!="):
-            value = (value == self._single()) == (mark == "==")
-        return value
-
-    def _single(self) -> Any:
-        if self._take("!"):
-            return not self._single()
-        if self._take("("):
-            value = self._either()
-            assert self._take(")")
-            return value
-        word = self._tokens.pop(0)
-        if word.startswith("'"):
-            return word[1:-1]
-        if self._take("("):
-            given = []
-            while not self._take(")"):
-                given.append(self._either())
-                self._take(",")
-            return self._functions[word](*given)
-        return self._look_up(word)
-
-    def _look_up(self, name: str) -> Any:
-        value: Any = self._names
-        for part in name.split("."):
+    def known(found: re.Match[str]) -> str:
+        value: Any = names
+        for part in found[0].split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        return value
+        return repr(value)
+
+    parts = re.split("('[^']*')", text.strip().removeprefix("${{").removesuffix("}}").replace("!=", "<>"))
+    for place, part in enumerate(parts):
+        if not part.startswith("'"):
+            plain = re.sub(r"[A-Za-z_][\w.-]*(?![\w.(-])", known, part)
+            for theirs, ours in (("&&", " and "), ("||", " or "), ("!", " not "), ("<>", "!=")):
+                plain = plain.replace(theirs, ours)
+            parts[place] = plain
+    functions = {"endsWith": lambda whole, end: str(whole or "").endswith(end), "cancelled": lambda: False}
+    return eval("".join(parts).strip(), functions)  # noqa: S307  # of our own workflows
 
 
 def outside() -> dict[str, str]:
@@ -143,82 +99,41 @@ class Runner:
     """
 
     checkout: Path
-    event_name: str
-    event: dict[str, Any]
+    github: dict[str, Any]
     variables: dict[str, str]
     folder: Path
-    ref: str = "refs/heads/main"
     uploads: dict[str, dict[str, Path]] = field(default_factory=dict)
     log: str = ""
     status: str = "success"
-    _steps: dict[str, Any] = field(default_factory=dict)
-    _environment: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
         """What the job wrote to the page of its run."""
-        path = self.folder / "summary"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-
-    def github(self) -> dict[str, Any]:
-        """The context of that name."""
-        told = {
-            "event": self.event,
-            "event_name": self.event_name,
-            "token": "t0ken",
-            "run_id": 1,
-            "ref": self.ref,
-        }
-        return told | {"sha": self.variables.get("GITHUB_SHA", "")}
+        return (self.folder / "summary").read_text(encoding="utf-8")
 
     def run(self, job: Mapping[str, Any]) -> str:
-        """Run a job; returns `success`, `failure` or `skipped`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._holds(job.get("if")):
-            self.status = "skipped"
-            return self.status
-        self._environment = {name: self.text(value) for name, value in job.get("env", {}).items()}
-        self._run_steps(job["steps"], {})
+        """Run a job's steps; returns `success` or `failure`."""
+        self._names = {"github": self.github, "steps": {}, "runner": {"temp": str(self.folder)}}
+        self._names["env"] = {name: self.text(value) for name, value in job.get("env", {}).items()}
+        self._run_steps(job["steps"])
         return self.status
 
-    def name(self, job: Mapping[str, Any]) -> str:
-        """The name under which the job's check is shown: of one that is skipped, GitHub does not evaluate it."""
-        return self.text(job["name"]) if self._holds(job.get("if")) else str(job["name"])
-
-    def text(self, written: str) -> str:
+    def text(self, written: object) -> str:
         """What a text of the workflow becomes, with its expressions evaluated."""
-        return self._fill(written, {})
+        names = self._names or {"github": self.github}
+        return re.sub(r"\$\{\{(.*?)\}\}", lambda found: str(evaluate(found[1], names) or ""), str(written))
 
-    def _holds(self, condition: str | None, inputs: Mapping[str, Any] | None = None) -> bool:
-        if condition is None:
-            return self.status == "success"
-        asks_for_status = re.search(r"\b(always|cancelled|failure|success)\(", condition)
-        text = condition.removeprefix("${{").removesuffix("}}")
-        return bool(self._evaluate(text, inputs or {})) and (self.status == "success" or asks_for_status is not None)
-
-    def _evaluate(self, text: str, inputs: Mapping[str, Any]) -> Any:
-        functions: dict[str, Callable[..., Any]] = {
-            "endsWith": lambda whole, end: str(whole or "").endswith(end),
-            "cancelled": lambda: False,
-        }
-        names = {"github": self.github(), "inputs": inputs, "steps": self._steps, "matrix": {}}
-        names["env"], names["runner"] = self._environment, {"temp": str(self.folder)}
-        return Expression(text, names, functions).value()
-
-    def _fill(self, text: Any, inputs: Mapping[str, Any]) -> str:
-        def value(found: re.Match[str]) -> str:
-            result = self._evaluate(found[1], inputs)
-            return "" if result is None else str(result)
-
-        return re.sub(r"\$\{\{(.*?)\}\}", value, str(text))
-
-    def _run_steps(self, steps: list[dict[str, Any]], inputs: Mapping[str, Any], action: Path | None = None) -> None:
+    def _run_steps(self, steps: list[dict[str, Any]], action: Path | None = None) -> None:
         for step in steps:
-            if not self._holds(step.get("if"), inputs):
+            condition = step.get("if", "")
+            if self.status != "success" and "cancelled()" not in condition:
                 continue
-            given = {name: self._fill(value, inputs) for name, value in step.get("with", {}).items()}
+            if condition and not evaluate(condition, self._names):
+                continue
+            given = {name: self.text(value) for name, value in step.get("with", {}).items()}
             if "run" in step:
-                self._run_line(step, inputs, action)
+                self._run_line(step, action)
             elif step["uses"].startswith("$/"):
                 self._run_action(self.checkout / step["uses"].removeprefix("$/"), given)
             elif step["uses"].startswith("actions/upload-"):
@@ -228,40 +143,37 @@ class Runner:
         document = Workflow(folder.name, (folder / "action.yml").read_text(encoding="utf-8")).document
         inputs = {name: given.get(name, told["default"]) for name, told in document.get("inputs", {}).items()}
         assert set(given) <= set(inputs), f"{folder.name} has no such inputs: {given}"
-        self._run_steps(document["runs"]["steps"], inputs, folder)
+        self._names["inputs"] = inputs
+        self._run_steps(document["runs"]["steps"], folder)
 
     def _upload(self, given: Mapping[str, str]) -> None:
         # As the action does it: a name in the artifact begins after the last folder before any wildcard.
-        plain, wildcard, rest = given["path"].partition("/**/")
+        plain, _, rest = given["path"].partition("/**/")
         root = self.checkout / plain
-        paths = [root] if root.is_file() else sorted(root.rglob(rest if wildcard else "*"))
+        paths = [root] if root.is_file() else sorted(root.rglob(rest or "*"))
         root = root.parent if root.is_file() else root
         found = {path.relative_to(root).as_posix(): path for path in paths if path.is_file()}
-        if found:
-            self.uploads[given.get("name", "github-pages")] = found
+        self.uploads[given.get("name", "github-pages")] = found
 
-    def _run_line(self, step: Mapping[str, Any], inputs: Mapping[str, Any], action: Path | None) -> None:
+    def _run_line(self, step: Mapping[str, Any], action: Path | None) -> None:
         output = self.folder / "output"
         output.write_text("", encoding="utf-8")
-        own = {name: self._fill(value, inputs) for name, value in step.get("env", {}).items()}
-        files = {"ENV": "env", "OUTPUT": "output", "PATH": "path", "STEP_SUMMARY": "summary"}
-        given = {f"GITHUB_{name}": str(self.folder / file) for name, file in files.items()}
-        given |= {"GITHUB_ACTIONS": "true", "RUNNER_TEMP": str(self.folder)} | (
-            {"GITHUB_ACTION_PATH": str(action)} if action else {}
-        )
+        files = {f"GITHUB_{name}": str(self.folder / name.lower()) for name in ("ENV", "OUTPUT", "PATH")}
+        files |= {"GITHUB_STEP_SUMMARY": str(self.folder / "summary"), "RUNNER_TEMP": str(self.folder)}
+        own = {name: self.text(value) for name, value in step.get("env", {}).items()}
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
             cwd=self.checkout,
-            env=outside() | given | self.variables | self._environment | own,
+            env=outside() | {"GITHUB_ACTIONS": "true", "GITHUB_ACTION_PATH": str(action)} | files | self.variables
+            | self._names["env"] | own,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=280,
             check=False,
-        )
+        )  # fmt: skip
         self.log += f"$ {step['run']}\n{done.stdout}"
         if done.returncode:
             self.status = "failure"
         lines = output.read_text(encoding="utf-8").splitlines()
-        if "id" in step:
-            self._steps[step["id"]] = {"outputs": dict(line.split("=", 1) for line in lines)}
+        self._names["steps"][step.get("id")] = {"outputs": dict(line.split("=", 1) for line in lines)}

@@ -30,19 +30,24 @@ GROWING_EPOCHS = (20_000, 2), (20_000, 400)
 GROWTH = 3
 
 
-def growth(workload: str, prepare: Prepare, sizes: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
-    """Return how many times longer a warm run takes at the second of two ``sizes``: the fastest of three each."""
+def growth(workload: str, prepare: Prepare, sizes: tuple[tuple[int, ...], tuple[int, ...]], rounds: int = 3) -> float:
+    """Return how many times longer a warm run takes at the second of two ``sizes``: the fastest of each."""
     runs = [prepare(catalog.problem_module(workload).make(size)) for size in sizes]
     for run in runs:
         run()
     times: list[list[float]] = [[], []]
-    for _ in range(3):
+    for _ in range(rounds):
         for run, taken in zip(runs, times, strict=True):
             start = perf_counter()
             run()
             taken.append(perf_counter() - start)
     small, large = map(min, times)
     return large / small
+
+
+def grows(workload: str, prepare: Prepare, sizes: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
+    """Whether it does; where one round leaves a doubt, three decide."""
+    return any(growth(workload, prepare, sizes, rounds) > GROWTH for rounds in (1, 3))
 
 
 def preparer(workload: str, contender: str) -> Prepare:
@@ -64,15 +69,14 @@ EVERY = [(workload, contender) for workload in GROWING for contender in catalog.
 
 @pytest.mark.parametrize(("workload_", "contender_"), EVERY)
 def test_a_run_takes_longer_with_more_data(workload_: str, contender_: str) -> None:
-    assert growth(workload_, preparer(workload_, contender_), GROWING[workload_]) > GROWTH
+    assert grows(workload_, preparer(workload_, contender_), GROWING[workload_])
 
 
 @pytest.mark.parametrize("contender_", catalog.contenders("gradient_descent"))
 def test_who_claims_to_read_all_the_data_in_every_epoch_does(contender_: str) -> None:
     prepare = preparer("gradient_descent", contender_)
-    grown = growth("gradient_descent", prepare, GROWING_EPOCHS)
     claims = catalog.approach("gradient_descent", contender_) == "reads all the data in every epoch"
-    assert (grown > GROWTH) == claims
+    assert grows("gradient_descent", prepare, GROWING_EPOCHS) == claims
 
 
 def sums_in_prepare(problem: Any) -> Callable[[], Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("python", "numpy")
 WORD = r"[a-z][a-z0-9_]*"
+UNTIMED = "problem"  # of the shared modules, the one that checks answers: nothing of it is in a time
 
 
 def add(commands: Any) -> None:
@@ -46,27 +47,25 @@ def expression(paths: Iterable[str], root: Path) -> str:
     """Return the expression for pytest's -k; `root` is the checkout, and paths add plain words to it."""
     chosen = dict.fromkeys(ALWAYS)
     for path in map(PurePosixPath, paths):
-        parts = path.parts
-        if parts[:1] != ("impl",) or path.suffix != ".py":
-            continue
-        if len(parts) == 2:  # a file that workloads share
-            chosen |= dict.fromkeys(_users(path.stem, root / "impl", set()))
-        elif re.fullmatch(WORD, parts[1]):
-            chosen[parts[1]] = None
+        match path.parts:
+            case ("impl", "_shared", _) if path.suffix == ".py" and path.stem != UNTIMED:
+                chosen |= dict.fromkeys(_users(path.stem, root / "impl", set()))
+            case ("impl", workload, *_) if path.suffix == ".py" and re.fullmatch(WORD, workload):
+                chosen[workload] = None
     return " or ".join(chosen)
 
 
 def _users(name: str, folder: Path, seen: set[str]) -> Iterator[str]:
-    """Yield what chooses the contenders that import a shared file, and the workloads whose problem does."""
-    if name in seen or not re.fullmatch(f"_{WORD}", name):
+    """Yield what chooses the contenders that import a shared module, and the workloads whose problem does."""
+    if name in seen or not re.fullmatch(WORD, name):
         return
     seen.add(name)
-    imported = re.compile(rf"\bimpl\.{name}\b|from impl import[^\n]*\b{name}\b")
+    imported = re.compile(rf"\bimpl\._shared\.{name}\b|from impl\._shared import[^\n]*\b{name}\b")
     for file in sorted(folder.rglob("*.py")):
         if not imported.search(file.read_text(encoding="utf-8", errors="replace")):
             continue
         workload, contender = file.parent.name, file.stem
-        if file.parent == folder:
+        if workload == "_shared":
             yield from _users(contender, folder, seen)
         elif re.fullmatch(WORD, workload):
             is_contender = contender != "problem" and re.fullmatch(WORD, contender)

@@ -7,10 +7,12 @@ to append to than a day. Whoever was first wins the push; the other looks again 
 from __future__ import annotations
 
 import base64
+import io
 import os
 import random
 import re
 import subprocess
+import tarfile
 import tempfile
 import time
 from contextlib import contextmanager
@@ -99,13 +101,24 @@ class Branch:
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2**attempt)))  # noqa: S311
         raise GitError(f"others were first, or the line was lost, {TRIES} times: {why[-400:]}", why)
 
+    def read(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """Yield the files below a folder with their paths. Fetches all of them at once: for what is asked rarely."""
+        self._fetch_tip("--refetch", "--no-filter")
+        with tarfile.open(fileobj=io.BytesIO(self.git("archive", TIP, folder))) as archive:
+            for member in archive:
+                if (file := archive.extractfile(member)) is not None:
+                    yield member.name, file.read()
+
     def _fetch(self) -> str | None:
         """Return the tip, None if there is no such branch yet."""
         if not self.git("ls-remote", "origin", f"refs/heads/{self.name}").strip():
             return None
-        wanted = f"+refs/heads/{self.name}:{TIP}"
-        self.git("fetch", "--quiet", "--no-tags", "--depth=1", "--filter=blob:none", "origin", wanted)
+        self._fetch_tip("--filter=blob:none")
         return self.git("rev-parse", TIP).decode().strip()
+
+    def _fetch_tip(self, *options: str) -> None:
+        wanted = f"+refs/heads/{self.name}:{TIP}"
+        self.git("fetch", "--quiet", "--no-tags", "--depth=1", *options, "origin", wanted)
 
     def _commit(self, tip: str | None, files: Mapping[str, bytes], message: str, settle: Settle) -> str | None:
         self.git("read-tree", tip or "--empty")

@@ -10,7 +10,7 @@ from hub import job, strict
 from hub.strict import RefusedError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 LARGEST = 2_000_000  # bytes of a file
 MOST = 200  # files of one job
@@ -56,14 +56,33 @@ def check(files: Mapping[str, bytes], commit: str) -> None:
         raise RefusedError("no run was recorded")
 
 
-def merge(old: bytes, new: bytes, where: str) -> bytes:
-    """Return the union of a shared file's versions: what is new wins for benchmarks, what is known for a machine."""
+def merge(old: bytes, new: bytes, where: str, newest: Callable[[], Mapping[str, str]] = dict) -> bytes:
+    """Return the union of a shared file's versions: what is there stays, unless the newest result is of the other's.
+
+    That is the rule of paceline's own writer, as a run of an old commit may come last. `newest` returns the version
+    of each benchmark's newest result, and is asked only where the two disagree.
+    """
     there, added = strict.loads(old, where), strict.loads(new, where)
     if where.endswith("machine.json"):
         merged = {**added, **{name: value for name, value in there.items() if value not in ("", None)}}
     else:
-        merged = {**there, **added}
+        merged = {**added, **there}
+        if changed := [name for name, entry in added.items() if merged[name] != entry]:
+            versions = newest()
+            merged |= {name: added[name] for name in changed if added[name].get("version") == versions.get(name)}
     return old if merged == there else json.dumps(merged, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+
+def newest_versions(runs: Iterable[bytes]) -> dict[str, str]:
+    """Return the version of each benchmark's newest result, by its commit's date; clean ones come before others."""
+    found: dict[str, tuple[bool, int, str]] = {}
+    for run in map(json.loads, runs):
+        age = not job.path(run, "paceline", "dirty"), run["date"]
+        column = run["result_columns"].index("version")
+        for name, row in run["results"].items():
+            if row[0] and len(row) > column:
+                found[name] = max(found.get(name, (False, 0, "")), (*age, row[column]))
+    return {name: version for name, (*_, version) in found.items()}
 
 
 def _check_run(document: Any, where: str, machine: str, commit: str) -> None:

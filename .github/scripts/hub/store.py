@@ -16,11 +16,12 @@ from hub.strict import RefusedError, quoted
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hub.api import Api
 
 BRANCH = "benchmark-results"
+RESULTS = "results"  # the folder of the runs on it
 LARGEST = 20_000_000  # bytes of an artifact
 
 
@@ -49,7 +50,11 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     remote = arguments.remote or _remote(environment)
     message = result_files.commit_message(files, job.commit(environment)) if not arguments.aa else "Add a gate's A/A"
     with Branch.of(remote, arguments.branch, api.token) as branch:
-        commit = branch.append(files, message, _settle)
+
+        def settle(path: str, old: bytes | None, new: bytes) -> bytes:
+            return _settle(path, old, new, lambda: _newest(branch, files))
+
+        commit = branch.append(files, message, settle)
     print(f"{arguments.branch}: {commit or 'all was there already'}")
     return 0
 
@@ -57,7 +62,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 def _results(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
     files = archive.members(packed, result_files.NAMES, result_files.MOST, result_files.LARGEST)
     result_files.check(files, job.commit(environment))
-    return {f"results/{name}": content for name, content in files.items()}
+    return {f"{RESULTS}/{name}": content for name, content in files.items()}
 
 
 def _gate(packed: bytes, prefix: str) -> dict[str, bytes]:
@@ -81,12 +86,18 @@ def _join(files: dict[str, bytes], more: Mapping[str, bytes]) -> None:
         files[path] = _settle(path, files.get(path), content)
 
 
-def _settle(path: str, old: bytes | None, new: bytes) -> bytes:
+def _newest(branch: Branch, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the newest version of each benchmark, of what is there and of what is added."""
+    there = {**dict(branch.read(RESULTS)), **files}
+    return result_files.newest_versions(run for path, run in there.items() if not result_files.is_shared(path))
+
+
+def _settle(path: str, old: bytes | None, new: bytes, newest: Callable[[], Mapping[str, str]] = dict) -> bytes:
     if old is None or not result_files.is_shared(path):
         return immutable(path, old, new)
     try:
-        return result_files.merge(old, new, path)
-    except (RefusedError, TypeError, AttributeError):
+        return result_files.merge(old, new, path, newest)
+    except (RefusedError, TypeError, AttributeError, KeyError, ValueError):
         print(f"::warning title=paceline::{path} on the branch was not readable, and is written anew")
         return new
 

@@ -332,10 +332,8 @@ def test_from_the_fewest_values_on_something_can_be_found() -> None:
     assert (found(judgement.SHORTEST - 1), found(judgement.SHORTEST)) == (False, True)
 
 
-@pytest.mark.parametrize("machines", [("zen4",), ("zen4", "arm")])
-@pytest.mark.parametrize("seed", [8, 43, 51])
-def test_what_its_own_interval_does_not_bear_out_is_no_finding(seed: int, machines: Sequence[str]) -> None:
-    """Noise with long memory, in which the ranks see changes."""
+def wandering(seed: int, machines: Sequence[str]) -> Maker:
+    """A history of noise with long memory, in which the ranks see changes."""
     rng = np.random.default_rng(seed)
     walks = {(number, where): np.zeros(40) for number in range(4) for where in machines}
     for walk in walks.values():
@@ -343,7 +341,18 @@ def test_what_its_own_interval_does_not_bear_out_is_no_finding(seed: int, machin
             walk[place] = 0.6 * walk[place - 1] + rng.normal(0, 0.03)
     maker = Maker(commits=40, benchmarks=4, machines=machines, noise=1e-4)
     maker.factor = lambda number, place, where: float(np.exp(walks[number, where][place]))
-    assert [(each.low, each.high) for each in look(maker).changes if each.low < 1 < each.high] == []
+    return maker
+
+
+def test_what_its_own_interval_does_not_bear_out_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def contradicted(maker: Maker) -> bool:
+        return any(each.low < 1 < each.high for each in look(maker).changes)
+
+    one, two = ("zen4",), ("zen4", "arm")
+    makers = [wandering(seed, machines) for seed, machines in ((43, one), (51, one), (8, two), (43, two), (51, two))]
+    assert not any(map(contradicted, makers))
+    monkeypatch.setattr(judgement, "_is_borne_out", lambda _: True)
+    assert all(map(contradicted, makers)), "else these histories show nothing"
 
 
 @pytest.mark.parametrize(

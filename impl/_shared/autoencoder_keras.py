@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from impl._autoencoder import SHAPES, kernels_and_biases
+from impl._shared.autoencoder import SHAPES, kernels_and_biases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from impl._dense_tensorflow import outputs
+from impl._shared.dense_tensorflow import outputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
