@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hub import api as github
 from hub.api import Api, ApiError, UnclearError
-from hub.strict import RefusedError
 from paceline.errors import PacelineError
+from paceline.system.strict import MalformedError
 
 from tests.github.fakehub import REPOSITORY, TOKEN, Fault, packed
 
@@ -141,14 +141,14 @@ def test_the_newest_artifact_of_a_run_that_was_repeated(hub: Hub, api: Api) -> N
 
 def test_a_large_artifact_is_not_even_fetched(hub: Hub, api: Api) -> None:
     hub.add_artifact(1, "gate", b"x", size_in_bytes=10**9)
-    with pytest.raises(RefusedError, match="more than 1000"):
+    with pytest.raises(MalformedError, match="more than 1000"):
         github.artifact(api, 1, "gate", 1000)
     assert not any("/zip" in path for path in hub.of("GET"))
 
 
 def test_an_artifact_that_lies_about_its_size_is_refused(hub: Hub, api: Api) -> None:
     hub.add_artifact(1, "gate", b"x" * 2000, size_in_bytes=10)
-    with pytest.raises(RefusedError, match="larger than 1000"):
+    with pytest.raises(MalformedError, match="larger than 1000"):
         github.artifact(api, 1, "gate", 1000)
 
 

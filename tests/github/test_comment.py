@@ -89,18 +89,6 @@ def test_notices_are_shown_as_text_and_values_are_understood(hub: Hub, script: S
     assert "@team" not in body
 
 
-def test_an_older_paceline_is_still_understood(hub: Hub, script: Script) -> None:
-    number = hub.add_pull(HEAD)
-    new = ("suspect", "tolerance", "critical", "red", "unproven")
-    old = [finding("t.py::test_a"), finding("t.py::test_b", "slower")]
-    old = [{key: value for key, value in each.items() if key not in new} for each in old]
-    document = gate(*old, schema=1)
-    del document["values"], document["notices"]
-    hub.add_artifact(RUN, "gate", packed({"gate.json": json.dumps(document)}))
-    assert script("comment", event=event()).returncode == 0
-    assert "test\\_b" in hub.comments[number][0]["body"].partition("<details>")[0]
-
-
 def test_a_pull_request_of_a_fork_is_found(hub: Hub, script: Script) -> None:
     hub.add_pull(HEAD)  # same branch name and commit, but the base repository's own
     number = hub.add_pull(HEAD, owner="stranger")

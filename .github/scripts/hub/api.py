@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from paceline.errors import PacelineError
-
-from hub.strict import RefusedError, loads, quoted
+from paceline.system.strict import MalformedError, loads, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +109,7 @@ class Api:
         raise ApiError(f"GitHub's answer to {path} has more than {MOST_PAGES} pages", answer.status)
 
     def download(self, path: str, largest: int) -> bytes:
-        """Fetch a file to which GitHub redirects, without the token. Raises RefusedError, ApiError."""
+        """Fetch a file to which GitHub redirects, without the token. Raises MalformedError, ApiError."""
         answer = self.ask("GET", path)
         target = answer.headers.get("location", "")
         if not 300 <= answer.status < 400:
@@ -120,7 +119,7 @@ class Api:
         else:
             raise ApiError(f"GitHub redirects {path} to {quoted(target)}", answer.status)
         if len(content) > largest:
-            raise RefusedError(f"{path} is larger than {largest} bytes")
+            raise MalformedError(f"{path} is larger than {largest} bytes")
         return content
 
     def _persist(
@@ -205,7 +204,7 @@ def _limit(headers: Mapping[str, str]) -> float | None:
 def _message(answer: Answer) -> str:
     try:
         return quoted(str(answer.document()["message"]))
-    except (RefusedError, TypeError, KeyError):
+    except (MalformedError, TypeError, KeyError):
         return quoted(answer.content.decode(errors="replace"))
 
 
@@ -225,7 +224,7 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], sleep: Callabl
 
 
 def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
-    """Fetch the zip of a run's newest artifact of that name; None if there is none. Raises RefusedError, ApiError."""
+    """Fetch a run's newest artifact of that name as a zip, or None. Raises MalformedError, ApiError."""
     listed = [
         each
         for each in api.every(f"actions/runs/{run}/artifacts", "artifacts", name=name)
@@ -236,5 +235,5 @@ def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
     newest = max(listed, key=lambda each: int(each["id"]))
     size = newest.get("size_in_bytes")
     if not isinstance(size, int) or size > largest:
-        raise RefusedError(f"artifact {name!r} of run {run} has {quoted(size)} bytes, more than {largest}")
+        raise MalformedError(f"artifact {name!r} of run {run} has {quoted(size)} bytes, more than {largest}")
     return api.download(f"actions/artifacts/{newest['id']}/zip", largest)

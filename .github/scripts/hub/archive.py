@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
-from hub.strict import RefusedError, quoted
+from paceline.system.strict import MalformedError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ ENCRYPTED = 1
 
 
 def members(content: bytes, pattern: str, at_most: int, largest: int) -> dict[str, bytes]:
-    """Return the files by name. Raises RefusedError.
+    """Return the files by name. Raises MalformedError.
 
     Each name must be `pattern` from end to end; there are at most `at_most`, each of at most `largest` bytes.
     """
@@ -27,7 +27,7 @@ def members(content: bytes, pattern: str, at_most: int, largest: int) -> dict[st
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             listed = archive.infolist()
             if not 0 < len(listed) <= at_most:
-                raise RefusedError(f"the artifact holds {len(listed)} files, not 1 to {at_most}")
+                raise MalformedError(f"the artifact holds {len(listed)} files, not 1 to {at_most}")
             return dict(_read(archive, listed, pattern, largest))
     except (
         zipfile.BadZipFile,
@@ -38,7 +38,7 @@ def members(content: bytes, pattern: str, at_most: int, largest: int) -> dict[st
         ValueError,
         UnicodeError,
     ) as error:
-        raise RefusedError(f"the artifact is no sound zip file: {quoted(str(error))}") from None
+        raise MalformedError(f"the artifact is no sound zip file: {quoted(str(error))}") from None
 
 
 def _read(
@@ -48,15 +48,15 @@ def _read(
     for member in listed:
         # orig_filename: zipfile cuts a name at its first NUL.
         if re.fullmatch(pattern, member.orig_filename) is None or member.orig_filename in seen:
-            raise RefusedError(f"the artifact holds {quoted(member.orig_filename)}, which is not expected in it")
+            raise MalformedError(f"the artifact holds {quoted(member.orig_filename)}, which is not expected in it")
         seen.add(member.filename)
         mode = member.external_attr >> 16
         if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
-            raise RefusedError(f"the artifact's {quoted(member.filename)} is no plain file")
+            raise MalformedError(f"the artifact's {quoted(member.filename)} is no plain file")
         if member.flag_bits & ENCRYPTED or member.compress_type not in PLAIN:
-            raise RefusedError(f"the artifact's {quoted(member.filename)} is not packed plainly")
+            raise MalformedError(f"the artifact's {quoted(member.filename)} is not packed plainly")
         with archive.open(member) as file:
             content = file.read(largest + 1)  # what the directory says of the size may be a lie
         if len(content) > largest:
-            raise RefusedError(f"the artifact's {quoted(member.filename)} is larger than {largest} bytes")
+            raise MalformedError(f"the artifact's {quoted(member.filename)} is larger than {largest} bytes")
         yield member.filename, content

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paceline.errors import PacelineError
+from paceline.system import strict
 
-from hub import job, strict
+from hub import job
 
 if TYPE_CHECKING:
     import argparse

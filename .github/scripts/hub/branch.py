@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-
-from hub.strict import RefusedError
+from paceline.system.strict import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +83,7 @@ class Branch:
         return b"" if done.returncode else done.stdout
 
     def append(self, files: Mapping[str, bytes], message: str, settle: Settle) -> str | None:
-        """Add files by their paths; returns the new commit, None if all was there. Raises GitError, RefusedError."""
+        """Add files by path; returns the new commit, or None for no change. Raises GitError, MalformedError."""
         why = ""
         for attempt in range(TRIES):
             try:
@@ -142,7 +141,7 @@ class Branch:
 def immutable(path: str, old: bytes | None, new: bytes) -> bytes:
     """Settle a file that never changes once it is written."""
     if old is not None and old != new:
-        raise RefusedError(f"{path} is there already, with other contents: a recorded run never changes")
+        raise MalformedError(f"{path} is there already, with other contents: a recorded run never changes")
     return new
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hub import job, strict
+from paceline.system import strict
+
+from hub import job
 
 FILE = "check.json"
 LARGEST = 8_000_000
@@ -45,14 +47,14 @@ class ChangePoint:
 
 
 def read(content: bytes) -> list[ChangePoint]:
-    """Read the document. Raises RefusedError."""
+    """Read the document. Raises MalformedError."""
     document = strict.table(strict.loads(content, FILE), FILE, {"schema", "findings"}, {"quarantined", "notices"})
     if document["schema"] != SCHEMA or isinstance(document["schema"], bool):
-        raise strict.RefusedError(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
+        raise strict.MalformedError(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
     rows = strict.array(document["findings"], "findings", MOST)
     found = [_change_point(row, f"findings[{place}]") for place, row in enumerate(rows)]
     if len({each.id for each in found}) < len(found):
-        raise strict.RefusedError("findings: an id stands twice")
+        raise strict.MalformedError("findings: an id stands twice")
     return found
 
 

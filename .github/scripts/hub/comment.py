@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
+    from paceline.report.outcome import Outcome
     from paceline.report.verdicts import Finding
 
     from hub.api import Api
-    from hub.gate_findings import Gate
 
 ARTIFACT = "gate"
 MARKER = re.compile(r"<!-- paceline:gate run=([0-9]{1,20}) -->")
@@ -98,7 +98,7 @@ def _pull_request(api: Api, judged: Judged) -> int | None:
     return numbers[0] if len(numbers) == 1 else None
 
 
-def page(gate: Gate, judged: Judged, address: str) -> str:
+def page(gate: Outcome, judged: Judged, address: str) -> str:
     """Write the comment: what is red, slower, broken or suspect, else what is unsure; the rest folded or left out."""
     pairs = in_order(gate.findings)
     urgent = any(finding.urgency <= LET_THROUGH for finding in gate.findings)

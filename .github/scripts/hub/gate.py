@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
+from paceline.system import strict
 
-from hub import install, job, strict
+from hub import install, job
 
 if TYPE_CHECKING:
     import argparse

@@ -6,8 +6,10 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from hub import job, strict
-from hub.strict import RefusedError, quoted
+from paceline.system import strict
+from paceline.system.strict import MalformedError, quoted
+
+from hub import job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,9 +53,9 @@ def check(files: Mapping[str, bytes], commit: str) -> None:
     machines = {name.partition("/")[0] for name in files if "/" in name}
     for machine in sorted(machines):
         if f"{machine}/machine.json" not in files:
-            raise RefusedError(f"{machine}: no machine.json, without which asv skips the folder")
+            raise MalformedError(f"{machine}: no machine.json, without which asv skips the folder")
     if not any(not is_shared(name) for name in files):
-        raise RefusedError("no run was recorded")
+        raise MalformedError("no run was recorded")
 
 
 def merge(old: bytes, new: bytes, where: str, newest: Callable[[], Mapping[str, str]] = dict) -> bytes:
@@ -89,17 +91,17 @@ def _check_run(document: Any, where: str, machine: str, commit: str) -> None:
     run = strict.table(document, where, RUN, RUN_TOO)
     _check_format(run, where, "run")
     if strict.text(run["commit_hash"], f"{where}.commit_hash", job.COMMIT) != commit:
-        raise RefusedError(f"{where}: is of commit {run['commit_hash']}, but this job ran for {commit}")
+        raise MalformedError(f"{where}: is of commit {run['commit_hash']}, but this job ran for {commit}")
     if not where.rpartition("/")[2].startswith(commit[:8]):
-        raise RefusedError(f"{where}: is not named after its commit {commit[:8]}")
+        raise MalformedError(f"{where}: is not named after its commit {commit[:8]}")
     strict.count(run["date"], f"{where}.date", 10**14)
     for name in ("params", "requirements", "env_vars", "durations", "paceline"):
         strict.table(run.get(name, {}), f"{where}.{name}", (), run.get(name, {}))
     if run["params"].get("machine") != machine:
-        raise RefusedError(f"{where}: is of machine {quoted(run['params'].get('machine'))}, not of {machine}")
+        raise MalformedError(f"{where}: is of machine {quoted(run['params'].get('machine'))}, not of {machine}")
     columns = strict.array(run["result_columns"], f"{where}.result_columns", 30)
     if columns[:2] != ["result", "params"]:
-        raise RefusedError(f"{where}: result_columns begin with {quoted(columns[:2])}")
+        raise MalformedError(f"{where}: result_columns begin with {quoted(columns[:2])}")
     rows = strict.table(run["results"], f"{where}.results", (), run["results"])
     for name, row in rows.items():
         strict.text(name, f"{where}.results", BENCHMARK)
@@ -109,7 +111,7 @@ def _check_run(document: Any, where: str, machine: str, commit: str) -> None:
 
 def _check_row(row: Any, where: str, columns: list[Any]) -> None:
     if not strict.array(row, where, len(columns)):
-        raise RefusedError(f"{where}: an empty row")
+        raise MalformedError(f"{where}: an empty row")
     for place, column in enumerate(columns[: len(row)]):
         if column in INTERVAL and row[place] is not None:
             row[place] = [None if value in UNBOUNDED else value for value in strict.array(row[place], where, 10_000)]
@@ -123,7 +125,7 @@ def _check_machine(document: Any, where: str, folder: str) -> None:
     for name in MACHINE_TOO & set(machine):
         strict.text(machine[name], f"{where}.{name}", r"[ -~]{0,200}")
     if machine["machine"] != folder:
-        raise RefusedError(f"{where}: is of machine {quoted(machine['machine'])}, not of {folder}")
+        raise MalformedError(f"{where}: is of machine {quoted(machine['machine'])}, not of {folder}")
 
 
 def _check_benchmarks(document: Any, where: str) -> None:
@@ -135,25 +137,25 @@ def _check_benchmarks(document: Any, where: str) -> None:
         # asv crashes where one of these is missing.
         entry = strict.table(benchmark, f"{where}: {quoted(name)}", ["name", "params", "param_names"], benchmark)
         if entry["name"] != name:
-            raise RefusedError(f"{where}: {quoted(name)} calls itself {quoted(entry['name'])}")
+            raise MalformedError(f"{where}: {quoted(name)} calls itself {quoted(entry['name'])}")
 
 
 def _check_format(document: Mapping[str, Any], where: str, kind: str) -> None:
     version = document["version"]
     if isinstance(version, bool) or version != FORMAT[kind]:
-        raise RefusedError(f"{where}: version {quoted(version)} is not {FORMAT[kind]}")
+        raise MalformedError(f"{where}: version {quoted(version)} is not {FORMAT[kind]}")
 
 
 def _check_depth(document: Any, where: str, left: int = DEPTH) -> None:
     """Refuse deep nesting, and numbers that JSON can write but no float can hold."""
     if left == 0:
-        raise RefusedError(f"{where}: nested more than {DEPTH} deep")
+        raise MalformedError(f"{where}: nested more than {DEPTH} deep")
     if isinstance(document, dict):
         document = document.values()
     elif not isinstance(document, list):
         is_number = isinstance(document, (int, float)) and not isinstance(document, bool)
         if is_number and not (abs(document) <= strict.LARGEST and math.isfinite(document)):
-            raise RefusedError(f"{where}: {quoted(document)} is too large")
+            raise MalformedError(f"{where}: {quoted(document)} is too large")
         return
     for each in document:
         _check_depth(each, where, left - 1)

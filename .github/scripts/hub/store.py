@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
+from paceline.system.strict import MalformedError, quoted
 
 from hub import api as github
 from hub import archive, gate_findings, job, result_files
 from hub.branch import Branch, immutable
 from hub.gate_findings import FILE
-from hub.strict import RefusedError, quoted
 
 if TYPE_CHECKING:
     import argparse
@@ -97,7 +97,7 @@ def _settle(path: str, old: bytes | None, new: bytes, newest: Callable[[], Mappi
         return immutable(path, old, new)
     try:
         return result_files.merge(old, new, path, newest)
-    except (RefusedError, TypeError, AttributeError, KeyError, ValueError):
+    except (MalformedError, TypeError, AttributeError, KeyError, ValueError):
         print(f"::warning title=paceline::{path} on the branch was not readable, and is written anew")
         return new
 

@@ -18,6 +18,7 @@ from paceline.commands import (
     gate,
     import_,
     machine,
+    merge,
     pages,
     progress,
     say,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 #: In the order of `paceline --help`.
 COMMANDS: dict[str, Command] = {
     "gate": gate,
+    "merge": merge,
     "check": check,
     "bisect": bisect,
     "pages": pages,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     #: What `add_subparsers` returns; argparse has no public name for it.
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
+RED = 1  # the exit status of a gate in which something is red
 #: Of the option --results, wherever a command has it.
 RESULTS_HELP = (
     "the history's folder (default: `results` of [tool.paceline], else asv's `results_dir`, else .asv/results)"

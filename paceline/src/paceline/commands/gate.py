@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import say
+from paceline.commands import RED, say
 from paceline.config.options import AGAINST, OPTIONS
 from paceline.errors import PacelineError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from paceline.commands import Commands
     from paceline.config.settings import Settings
 
-RED = 1
 INTERRUPTED = 2
 
 

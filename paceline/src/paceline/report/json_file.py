@@ -1,18 +1,33 @@
-"""The findings for programs: schema 2, whose fields never change their meaning."""
+"""A gate's findings as a JSON file: schema 2, whose fields never change their meaning. Written here and read here."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
-from paceline.system import files
+from paceline.config.shard import MOST as MOST_SHARDS
+from paceline.config.shard import Shard
+from paceline.report.outcome import Outcome, Part
+from paceline.report.values import Value
+from paceline.report.verdicts import Finding, Verdict
+from paceline.system import files, strict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paceline.report.outcome import Outcome
-
 SCHEMA = 2
+KEYS = {"schema", "base", "head", "machine", "alpha", "tolerance", "seconds", "benchmarks", "values", "notices"}
+SIDE = {"revision", "commit", "dirty", "python"}
+MACHINE = {"system", "release", "architecture", "cpus", "usable_cpus", "pinning"}
+VALUE = {"name", "unit", "base", "head", "reason"}
+PART = {"number", "count", "benchmarks", "digest"}
+CLOCKS = {"cpu", "wall"}
+NUMBERS = ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
+LATER = {"unproven"}  # not there from the beginning of the schema
+MOST = 20_000  # benchmarks
+MOST_NOTICES = 1_000
+NAME = r".{1,2000}"
 
 
 def text(outcome: Outcome) -> str:
@@ -39,3 +54,80 @@ def write(outcome: Outcome, path: Path) -> None:
     """Write it whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, text(outcome))
+
+
+def read(content: bytes, where: str, name: str = NAME) -> Outcome:
+    """Read a document. Raises MalformedError; `name` is a pattern of the benchmarks' names."""
+    document = strict.table(strict.loads(content, where), where, KEYS, {"shard"})
+    schema = strict.count(document["schema"], f"{where}: schema")
+    strict.expect(schema == SCHEMA, f"{where}: schema", str(SCHEMA), schema)
+    findings = _rows(document, "benchmarks", name, _finding)
+    once = len({finding.name for finding in findings}) == len(findings)
+    strict.expect(once, f"{where}: benchmarks", "each name once", len(findings))
+    notices = strict.array(document["notices"], "notices", MOST_NOTICES)
+    return Outcome(
+        base=_facts(document, "base", SIDE),
+        head=_facts(document, "head", SIDE),
+        machine=_facts(document, "machine", MACHINE),
+        alpha=strict.number(document["alpha"], "alpha"),
+        tolerance=strict.number(document["tolerance"], "tolerance"),
+        seconds=strict.number(document["seconds"], "seconds"),
+        findings=findings,
+        values=_rows(document, "values", name, _value),
+        notices=[strict.text(each, f"notices[{place}]") for place, each in enumerate(notices)],
+        part=strict.nothing_or(_part, document.get("shard"), "shard"),
+    )
+
+
+def _rows(document: dict[str, Any], key: str, name: str, one: Any) -> list[Any]:
+    rows = strict.array(document[key], key, MOST)
+    return [one(row, f"{key}[{place}]", name) for place, row in enumerate(rows)]
+
+
+def _facts(document: dict[str, Any], key: str, known: set[str]) -> dict[str, Any]:
+    facts = strict.table(document[key], key, (), known)
+    for name, value in facts.items():
+        if isinstance(value, str):
+            strict.text(value, f"{key}.{name}", r"[ -~]{0,300}")
+        elif not isinstance(value, bool) and value is not None:
+            strict.count(value, f"{key}.{name}")
+    return facts
+
+
+def _part(value: Any, where: str) -> Part:
+    row = strict.table(value, where, PART)
+    count = strict.count(row["count"], f"{where}.count", MOST_SHARDS)
+    number = strict.count(row["number"], f"{where}.number", count)
+    strict.expect(number, f"{where}.number", "an integer from 1", number)
+    digest = strict.text(row["digest"], f"{where}.digest", r"[0-9a-f]{16}")
+    return Part(Shard(number, count), strict.count(row["benchmarks"], f"{where}.benchmarks"), digest)
+
+
+def _value(row: Any, where: str, name: str) -> Value:
+    row = strict.table(row, where, VALUE)
+    return Value(
+        name=strict.text(row["name"], f"{where}.name", name),
+        unit=strict.text(row["unit"], f"{where}.unit", r".{0,100}"),
+        base=strict.nothing_or(strict.any_number, row["base"], f"{where}.base"),
+        head=strict.nothing_or(strict.any_number, row["head"], f"{where}.head"),
+        reason=strict.nothing_or(strict.text, row["reason"], f"{where}.reason"),
+    )
+
+
+def _finding(row: Any, where: str, name: str) -> Finding:
+    row = strict.table(row, where, {each.name for each in fields(Finding)} - LATER, LATER)
+    numbers: dict[str, Any] = {
+        each: strict.nothing_or(strict.number, row[each], f"{where}.{each}") for each in NUMBERS
+    }
+    return Finding(
+        name=strict.text(row["name"], f"{where}.name", name),
+        verdict=strict.one_of(row["verdict"], f"{where}.verdict", {each.value for each in Verdict}),
+        rounds=strict.count(row["rounds"], f"{where}.rounds"),
+        clock=None if row["clock"] is None else strict.one_of(row["clock"], f"{where}.clock", CLOCKS),
+        reason=strict.nothing_or(strict.text, row["reason"], f"{where}.reason"),
+        suspect=strict.truth(row["suspect"], f"{where}.suspect"),
+        critical=strict.truth(row["critical"], f"{where}.critical"),
+        red=strict.truth(row["red"], f"{where}.red"),
+        unproven=strict.truth(row.get("unproven", False), f"{where}.unproven"),
+        **numbers,
+    )

@@ -18,7 +18,7 @@ import orjson
 
 from paceline.errors import shown
 from paceline.history.asv.fast_json import json_object
-from paceline.system.strict import TOO_DEEP, MalformedError, commit_hash, need, text
+from paceline.system.strict import TOO_DEEP, MalformedError, commit_hash, need, text_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -97,14 +97,14 @@ def result_file(raw: bytes) -> Result:
         commit=commit_hash(document, "commit_hash"),
         date=_time(document, "date"),
         started=0,
-        machine=text(params, "machine"),
+        machine=text_in(params, "machine"),
         engine="asv",
-        environment=text(document, "env_name"),
+        environment=text_in(document, "env_name"),
         dirty=False,
     )
     requirements = _strings(document, "requirements")
     _strings({"env_vars": {}, **document}, "env_vars")
-    packages = {"python": text(document, "python"), **requirements}
+    packages = {"python": text_in(document, "python"), **requirements}
     facts = {name: value for name, value in params.items() if name not in {"machine", "python", *requirements}}
     described: dict[str, Any] = {}
     if OURS in document:
@@ -126,7 +126,7 @@ def result_file(raw: bytes) -> Result:
 def machine_file(raw: bytes) -> dict[str, Any]:
     """Read a `machine.json`, which names at least its machine. Raises MalformedError."""
     document = _document(raw, MACHINE_VERSION)
-    text(document, "machine")
+    text_in(document, "machine")
     for name, value in document.items():
         need(_is_scalar(value), "{} is not a text", name)
     return document
@@ -203,7 +203,7 @@ def _ours(ours: Any) -> dict[str, Any]:
         need(isinstance(each.get("group") or "", str), "paceline: group of {} is not a text", name)
         need(isinstance(each.get("axes", {}), dict), "paceline: axes of {} is not an object", name)
     strings = {name: _strings(ours, name) for name in ("packages", "facts")}
-    return {**ours, **strings, "engine": text(ours, "engine")}
+    return {**ours, **strings, "engine": text_in(ours, "engine")}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from paceline.system import files
 from paceline.system.git import (
     GitFailedError,
 )
-from paceline.system.strict import TOO_DEEP, MalformedError, commit_hash, exact_object, need, text
+from paceline.system.strict import TOO_DEEP, MalformedError, commit_hash, exact_object, need, text_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,7 +138,7 @@ def _benchmarks(document: dict[str, Any]) -> list[Measured]:
     found = []
     for each in listed or ():
         stats = _table(each, "stats")
-        name = text(each, "fullname")
+        name = text_in(each, "fullname")
         try:
             found.append(_measured(name, each, stats, started))
         except MalformedError as reason:
@@ -182,8 +182,8 @@ def _count(value: Any, name: str) -> int:
 
 def _environment(document: dict[str, Any], machine: str | None) -> Environment:
     info = _table(document, "machine_info")
-    python = text(info, "python_version")
-    version = text(document, "version")
+    python = text_in(info, "python_version")
+    version = text_in(document, "version")
     found = _machine(info)
     named = found.as_asv() | ({"machine": machine} if machine else {})
     known = {"cpu": found.raw.brand, "kernel": str(info.get("release", "")), "python": _python(info, python)}
@@ -210,8 +210,8 @@ def _machine(info: dict[str, Any]) -> Machine:
     number = {name: value if type(value) is int else 0 for name, value in numbers.items()}
     return classify(
         Raw(
-            system=text(info, "system"),
-            architecture=text(info, "machine"),
+            system=text_in(info, "system"),
+            architecture=text_in(info, "machine"),
             brand=str(cpu.get("brand_raw") or info.get("processor") or ""),
             vendor=str(cpu.get("vendor_id_raw") or ""),
             family=number["family"],
