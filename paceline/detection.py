@@ -1,7 +1,8 @@
 """How good the detector is, beside asv's own: `paceline/detection.py`. Not part of the distribution: it needs asv.
 
-`measure` (minutes) prints the table of docs/history.md: on synthetic histories whose truth is known, false slowdowns
-and slowdowns that were found. `table` simulates the law of the scan's maximum, which the package ships as `null.csv`.
+`measure` (minutes) prints the tables of docs/explanation/history-evidence.md: on synthetic histories whose truth is
+known, false slowdowns and slowdowns that were found. `table` simulates the law of the scan's maximum, which the
+package ships as `null.csv`.
 """
 
 from __future__ import annotations
