@@ -27,17 +27,17 @@ pages: .venv/ready  ## build the pages of the recorded history; ARGS=--serve sho
 evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchmark; MINUTES=20, ARGS=--load
 	$(BIN)/python paceline/evidence.py --minutes $(MINUTES) $(ARGS)
 
-lint: .venv/ready  ## check style and types
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+lint: .venv/ready  ## check style, types and words
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest -q tests/test_words.py
 
 torch: .venv/ready  ## add PyTorch, which the lock file leaves out (several GB on Linux)
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install 'torch==2.13.*'
 
-lock:  ## choose the newest versions anew (needs uv)
+lock:  ## lock the newest versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-strip-extras --upgrade \
 	  --extra locked --output-file requirements.txt pyproject.toml
 
-clean:  ## remove the environment and all that was built
+clean:  ## remove the environment and everything built
 	rm -rf .venv .asv/env .asv/html build *.egg-info
 
 .venv/ready: requirements.txt pyproject.toml

@@ -1,4 +1,4 @@
-"""What a gate found, read from the artifact of a pull request's own job: every field is a stranger's."""
+"""Reads a gate's findings from the artifact of a pull request's job: every field is untrusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST = 4_000_000
 MOST = 5_000
 MOST_NOTICES = 1_000
 
-#: As pytest writes ids of the usual parameters. Others are refused with the whole file, and named in the job's log.
+#: As pytest writes ids of the usual parameters. Any other name refuses the whole file; the job's log names it.
 NAME = r"[A-Za-z0-9_./:\[\](),=+%~ -]{1,300}"
 SIDE = {"revision", "commit", "dirty", "python"}
 MACHINE = {"system", "release", "architecture", "cpus", "usable_cpus", "pinning"}
@@ -29,7 +29,7 @@ LATER = {"unproven"}  # of schema 2, but not from its beginning
 
 @dataclass(frozen=True)
 class Gate:
-    """The part of a gate's document that is shown. `seconds` is what it took."""
+    """The part of a gate's JSON that is shown. `seconds` is its duration."""
 
     findings: tuple[Finding, ...]
     seconds: float
@@ -37,7 +37,7 @@ class Gate:
 
 
 def read(content: bytes) -> Gate:
-    """Read a gate's document. Raises RefusedError."""
+    """Read a gate's JSON. Raises RefusedError."""
     document = strict.table(strict.loads(content, FILE), FILE, KEYS, KEYS_SINCE_2)
     schema = document["schema"]
     if schema not in SCHEMAS or type(schema) is not int:
@@ -51,12 +51,12 @@ def read(content: bytes) -> Gate:
     rows = strict.array(document["benchmarks"], "benchmarks", MOST)
     findings = tuple(_finding(row, f"benchmarks[{place}]", schema) for place, row in enumerate(rows))
     if len({finding.name for finding in findings}) < len(findings):
-        raise strict.RefusedError("benchmarks: a name stands twice")
+        raise strict.RefusedError("benchmarks: duplicate name")
     return Gate(findings, seconds, _notices(document, schema))
 
 
 def _notices(document: dict[str, Any], schema: int) -> tuple[str, ...]:
-    """Read what only schema 2 has: the notices, and values, which are checked and not shown."""
+    """Return the notices, which only schema 2 has. Its values are checked, but not shown."""
     strict.table(document, FILE, KEYS | KEYS_SINCE_2 if schema > 1 else KEYS)
     for place, row in enumerate(strict.array(document.get("values", []), "values", MOST)):
         where = f"values[{place}]"

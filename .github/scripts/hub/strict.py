@@ -1,4 +1,4 @@
-"""Reads JSON of strangers: what is not exactly as expected is refused, with the place and the reason."""
+"""Reads untrusted JSON: anything unexpected is refused, with its place and the reason."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ SHOWN = 80
 
 
 class RefusedError(PacelineError):
-    """Data that is not as expected; the message quotes it safely."""
+    """Unexpected data. The message quotes it safely."""
 
 
 def quoted(value: object) -> str:
-    """Write a stranger's value in one short printable line."""
+    """Return an untrusted value as one short printable line."""
     try:
         shown = ascii(value)
     except RecursionError:  # what one Python parses, it need not be able to print
         shown = "something nested deeply"
-    shown = shown.replace("##[", "## [")  # wherever it stands in a line, it begins a command to a runner
+    shown = shown.replace("##[", "## [")  # anywhere in a line, it starts a command to GitHub's runner
     return shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."
 
 
 def loads(content: bytes, where: str, constants: Collection[str] = ()) -> Any:
     """Parse UTF-8 JSON without duplicate keys, NaN or Infinity. Raises RefusedError.
 
-    `constants` are those of "Infinity" and "-Infinity" that may stand in it.
+    `constants` are the allowed ones of "Infinity" and "-Infinity".
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         if len(set(names)) < len(names):
-            raise RefusedError(f"{where}: a key stands twice among {quoted(sorted(names))}")
+            raise RefusedError(f"{where}: duplicate key in {quoted(sorted(names))}")
         return dict(pairs)
 
     def no_constant(name: str) -> Any:
         if name in constants:
             return float(name)
-        raise RefusedError(f"{where}: {name} is no number of JSON")
+        raise RefusedError(f"{where}: {name} is not a JSON number")
 
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=once, parse_constant=no_constant)
@@ -60,9 +60,9 @@ def loads(content: bytes, where: str, constants: Collection[str] = ()) -> Any:
 
 
 def table(value: Any, where: str, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Any]:
-    """Return an object that has all of the `required` keys and none that is in neither collection."""
+    """Return an object that has all `required` keys and no others than the `optional` ones."""
     if not isinstance(value, dict):
-        raise RefusedError(f"{where}: {quoted(value)} is no object")
+        raise RefusedError(f"{where}: expected a JSON object, got {quoted(value)}")
     missing = sorted(set(required) - set(value))
     unknown = sorted(set(value) - set(required) - set(optional))
     if missing or unknown:
@@ -71,21 +71,21 @@ def table(value: Any, where: str, required: Collection[str], optional: Collectio
 
 
 def array(value: Any, where: str, at_most: int) -> list[Any]:
-    """Return a list that is not absurdly long."""
+    """Return a list of at most `at_most` entries."""
     if not isinstance(value, list):
-        raise RefusedError(f"{where}: {quoted(value)} is no list")
+        raise RefusedError(f"{where}: expected a list, got {quoted(value)}")
     if len(value) > at_most:
-        raise RefusedError(f"{where}: {len(value)} entries, more than {at_most}")
+        raise RefusedError(f"{where}: {len(value)} entries; the limit is {at_most}")
     return value
 
 
 def number(value: Any, where: str, *, above: float = 0.0) -> float:
-    """Return a finite number above `above`; a boolean is none."""
+    """Return a finite number above `above`, not a boolean."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise RefusedError(f"{where}: {quoted(value)} is no number")
+        raise RefusedError(f"{where}: expected a number, got {quoted(value)}")
     # An integer can be too large for float(), so it is compared as it is.
     if not (above < value <= LARGEST) or not math.isfinite(value):
-        raise RefusedError(f"{where}: {quoted(value)} is not above {above:g} and at most {LARGEST:g}")
+        raise RefusedError(f"{where}: expected a number above {above:g} and up to {LARGEST:g}, got {quoted(value)}")
     return float(value)
 
 
@@ -95,37 +95,37 @@ def any_number(value: Any, where: str) -> float:
 
 
 def count(value: Any, where: str, at_most: int = 10**9) -> int:
-    """Return an integer from 0."""
+    """Return an integer from 0 to `at_most`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= at_most:
-        raise RefusedError(f"{where}: {quoted(value)} is no count up to {at_most}")
+        raise RefusedError(f"{where}: expected an integer from 0 to {at_most}, got {quoted(value)}")
     return value
 
 
 def truth(value: Any, where: str) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):
-        raise RefusedError(f"{where}: {quoted(value)} is neither true nor false")
+        raise RefusedError(f"{where}: expected true or false, got {quoted(value)}")
     return value
 
 
 def text(value: Any, where: str, pattern: str = r".{0,20000}", flags: re.RegexFlag = re.DOTALL) -> str:
-    """Return a string that is `pattern` from end to end."""
+    """Return a string that matches the whole `pattern`."""
     if not isinstance(value, str) or re.fullmatch(pattern, value, flags) is None:
-        raise RefusedError(f"{where}: {quoted(value)} is not of the form {pattern}")
+        raise RefusedError(f"{where}: expected a text of the form {pattern}, got {quoted(value)}")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise RefusedError(f"{where}: {quoted(value)} holds half a character") from None
+        raise RefusedError(f"{where}: {quoted(value)} has half a character") from None
     return value
 
 
 def one_of(value: Any, where: str, allowed: Collection[str]) -> str:
     """Return one of the `allowed` strings."""
     if not isinstance(value, str) or value not in allowed:
-        raise RefusedError(f"{where}: {quoted(value)} is none of {', '.join(sorted(allowed))}")
+        raise RefusedError(f"{where}: expected one of {', '.join(sorted(allowed))}, got {quoted(value)}")
     return value
 
 
 def nothing_or(read: Callable[..., T], value: Any, where: str) -> T | None:
-    """Return None for null, else what `read` makes of it."""
+    """Return None for null, or else the result of `read`."""
     return None if value is None else read(value, where)
