@@ -94,7 +94,7 @@ def test_xla_flags_of_the_user_stay(run_python: Run) -> None:
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", "", "²", "1000"])
 def test_a_bad_number_of_threads_is_one_line(run_python: Run, run_pytest: Run, threads: str) -> None:
-    expected = f"ERROR: THREADS={threads!r} is no number of threads; give one from 1 to 999, as in THREADS=2"
+    expected = f"ERROR: THREADS={threads!r}: expected a number of threads from 1 to 999, as in THREADS=2"
     for done in (
         run_python("-c", "import benchmarks", THREADS=threads),
         run_pytest("--benchmark-only", THREADS=threads),
