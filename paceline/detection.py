@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from asv import step_detect
-from paceline.history import detect, segments
+from paceline.history.detect import scan, segments
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Noise = Callable[[np.random.Generator, int], detect.Panel]
+    Noise = Callable[[np.random.Generator, int], scan.Panel]
 
 # ---- the law of the maximum
 
-NULL = Path(detect.__file__).with_name("null.csv")
+NULL = Path(scan.__file__).with_name("null.csv")
 LENGTHS = (
-    *range(2 * detect.MIN_SEGMENT, 33),
+    *range(2 * scan.MIN_SEGMENT, 33),
     *(36, 40, 45, 50, 57, 64, 72, 80, 90, 100, 115, 130, 150, 175, 200, 240, 280, 340, 400, 500, 640, 800, 1000),
     *(1300, 1700, 2400, 3600, 5500, 10_000),
 )
@@ -44,7 +44,7 @@ BATCH = 2_000_000  # values simulated at once
 
 def maxima(rng: np.random.Generator, n: int, draws: int) -> Floats:
     """T of `draws` series of `n` values that are exchangeable, `(draws,)`."""
-    k = np.arange(1, n)[detect.MIN_SEGMENT - 1 : n - detect.MIN_SEGMENT]
+    k = np.arange(1, n)[scan.MIN_SEGMENT - 1 : n - scan.MIN_SEGMENT]
     scale = 1 / np.sqrt(k * (n - k) * (n + 1) / 12).astype(np.float32)
     found = []
     for start in range(0, draws, batch := max(1, BATCH // n)):
@@ -95,32 +95,32 @@ SUITE = 50  # benchmarks that one check looks at
 ASV_THRESHOLD = 0.05  # its default
 
 
-def gaussian(rng: np.random.Generator, n: int) -> detect.Panel:
+def gaussian(rng: np.random.Generator, n: int) -> scan.Panel:
     """Gaussian noise of 2 %."""
-    return detect.one_class(rng.normal(0, 0.02, n))
+    return scan.one_class(rng.normal(0, 0.02, n))
 
 
-def spiky(rng: np.random.Generator, n: int) -> detect.Panel:
+def spiky(rng: np.random.Generator, n: int) -> scan.Panel:
     """Gaussian noise of 1 %; one run in twenty is slower, by 30 % on average."""
     spikes = (rng.random(n) < 0.05) * rng.exponential(0.3, n)  # noqa: PLR2004
-    return detect.one_class(rng.normal(0, 0.01, n) + spikes)
+    return scan.one_class(rng.normal(0, 0.01, n) + spikes)
 
 
 def autocorrelated(inherited: float) -> Noise:
     """Noise of 2 % of which each run inherits a part from the one before."""
 
-    def noise(rng: np.random.Generator, n: int) -> detect.Panel:
+    def noise(rng: np.random.Generator, n: int) -> scan.Panel:
         fresh = 0.02 * math.sqrt(1 - inherited**2) * rng.normal(size=n)
         values = itertools.accumulate(fresh, lambda x, e: inherited * x + e, initial=0.02 * rng.normal())
-        return detect.one_class(np.array(list(values))[1:])
+        return scan.one_class(np.array(list(values))[1:])
 
     return noise
 
 
-def mixed(rng: np.random.Generator, n: int) -> detect.Panel:
+def mixed(rng: np.random.Generator, n: int) -> scan.Panel:
     """Gaussian noise of 2 %; each commit runs on one of two CPUs, of which one is 8 % slower."""
     cpu = rng.integers(0, 2, n)
-    return detect.Panel(rng.normal(0, 0.02, n) + 0.08 * cpu, cpu, np.arange(n))
+    return scan.Panel(rng.normal(0, 0.02, n) + 0.08 * cpu, cpu, np.arange(n))
 
 
 FAMILIES: dict[str, Noise] = {
@@ -132,25 +132,25 @@ FAMILIES: dict[str, Noise] = {
 }
 
 
-def slowed(panel: detect.Panel) -> detect.Panel:
+def slowed(panel: scan.Panel) -> scan.Panel:
     """Slow a series down by 5 % in its last commits."""
     values = panel.values + STEP * (np.arange(panel.values.size) >= panel.values.size - AFTER)
-    return detect.Panel(values, panel.strata, panel.commits)
+    return scan.Panel(values, panel.strata, panel.commits)
 
 
-def by_scan(panel: detect.Panel) -> list[int]:
+def by_scan(panel: scan.Panel) -> list[int]:
     """Positions at which the scan says that something became slower."""
     return [split.at for split in segments.changes([panel])[0] if split.statistic > 0]
 
 
-def by_asv(panel: detect.Panel) -> list[int]:
+def by_asv(panel: scan.Panel) -> list[int]:
     """Positions at which asv says so, with its defaults. It knows one machine: a hosted runner's name."""
     steps = step_detect.detect_steps(np.exp(panel.values).tolist(), [1.0] * panel.values.size)
     _, _, positions = step_detect.detect_regressions(steps, threshold=ASV_THRESHOLD)
     return [first if first is not None else last + 1 for last, first, *_ in positions or ()]
 
 
-DETECTORS: dict[str, Callable[[detect.Panel], list[int]]] = {"rank scan": by_scan, "asv step_detect": by_asv}
+DETECTORS: dict[str, Callable[[scan.Panel], list[int]]] = {"rank scan": by_scan, "asv step_detect": by_asv}
 
 
 def rate(hits: int, trials: int) -> str:
@@ -182,7 +182,7 @@ def after_every_commit(family: str, suites: int, *, together: bool) -> str:
         seen: list[set[int]] = [set() for _ in panels]
         for stop in range(COMMITS, COMMITS + YEAR + 1):
             parts = [panel.part(0, stop) for panel in panels]
-            splits = segments.changes(parts, rate=detect.FDR if together else 1.0)
+            splits = segments.changes(parts, rate=scan.FDR if together else 1.0)
             for each, found in zip(seen, splits, strict=True):
                 new = [s.at for s in found if s.statistic > 0 and all(abs(s.at - old) > AFTER for old in each)]
                 each.update(new)

@@ -25,9 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paceline.system import child
 from scipy import stats
-
-from paceline import child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

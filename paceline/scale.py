@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
-from paceline.history.document import (
+from paceline.history.asv.store import load
+from paceline.history.intake.document import (
     KEPT,
     Environment,
     Measured,
@@ -36,8 +37,7 @@ from paceline.history.document import (
     quartiles,
     result_document,
 )
-from paceline.history.provenance import Provenance
-from paceline.history.store import load
+from paceline.history.intake.provenance import Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

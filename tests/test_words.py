@@ -38,7 +38,7 @@ ALLOWED = {
     "class": "Python's",
     "finding": "a field of the JSON files, and what a gate or a check found in general",
     "item": "pytest's own word",
-    "known": "vulnerabilities are, and so is the file's name until it is renamed",
+    "known": "vulnerabilities are",
     "line": "of a file, and of output",
     "name": "what anything is called",
     "shift": "of a level, where the method is explained",

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from paceline.gate.pair import End, Launch, Pair, Visit
-from paceline.gate.schedule import SIDES
+from paceline.config.options import SIDES
+from paceline.gate.pair import End, Pair, Visit
+from paceline.gate.sides.launcher import Launch
 
 FILE = "test_it.py"
 
@@ -17,7 +18,7 @@ FILE = "test_it.py"
 def launch(folder: Path, slot: str = "a", options: Sequence[str] = (), **environment: str) -> Launch:
     """Return how to start a worker that collects all tests of a folder."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
-    command = (sys.executable, "-m", "pytest", "-p", "paceline.gate.worker", "--codspeed", *options)
+    command = (sys.executable, "-m", "pytest", "-p", "paceline.gate.worker.process", "--codspeed", *options)
     task: dict[str, Any] = {
         "items": None,
         "survey": False,

@@ -13,11 +13,10 @@ import pytest
 from paceline.cli import COMMANDS, main
 from paceline.commands import doctor as doctor_command
 from paceline.commands import say
+from paceline.system import noise
 from projects import Project
 from sites import History
 from trees import row
-
-from paceline import doctor
 
 
 def machine(root: Path, files: dict[str, str]) -> Path:
@@ -28,8 +27,8 @@ def machine(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def found(root: Path) -> dict[str, doctor.Remark]:
-    return {remark.about: remark for remark in doctor.examine(root, {})}
+def found(root: Path) -> dict[str, noise.Remark]:
+    return {remark.about: remark for remark in noise.examine(root, {})}
 
 
 def test_doctor_reads_this_machine(capsys: pytest.CaptureFixture[str]) -> None:

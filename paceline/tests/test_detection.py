@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from paceline.history import detect
+from paceline.history.detect import scan
 
 SCRIPT = Path(__file__).parents[1] / "detection.py"
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "history-evidence.md"
@@ -34,7 +34,7 @@ def test_help_is_enough() -> None:
 @pytest.mark.parametrize("n", [16, 100, 280])
 def test_the_shipped_table_is_what_the_script_makes(detection: ModuleType, n: int) -> None:
     """Anew, from fewer draws of another seed."""
-    lengths, levels, table = detect.null_law()
+    lengths, levels, table = scan.null_law()
     sample = detection.maxima(np.random.default_rng(99), n, 30_000)
     row = table[list(lengths).index(n)]
     for level, statistic in zip(levels, row, strict=True):
@@ -47,8 +47,8 @@ def test_the_shipped_table_is_what_the_script_makes(detection: ModuleType, n: in
 def test_asv_is_asked_as_it_asks_itself(detection: ModuleType) -> None:
     """It finds a slowdown by half where it is."""
     values = np.random.default_rng(1).normal(0, 0.01, 100) + np.log(1.5) * (np.arange(100) >= 60)
-    assert detection.by_asv(detect.one_class(values)) == [60]
-    assert detection.by_asv(detect.one_class(values[:60])) == []
+    assert detection.by_asv(scan.one_class(values)) == [60]
+    assert detection.by_asv(scan.one_class(values[:60])) == []
 
 
 @pytest.mark.slow

@@ -8,9 +8,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from paceline.system import extras
 from projects import Project
-
-from paceline import extras
 
 SOURCE = Path(__file__).resolve().parents[1]
 

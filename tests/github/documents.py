@@ -80,7 +80,7 @@ def change_point(identity: str = "abcd1234", **more: Any) -> dict[str, Any]:
         "date": "2026-11-20T12:00:00+00:00",
         "dependencies": [{"name": "numpy", "before": "2.4.5", "after": "2.4.6"}],
         "facts": [],
-        "known": None,
+        "accepted": None,
         "evidence": {},
         **more,
     }
@@ -88,7 +88,7 @@ def change_point(identity: str = "abcd1234", **more: Any) -> dict[str, Any]:
 
 def check(*findings: dict[str, Any]) -> dict[str, Any]:
     """What `paceline check --json` writes."""
-    return {"schema": 1, "findings": list(findings), "quarantined": [], "notices": []}
+    return {"schema": 2, "findings": list(findings), "quarantined": [], "notices": []}
 
 
 def run(commit: str = HEAD, machine: str = "linux-x86_64-2c", **more: Any) -> dict[str, Any]:

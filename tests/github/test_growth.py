@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hub import result_files
 from hub.branch import Branch, immutable
-from paceline.history.document import KEPT
+from paceline.history.intake.document import KEPT
 
 from tests.github import documents
 

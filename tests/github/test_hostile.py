@@ -287,9 +287,9 @@ def test_no_record_leaves_its_folder(name: str) -> None:
         lambda text: text.replace('"benchmarks.test_speed.test_speed"', '"a\\nb"'),
         lambda text: text.replace(f'"{HEAD}"', '"HEAD"'),
         lambda text: text.replace('"kind": "slower"', '"kind": "terrible"'),
-        lambda text: text.replace('"schema": 1', '"schema": 1, "unheard": 2'),
+        lambda text: text.replace('"schema": 2', '"schema": 2, "unheard": 2'),
         lambda text: text.replace('"machines": [', '"machines": [3, '),
-        lambda text: text.replace('"known": null', '"known": "yes"'),
+        lambda text: text.replace('"accepted": null', '"accepted": "yes"'),
     ],
 )
 def test_findings_of_a_check_are_refused_in_one_line(spoil: Callable[[str], str]) -> None:

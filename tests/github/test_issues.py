@@ -61,7 +61,7 @@ def test_only_slowdowns_that_are_not_known_get_an_issue(hub: Hub, script: Script
         hub,
         script,
         change_point("aaaa1", kind="faster", ratio=0.5),
-        change_point("aaaa2", state="known", known={"reason": "worth it", "date": "2026-11-01"}),
+        change_point("aaaa2", state="accepted", accepted={"reason": "worth it", "date": "2026-11-01"}),
         change_point("aaaa3", kind="suite-slower", benchmark="", parameters=[]),
     )
     (issue,) = hub.issues
@@ -71,7 +71,7 @@ def test_only_slowdowns_that_are_not_known_get_an_issue(hub: Hub, script: Script
 def test_a_slowdown_that_becomes_known_closes_its_issue(hub: Hub, script: Script) -> None:
     bring_up_to_date(hub, script, change_point())
     bring_up_to_date(
-        hub, script, change_point(state="known", known={"reason": "worth it", "date": "2026-11-01"}), run=2
+        hub, script, change_point(state="accepted", accepted={"reason": "worth it", "date": "2026-11-01"}), run=2
     )
     assert hub.issues[0]["state"] == "closed"
 

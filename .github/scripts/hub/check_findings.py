@@ -10,12 +10,12 @@ from hub import job, strict
 FILE = "check.json"
 LARGEST = 8_000_000
 MOST = 5_000
-SCHEMA = 1
+SCHEMA = 2
 KINDS = {"slower", "faster", "suite-slower", "suite-faster"}
-STATES = {"new", "known", "recovered", "gone"}
+STATES = {"new", "accepted", "recovered", "gone"}
 FINDING = {
     "id", "kind", "state", "benchmark", "parameters", "machines", "elsewhere", "engine", "environment", "ratio",
-    "low", "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "known", "evidence",
+    "low", "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "accepted", "evidence",
 }  # fmt: skip
 LINE = r"[^\x00-\x1f\x7f]{0,400}"
 
@@ -60,7 +60,7 @@ def _change_point(row: Any, where: str) -> ChangePoint:
     row = strict.table(row, where, FINDING)
     parameters = _lines(row["parameters"], f"{where}.parameters")
     name = strict.text(row["benchmark"], f"{where}.benchmark", LINE)
-    strict.nothing_or(_table, row["known"], f"{where}.known")
+    strict.nothing_or(_table, row["accepted"], f"{where}.accepted")
     kind = strict.one_of(row["kind"], f"{where}.kind", KINDS)
     state = strict.one_of(row["state"], f"{where}.state", STATES)
     return ChangePoint(

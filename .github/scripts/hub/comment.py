@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.finding import LET_THROUGH, UNSURE, Verdict
 from paceline.report.markdown import escape, row
 from paceline.report.terminal import HEADINGS, cells, in_order, reasons, summary
+from paceline.report.verdicts import LET_THROUGH, UNSURE, Verdict
 
 from hub import api as github
 from hub import archive, gate_findings, job
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from paceline.gate.finding import Finding
+    from paceline.report.verdicts import Finding
 
     from hub.api import Api
     from hub.gate_findings import Gate

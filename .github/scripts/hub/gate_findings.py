@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from paceline.gate.finding import Finding, Verdict
+from paceline.report.verdicts import Finding, Verdict
 
 from hub import strict
 

@@ -170,7 +170,7 @@ def text(point: ChangePoint, address: str) -> str:
         *(f"- **also changed**: {escape(name)} {escape(old)} to {escape(new)}" for name, old, new in point.changes),
         "",
         f"Found by [the latest check]({address}). The issue is closed when a check no longer finds it.",
-        f"To accept the slowdown, run `paceline check --accept {point.id} --reason ...` and commit the file.",
+        f"To accept it, run `paceline check --accept {point.id} --reason ...` and commit `.paceline/accepted.toml`.",
     ]
     return "\n".join(lines)[:LONGEST] + "\n"
 

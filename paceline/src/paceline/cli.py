@@ -24,7 +24,7 @@ from paceline.commands import (
     warn,
 )
 from paceline.errors import PacelineError, why
-from paceline.signals import like_ctrl_c
+from paceline.system.signals import like_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate.options import ASV_SUITE, OPTIONS
+from paceline.config.options import ASV, ASV_SUITE, OPTIONS, RECORD, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WORKER = "paceline.gate.worker"
+WORKER = "paceline.gate.worker.process"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,30 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(
         "paceline", "paceline: judge a change's speed by a randomised trial (also: [tool.paceline])"
     )
-    for option in OPTIONS:
+    for option in (*OPTIONS, ASV, RECORD, RESULTS):
         group.addoption(option.flag, **option.keywords)
-    group.addoption(
-        "--benchmark-asv",
-        metavar="DIR",
-        nargs="?",
-        const="",
-        help="Collect an asv suite, unchanged. DIR: its benchmark_dir; without a value, that of asv.conf.json. Needs"
-        " paceline[asv].",
-    )
-    group.addoption(
-        "--benchmark-record",
-        metavar="dirty",
-        nargs="?",
-        const="clean",
-        help="Add this run to the history, by commit and hardware. --benchmark-record=dirty also records uncommitted"
-        " changes, marked as such.",
-    )
-    group.addoption(
-        "--benchmark-record-results",
-        metavar="DIR",
-        help="The history's folder; in [tool.paceline]: results. Default: results_dir of asv.conf.json, or"
-        " .asv/results, of the project around.",
-    )
 
 
 def _is_asked_for(option: Any) -> bool:
@@ -58,8 +36,8 @@ def _is_asked_for(option: Any) -> bool:
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Iterator[None]:
     """Be earlier than the plugins that start here, such as coverage, and than the project's conftests."""
     if _is_asked_for(early_config.known_args_namespace) and not early_config.pluginmanager.has_plugin(WORKER):
-        from paceline.gate import neutral
-        from paceline.gate.suites import codspeed
+        from paceline.gate.worker import neutral
+        from paceline.gate.worker.suites import codspeed
 
         neutral.before_conftests(early_config)
         codspeed.take_over(early_config.pluginmanager, parser)
@@ -86,12 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _prepare_recording(config: pytest.Config) -> None:
-    from paceline import extras
     from paceline.errors import PacelineError, why
+    from paceline.system import extras
 
     try:
         extras.require("pytest --benchmark-record", "history")
-        from paceline.history.record import recorder
+        from paceline.history.intake.record import recorder
 
         config.pluginmanager.register(recorder(config), "paceline-recorder")
     except PacelineError as error:
@@ -106,15 +84,15 @@ def _collect_asv(config: pytest.Config) -> None:
     given = option.benchmark_asv
     if given is None and not config.pluginmanager.has_plugin(WORKER) and not getattr(option, "benchmark_only", False):
         return
+    from paceline.config.settings import read_table
     from paceline.errors import PacelineError
-    from paceline.gate.settings import read_table
 
     try:
         named = os.environ.get(ASV_SUITE) or (read_table(config.rootpath).get("asv") if given is None else None)
         if given is None and named is None:
             return
-        from paceline.gate.suites import asv
+        from paceline.gate.worker.suites import asv_suite
 
-        asv.collect(config, config.invocation_params.dir / given if given else named, alone=given is not None)
+        asv_suite.collect(config, config.invocation_params.dir / given if given else named, alone=given is not None)
     except PacelineError as error:
         raise pytest.UsageError(str(error)) from None

@@ -60,11 +60,11 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--json"]) == 1
     found = document(capsys)
     assert set(found) == {"schema", "findings", "quarantined", "notices"}
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     one = found["findings"][0]
     expected = "id kind benchmark parameters machines elsewhere engine ratio low high before after commits date"
-    assert set(one) >= {*expected.split(), "dependencies", "facts", "known", "evidence"}
-    assert (one["kind"], one["benchmark"], one["machines"], one["known"]) == ("slower", NASTY, ["lab"], None)
+    assert set(one) >= {*expected.split(), "dependencies", "facts", "accepted", "evidence"}
+    assert (one["kind"], one["benchmark"], one["machines"], one["accepted"]) == ("slower", NASTY, ["lab"], None)
     assert one["dependencies"] == [{"name": "numpy", "before": "2.1", "after": "2.2"}]
     assert one["low"] < 1.25 < one["high"]
     assert (one["before"], one["after"], one["commits"]) == (commit(29), commit(30), [commit(30)])
@@ -127,12 +127,12 @@ def test_accepting(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "accepted in" in capsys.readouterr().out
     assert main(["check"]) == 0
     printed = capsys.readouterr().out
-    assert "Known:" in printed
+    assert "Accepted:" in printed
     assert "the new check is worth it" in printed
     assert main(["check", "--json"]) == 0
-    assert document(capsys)["findings"][0]["known"]["reason"] == "the new check is worth it"
+    assert document(capsys)["findings"][0]["accepted"]["reason"] == "the new check is worth it"
     assert main(["check", "--accept", name, "--reason", "again"]) == 4
-    assert "it is known already" in capsys.readouterr().err
+    assert "it is accepted already" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount")
@@ -146,20 +146,20 @@ def test_accepting_where_nothing_can_be_written_is_one_line(folder: Path, capsys
     finally:
         subprocess.run(["umount", str(disk)], check=True)
     error = capsys.readouterr().err
-    assert "known.toml cannot be written (Read-only file system)" in error
+    assert "accepted.toml cannot be written (Read-only file system)" in error
     assert error.count("\n") == 1
 
 
 def test_accepting_into_a_folder_that_is_a_file_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = folder / "pyproject.toml" / "known.toml"
-    assert main(["check", "--accept", "all", "--reason", "x", "--known", str(known)]) == 4
+    file = folder / "pyproject.toml" / "accepted.toml"
+    assert main(["check", "--accept", "all", "--reason", "x", "--accepted", str(file)]) == 4
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_accepting_writes_json_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--accept", "all", "--reason", "seen", "--json"]) == 0
     printed = capsys.readouterr()
-    assert [each["known"]["reason"] for each in json.loads(printed.out)["findings"]] == ["seen"]
+    assert [each["accepted"]["reason"] for each in json.loads(printed.out)["findings"]] == ["seen"]
     assert printed.err.startswith("accepted in ")
 
 
@@ -175,9 +175,9 @@ def test_accepting_all(folder: Path) -> None:
         (["--benchmark", "nothing"], "matches none"),
         (["--machine", "vax"], "these are there: lab"),
         (["--since", "tomorrow"], "--since"),
-        (["--accept", "abc", "--reason", "x"], "finds no such change"),
+        (["--accept", "abc", "--reason", "x"], "no change with this id"),
         (["--reason", "x"], "--accept ID, which is missing"),
-        (["--known", "TYPO.toml"], "TYPO.toml: there is no such file"),
+        (["--accepted", "TYPO.toml"], "TYPO.toml: no such file"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -216,9 +216,9 @@ def test_a_pattern_that_python_gives_up_on_is_one_line(
     assert "is no regular expression" in capsys.readouterr().err
 
 
-def test_a_malformed_file_of_known_changes_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_file_of_accepted_changes_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".paceline").mkdir(exist_ok=True)
-    (folder / ".paceline/known.toml").write_text("[[known]\n", encoding="utf-8")
+    (folder / ".paceline/accepted.toml").write_text("[[accepted]\n", encoding="utf-8")
     assert main(["check"]) == 4
     assert capsys.readouterr().err.count("\n") == 1
 

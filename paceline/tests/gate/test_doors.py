@@ -11,21 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paceline.config.request import Request
+from paceline.config.settings import Settings, of_head_alone, read_table
 from paceline.errors import PacelineError
-from paceline.gate import schedule
-from paceline.gate.checkout import Workspace
-from paceline.gate.finding import Finding
-from paceline.gate.launcher import Launcher
+from paceline.gate import execution
 from paceline.gate.pair import End, Recipe, Timing, Visit
-from paceline.gate.request import Request
-from paceline.gate.selection import read_selection
 from paceline.gate.sequential import plan
-from paceline.gate.settings import Settings, of_head_alone, read_table
-from paceline.gate.trees import Trees
+from paceline.gate.sides import schedule
+from paceline.gate.sides.launcher import Launcher
+from paceline.gate.sides.selection import read_selection
+from paceline.gate.sides.trees import Trees
+from paceline.gate.sides.workspace import (
+    Workspace,
+)
 from paceline.gate.trial import Trial
 from paceline.gate.verdict import Benchmark
 from paceline.report import annotations
 from paceline.report.closing import Closing
+from paceline.report.verdicts import Finding
 from projects import TEST, WORK, Project
 
 SLOWER = WORK.replace("range(count)", "range(3 * count)")
@@ -52,7 +55,7 @@ def prepare():
 """,
     "clocked": """
 import os
-from paceline.gate import fixture
+from paceline.gate.worker import fixture
 def slow(clock):
     return lambda: clock() // (3 if "test_clocked" in os.environ.get("PYTEST_CURRENT_TEST", "") else 1)
 fixture._CLOCKS = tuple(map(slow, fixture._CLOCKS))
@@ -124,7 +127,7 @@ def test_a_file_that_was_written_to_during_the_rounds_ends_the_gate(
     (project.root / "is_base").unlink()
     settings = Settings("HEAD", tolerance=0.9, alpha=0.1)
     with pytest.raises(PacelineError, match=r"^base: project/work\.py changed while the gate ran"):
-        Trial(Request(settings, (), project.root), say).run()
+        execution.run(Trial(Request(settings, (), project.root), say))
     assert project.leftovers == []
 
 
@@ -180,7 +183,7 @@ def test_the_other_side_and_paceline_are_read_only_in_a_round_where_the_system_c
     """Without the right to mount, nothing happens and nothing fails."""
     monkeypatch.setattr("tempfile.tempdir", str(project.temporary))
     code = """
-import sys, paceline.gate.worker
+import sys, paceline.gate.worker.process
 for folder in sys.argv[1:]:
     try:
         open(folder + "/made", "w").close()
@@ -325,10 +328,10 @@ def test_every_finding_that_was_not_proven_is_named(tmp_path: Path) -> None:
     ]
     warnings = [line for line in annotations.lines(trial.findings()) if line.startswith("::warning")]
     assert [line.partition("t.py::")[2][:6] for line in warnings] == ["test_a", "test_b", "test_d"]
-    (notice,) = Closing(trial).notices()
+    (notice,) = trial.outcome().notices
     assert notice.startswith("2 not judged, by one side's doing: passed without proof (--benchmark-unsure=fail makes")
     assert notice.endswith(": t.py::test_a, t.py::test_b")
-    assert not Closing(trial).is_red
+    assert not trial.outcome().is_red
 
 
 def test_settings_that_only_head_has_are_named(tmp_path: Path) -> None:
@@ -368,7 +371,7 @@ def test_words_of_the_project_command_neither_terminal_nor_runner(project: Proje
 def test_a_row_of_the_table_begins_no_command(name: str, tmp_path: Path) -> None:
     trial = Trial(Request(Settings("HEAD"), (), tmp_path), print)
     trial._apart = [Finding(name, "new", reason="why")]  # noqa: SLF001
-    assert not any(line.lstrip().startswith("::") for line in Closing(trial).lines())
+    assert not any(line.lstrip().startswith("::") for line in Closing(trial.outcome()).lines())
 
 
 @pytest.mark.parametrize("key", ["root", "ini", "asv", "path"])

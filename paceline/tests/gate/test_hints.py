@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from paceline.gate.hints import no_benchmark
-from paceline.gate.selection import Selection
+from paceline.gate.sides.selection import Selection
 
 FIXTURE = "def test_it(tmp_path, benchmark):\n    benchmark(sum, [])\n"
 MARKED = "import pytest\n\n@pytest.mark.benchmark\ndef test_it():\n    pass\n"

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from paceline.config.options import SIDES
+from paceline.config.settings import Settings
 from paceline.gate import sequential
 from paceline.gate.budget import Budget, duration
-from paceline.gate.finding import Verdict
 from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
 from paceline.gate.rounds import Rounds
-from paceline.gate.schedule import SIDES
-from paceline.gate.settings import Settings
 from paceline.gate.verdict import Benchmark
+from paceline.report.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from paceline.gate.schedule import Draw
+    from paceline.gate.sides.schedule import Draw
 
 PAIR = 0.8  # seconds
 QUIET = 0.005

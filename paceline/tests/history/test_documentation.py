@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from histories import Maker, step
 from paceline.cli import COMMANDS, parser
-from paceline.history import check, known
+from paceline.history.detect import accepted, judgement
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md")))
@@ -29,13 +29,13 @@ def test_commands_are_understood(command: str) -> None:
 
 
 def test_the_entry_is_one_that_is_written(tmp_path: Path) -> None:
-    (example,) = (block for block in blocks("toml") if block.startswith("[[known]]"))
+    (example,) = (block for block in blocks("toml") if block.startswith("[[accepted]]"))
     (tmp_path / "example.toml").write_text(example, encoding="utf-8")
-    assert len(known.read(tmp_path / "example.toml")) == 1
-    found = check.check(Maker(factor=step(3, 40, 1.2)).history()).findings
-    known.accept(tmp_path / "written.toml", found, "why")
+    assert len(accepted.read(tmp_path / "example.toml")) == 1
+    found = judgement.check(Maker(factor=step(3, 40, 1.2)).history()).changes
+    accepted.accept(tmp_path / "written.toml", found, "why")
     written = tomllib.loads((tmp_path / "written.toml").read_text(encoding="utf-8"))
-    assert list(tomllib.loads(example)["known"][0]) == list(written["known"][0])
+    assert list(tomllib.loads(example)["accepted"][0]) == list(written["accepted"][0])
 
 
 def test_options_that_are_named_exist(capsys: pytest.CaptureFixture[str]) -> None:

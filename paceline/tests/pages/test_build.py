@@ -434,7 +434,7 @@ def test_failure_leaves_the_old_site(history: History) -> None:
     simple(history)
     history.built()
     before = documents(history.site)
-    (history.project.root / ".paceline" / "known.toml").write_text("not toml")
+    (history.project.root / ".paceline" / "accepted.toml").write_text("not toml")
     error(history.pages())
     assert documents(history.site) == before
     assert [path.name for path in history.site.parent.iterdir() if ".html." in path.name] == []

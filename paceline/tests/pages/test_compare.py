@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from paceline.history import store
+from paceline.history.asv import store
 from paceline.pages import compare
 from sites import History
 from trees import row

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from paceline.history import check, store
+from paceline.history.asv import store
+from paceline.history.detect import judgement
 from paceline.pages import slowdowns
-from paceline.report import findings
+from paceline.report import check_report
 from sites import History
 from trees import row
 
@@ -19,7 +20,7 @@ def test_change_is_where_the_level_changes(history: History) -> None:
     }
     history.write(documents)
     read = store.load(history.results, repository=history.project.root, cache=history.project.root / "cache")
-    found = findings.document(check.check(read), ())["findings"]
+    found = check_report.document(judgement.check(read), ())["findings"]
     (drawn,) = slowdowns.data(read, found, {}, "#")["findings"]
     (series,) = drawn["series"]
     assert series["change"] == 40
@@ -38,7 +39,7 @@ def test_series_is_drawn_around_the_change(history: History) -> None:
     }
     history.write(documents)
     read = store.load(history.results, repository=history.project.root, cache=history.project.root / "cache")
-    found = findings.document(check.check(read), ())["findings"]
+    found = check_report.document(judgement.check(read), ())["findings"]
     (series,) = slowdowns.data(read, found, {}, "#")["findings"][0]["series"]
     assert len(series["values"]) == 2 * slowdowns.AROUND
     assert series["commits"][series["change"]] == history.commits[change][:10]

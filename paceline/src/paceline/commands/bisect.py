@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.commands import say
+from paceline.config.settings import fraction, seconds
 from paceline.errors import PacelineError
-from paceline.gate.settings import fraction, seconds
 
 if TYPE_CHECKING:
     import argparse
 
     from paceline.commands import Commands
-    from paceline.history.bisect import Culprit, Judged
+    from paceline.gate.bisection import Culprit, Probe
 
 ONLY_A_RANGE = 1
 
@@ -57,8 +57,12 @@ def _seconds(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Find the commit, telling of each trial."""
-    from paceline.gate.checkout import GitFailedError, git, resolve
-    from paceline.history import bisect
+    from paceline.gate import bisection
+    from paceline.system.git import (
+        GitFailedError,
+        git,
+        resolve,
+    )
 
     here = Path.cwd()
     try:
@@ -71,9 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
         if Path(revision).exists() and not _is_revision(repository, revision):
             raise PacelineError(f"{name} is the path {revision!r}, not a revision: see paceline bisect --help")
     good, bad = (resolve(repository, revision) for revision in (arguments.good, arguments.bad))
-    commits = bisect.commits_between(repository, good, bad)
-    settings = bisect.Settings(
-        bisect.node_id(arguments.benchmark, here),
+    commits = bisection.commits_between(repository, good, bad)
+    settings = bisection.Search(
+        bisection.node_id(arguments.benchmark, here),
         str(here.resolve().relative_to(repository)),
         arguments.tolerance,
         arguments.alpha,
@@ -83,17 +87,20 @@ def run(arguments: argparse.Namespace) -> int:
     def title(commit: str) -> str:
         return git(repository, "log", "-1", "--format=%h %s", commit).strip()
 
-    def tell(judged: Judged, left: int) -> None:
+    def tell(judged: Probe, left: int) -> None:
         say(f"{_said(judged):<28} {title(judged.commit)}  (of {left} suspects)")
 
     say(f"{len(commits)} commits; is the last slower than {title(good)}?")
-    culprit = bisect.find(repository, commits, good, settings, tell)
+    culprit = bisection.find(repository, commits, good, settings, tell)
     say(*_lines(culprit, [git(repository, "log", "-1", FORMAT, each) for each in culprit.suspects]))
     return 0 if len(culprit.suspects) == 1 else ONLY_A_RANGE
 
 
 def _is_revision(repository: Path, text: str) -> bool:
-    from paceline.gate.checkout import GitFailedError, git
+    from paceline.system.git import (
+        GitFailedError,
+        git,
+    )
 
     try:
         return bool(git(repository, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}"))
@@ -104,13 +111,13 @@ def _is_revision(repository: Path, text: str) -> bool:
 FORMAT = "--format=%H%n  %s%n  %an, %ad"
 
 
-def _said(judged: Judged) -> str:
+def _said(judged: Probe) -> str:
     if judged.ratio is None:
         return f"{judged.verdict}: {judged.reason}" if judged.reason else judged.verdict
     return f"{judged.verdict} {_size(judged)}"
 
 
-def _size(judged: Judged) -> str:
+def _size(judged: Probe) -> str:
     percent = [
         None if each is None else f"{100 * (each - 1):+.1f} %" for each in (judged.ratio, judged.low, judged.high)
     ]

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _curve() -> int:
-    from paceline import curve
+    from paceline.gate import curve
 
     for line in curve.lines():
         say(line)
@@ -76,12 +76,12 @@ def _curve() -> int:
 
 
 def _calibrate(minutes: float, planted: Sequence[float] | None) -> int:
-    from paceline import calibrate
+    from paceline.gate import calibration
 
-    shares = [percent / 100 for percent in planted] if planted else calibrate.PLANTED
-    rows = [calibrate.Row(share) for share in shares]
-    say(calibrate.HEADINGS)
-    calibrate.run(rows, say, time.monotonic() + 60 * minutes)
+    shares = [percent / 100 for percent in planted] if planted else calibration.PLANTED
+    rows = [calibration.Row(share) for share in shares]
+    say(calibration.HEADINGS)
+    calibration.run(rows, say, time.monotonic() + 60 * minutes)
     false = sum(row.red for row in rows if row.planted == 0)
     gates = sum(row.gates for row in rows if row.planted == 0)
     if gates:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline import extras, files
 from paceline.commands import RESULTS_HELP, progress, say, warn
 from paceline.errors import PacelineError, why
+from paceline.system import extras, files
 
 if TYPE_CHECKING:
-    import argparse
-
     from paceline.commands import Commands
-    from paceline.history.finding import Finding, Report
     from paceline.history.model import History
+    from paceline.report.changes import Change, Report
 
 
 def add(commands: Commands) -> None:
@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         description="Scans the history for changes that stay: within each hardware class and over all of them, by"
         " ranks, with the false alarms of all benchmarks under control. Exit status: 0 nothing new became slower, 1"
         " something did, 3 paceline itself failed, 4 there is nothing to check or the command line is wrong. What is"
-        " accepted in .paceline/known.toml is shown, and makes no alarm.",
+        " accepted in .paceline/accepted.toml is shown, and makes no alarm.",
     )
     parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
     parser.add_argument("--branch", help="branch whose commits make the history (default: asv's, or the default one)")
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--machine", metavar="NAME", help="only this hardware class")
     parser.add_argument("--since", metavar="COMMIT|DATE", help="only changes from this commit or day on")
     parser.add_argument(
-        "--json", nargs="?", const="-", type=_file, metavar="FILE", help="write JSON (schema 1), to FILE or here"
+        "--json", nargs="?", const="-", type=_file, metavar="FILE", help="write JSON to FILE, or to standard output"
     )
     parser.add_argument(
         "--annotations",
@@ -50,13 +50,13 @@ def add(commands: Commands) -> None:
         "--accept",
         action="append",
         metavar="ID",
-        help="write a change into the file of known ones, by the id that check prints, or `all` new slowdowns; can be"
-        " repeated",
+        help="accept a change by the id that `paceline check` prints, or `all` new slowdowns; can be repeated",
     )
     parser.add_argument("--reason", default="", help="why it is accepted")
     parser.add_argument(
-        "--known", type=Path, metavar="FILE", help="file of known changes (default: .paceline/known.toml)"
+        "--accepted", type=Path, metavar="FILE", help="file of accepted changes (default: .paceline/accepted.toml)"
     )
+    parser.add_argument("--known", dest="accepted", type=Path, help=argparse.SUPPRESS)  # its former name
 
 
 def _file(text: str) -> str:
@@ -68,46 +68,49 @@ def _file(text: str) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and return 1 if something new became slower."""
     extras.require("paceline check", "history")
-    from paceline.history import check, known, project, store
-    from paceline.history.tracks import Selection
+    from paceline.config import project
+    from paceline.history.asv import store
+    from paceline.history.detect import accepted, judgement
+    from paceline.history.detect.tracks import Wanted
 
     if arguments.reason and not arguments.accept:
         raise PacelineError("--reason is for --accept ID, which is missing")
     results = project.results_folder(Path(), arguments.results)
-    file = arguments.known or project.root_of(results) / known.PATH
-    if arguments.known and not arguments.accept and not file.exists():
-        raise PacelineError(f"--known {file}: there is no such file: correct the name, or --accept changes into it")
-    accepted = known.read(file)
+    file = arguments.accepted or accepted.file_of(project.root_of(results))
+    if arguments.accepted and not arguments.accept and not file.exists():
+        raise PacelineError(f"--accepted {file}: no such file. Correct the name, or --accept changes into it.")
+    entries = accepted.read(file)
     history = store.load(results, repository=_repository(results), branch=arguments.branch, progress=progress)
-    selection = Selection(arguments.benchmark, arguments.machine, arguments.since)
-    report = check.check(history, accepted, selection, progress)
+    selection = Wanted(arguments.benchmark, arguments.machine, arguments.since)
+    report = judgement.check(history, entries, selection, progress)
+    report = replace(report, notices=(*accepted.notices(file), *report.notices))
     progress("")
     if arguments.accept:
         _accept(arguments, report, file)
         if arguments.json:
-            _write_json(arguments.json, check.check(history, known.read(file), selection), history)
+            _write_json(arguments.json, judgement.check(history, accepted.read(file), selection), history)
         return 0
     _print(arguments, report, history)
-    return 1 if any(each.is_alarm for each in report.findings) else 0
+    return 1 if any(each.is_alarm for each in report.changes) else 0
 
 
 def _accept(arguments: argparse.Namespace, report: Report, file: Path) -> None:
-    from paceline.history import known
-    from paceline.report import findings
+    from paceline.history.detect import accepted
+    from paceline.report import check_report
 
     tell = warn if arguments.json == "-" else say
     chosen = _chosen(report, arguments.accept)
-    known.accept(file, chosen, arguments.reason)
+    accepted.accept(file, chosen, arguments.reason)
     if not chosen:
         tell("nothing new became slower, so there is nothing to accept")
     for each in chosen:
-        tell(f"accepted in {file}: {each.kind} {findings.name_of(each)}")
+        tell(f"accepted in {file}: {each.kind} {check_report.name_of(each)}")
 
 
 def _write_json(target: str, report: Report, history: History) -> None:
-    from paceline.report import findings
+    from paceline.report import check_report
 
-    document = json.dumps(findings.document(report, history.quarantined), indent=1)
+    document = json.dumps(check_report.document(report, history.quarantined), indent=1)
     if target == "-":
         say(*document.splitlines())
         return
@@ -118,34 +121,37 @@ def _write_json(target: str, report: Report, history: History) -> None:
 
 
 def _print(arguments: argparse.Namespace, report: Report, history: History) -> None:
-    from paceline.report import findings
+    from paceline.report import check_report
 
     if arguments.json != "-":
-        say(*findings.lines(report, history.quarantined))
+        say(*check_report.lines(report, history.quarantined))
     if arguments.json:
         _write_json(arguments.json, report, history)
     if arguments.annotations and arguments.json != "-":
-        say(*findings.github(report))
+        say(*check_report.github(report))
 
 
-def _chosen(report: Report, ids: list[str]) -> list[Finding]:
+def _chosen(report: Report, ids: list[str]) -> list[Change]:
     """Return the findings with these ids. Raises PacelineError if there is none, or it is accepted already."""
     if "all" in ids:
-        return [each for each in report.findings if each.is_alarm]
-    found = {each.id: each for each in report.findings}
+        return [each for each in report.changes if each.is_alarm]
+    found = {each.id: each for each in report.changes}
     for name in ids:
         if name not in found:
             raise PacelineError(
-                f"--accept {name!r}: this check finds no such change: it prints their ids, for what is selected"
+                f"--accept {name!r}: no change with this id among the selected benchmarks. Run `paceline check` to"
+                " list the ids."
             )
-        if found[name].known:
-            raise PacelineError(f"--accept {name!r}: it is known already, take its entry out first to write another")
+        if found[name].accepted:
+            raise PacelineError(
+                f"--accept {name!r}: it is accepted already. Remove its entry first, to write another."
+            )
     return [found[name] for name in dict.fromkeys(ids)]
 
 
 def _repository(results: Path) -> Path | None:
     """Return the repository that the results belong to, if they are in one."""
-    from paceline.history import project
+    from paceline.config import project
 
     root = project.root_of(results)
     return root if any((folder / ".git").exists() for folder in (root, *root.parents)) else None

@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     """Print a line for each remark."""
-    from paceline import doctor
+    from paceline.system import noise
 
-    say(*doctor.lines(doctor.examine(Path("/"), os.environ)))
+    say(*noise.lines(noise.examine(Path("/"), os.environ)))
     return 0

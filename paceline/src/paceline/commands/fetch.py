@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline import extras
 from paceline.commands import RESULTS_HELP, progress, say, warn
+from paceline.system import extras
 
 if TYPE_CHECKING:
     import argparse
@@ -30,9 +30,13 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, and say what came."""
     extras.require("paceline fetch", "history")
+    from paceline.config import project
     from paceline.errors import PacelineError
-    from paceline.gate.checkout import GitFailedError, git
-    from paceline.history import project, shared
+    from paceline.history.intake import fetching
+    from paceline.system.git import (
+        GitFailedError,
+        git,
+    )
 
     try:
         repository = Path(git(Path(), "rev-parse", "--show-toplevel").rstrip("\n"))
@@ -41,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{Path.cwd()} is in no git repository, so no branch can be fetched: use a clone"
         ) from None
     results = project.results_folder(Path(), arguments.results)
-    done = shared.fetch(repository, results, arguments.remote, arguments.branch, progress)
+    done = fetching.fetch(repository, results, arguments.remote, arguments.branch, progress)
     progress("")
     warn(*(f"note: {line}" for line in (*done.refused, *done.kept)))
     merged = f", {done.merged} extended" if done.merged else ""

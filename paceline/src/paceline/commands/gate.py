@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.commands import say
+from paceline.config.options import AGAINST, OPTIONS
 from paceline.errors import PacelineError
-from paceline.gate.options import AGAINST, OPTIONS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from paceline.commands import Commands
-    from paceline.gate.settings import Settings
+    from paceline.config.settings import Settings
 
 RED = 1
 INTERRUPTED = 2
@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _judge(arguments: argparse.Namespace) -> int:
-    from paceline.gate.request import Request
+    from paceline.config.request import Request
+    from paceline.gate import execution
     from paceline.gate.trial import Trial
     from paceline.report.closing import Closing
 
@@ -76,19 +77,19 @@ def _judge(arguments: argparse.Namespace) -> int:
     python = _located(arguments.interpreter) if arguments.interpreter else find_python(started_in)
     say(f"paceline: judging with {python}")
     trial = Trial(Request(settings, tuple(rest), started_in, python), lambda text: say(f"paceline: {text}"))
-    closing = Closing(trial)
     try:
-        trial.run()
+        execution.run(trial)
     except KeyboardInterrupt:
-        say(*closing.lines())
+        say(*Closing(trial.outcome()).lines())
         return INTERRUPTED
+    closing = Closing(trial.outcome(), trial.request.json)
     say(*closing.lines())  # first, as what follows may fail
     closing.write()
-    return RED if closing.is_red else 0
+    return RED if closing.outcome.is_red else 0
 
 
 def _settings(arguments: argparse.Namespace, started_in: Path) -> Settings:
-    from paceline.gate.settings import project_root, read_settings
+    from paceline.config.settings import project_root, read_settings
 
     settings = read_settings(arguments, project_root(started_in))
     if settings is None:
@@ -98,7 +99,7 @@ def _settings(arguments: argparse.Namespace, started_in: Path) -> Settings:
 
 def split(words: Sequence[str], folder: Path) -> tuple[str, list[str]]:
     """Return the base and pytest's arguments. Raises PacelineError if the first could be either."""
-    from paceline.gate import checkout
+    from paceline.system import git
 
     words = list(words)
     if not words or words[0].startswith("-"):
@@ -106,7 +107,7 @@ def split(words: Sequence[str], folder: Path) -> tuple[str, list[str]]:
     first, rest = words[0], words[1:]
     is_path = (folder / first.partition("::")[0]).exists()
     try:
-        checkout.resolve(folder, first)
+        git.resolve(folder, first)
     except PacelineError:
         if not is_path:
             raise

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline import extras
 from paceline.commands import RESULTS_HELP, say, warn
 from paceline.errors import PacelineError
+from paceline.system import extras
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,8 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Import, and print a line for each file. Raises PacelineError if nothing could be imported."""
     extras.require("paceline import", "history")
-    from paceline.history import importer, project
+    from paceline.config import project
+    from paceline.history.intake import importer
 
     root = Path.cwd()
     results = project.results_folder(root, arguments.results)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from paceline import extras
 from paceline.commands import say
+from paceline.system import extras
 
 if TYPE_CHECKING:
     import argparse
@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the name, its parts, and the facts."""
     extras.require("paceline machine", "history")
-    from paceline.history.machine import this_machine
-    from paceline.history.surroundings import facts, packages
+    from paceline.history.machine.naming import this_machine
+    from paceline.history.machine.surroundings import facts, packages
 
     machine = this_machine()
     known = facts(machine)

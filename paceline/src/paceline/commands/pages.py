@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline import extras
 from paceline.commands import RESULTS_HELP, progress, say, warn
+from paceline.system import extras
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build, name what was left out, and serve if asked to."""
     extras.require("paceline pages", "pages")
-    from paceline.history import project
+    from paceline.config import project
     from paceline.pages import build, server
 
     if arguments.serve is not None:

@@ -1,1 +1,1 @@
-"""The trial: two trees, fresh process pairs, interleaved bursts, exact tests, one verdict per benchmark."""
+"""Judges a change by a randomised controlled trial: fresh process pairs, interleaved bursts, exact tests."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from paceline.gate.selection import Selection
+    from paceline.gate.sides.selection import Selection
 
 USES_FIXTURE = re.compile(r"def test\w*\([^)]*\b(?:codspeed_)?benchmark\b")
 USES_MARKER = re.compile(r"mark\.(?:codspeed_)?benchmark\b")

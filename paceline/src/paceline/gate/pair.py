@@ -18,17 +18,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from paceline.gate.channel import ADDRESS, GATE_ENDED, Callee, ChannelLostError
-from paceline.gate.orphans import Orphans
-from paceline.gate.schedule import SIDES
-from paceline.signals import put_off
+from paceline.config.options import SIDES
+from paceline.gate.worker.channel import ADDRESS, GATE_ENDED, Callee, ChannelLostError
+from paceline.system.orphans import Orphans
+from paceline.system.signals import put_off
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from paceline.gate.messages import Message
+    from paceline.gate.sides.launcher import Launch
+    from paceline.gate.worker.messages import Message
 
 Found = TypeVar("Found")
 
@@ -49,16 +50,6 @@ COLLECTED = ("collected", "surveyed")
 MOST_PRINTED = 1 << 22  # bytes of output that are kept, some time after they were printed
 LAST_WORDS = 1 << 16  # bytes of them, of which the last line is shown
 STARTS_WITHIN = 120.0  # seconds, at least, for an interpreter with its imports
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How to start one side's process."""
-
-    command: tuple[str, ...]
-    folder: Path
-    environment: Mapping[str, str]
-    task: Message
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from paceline.config.options import SIDES
 from paceline.errors import PacelineError
 from paceline.gate.pair import PASSED
-from paceline.gate.schedule import SIDES
-from paceline.gate.usage import is_below
+from paceline.gate.sides.usage import is_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from paceline.gate.distributions import Distribution
+    from paceline.config.settings import Settings
     from paceline.gate.pair import End
-    from paceline.gate.provision import Provision
-    from paceline.gate.settings import Settings
+    from paceline.gate.sides.distributions import Distribution
+    from paceline.gate.sides.provision import Provision
 
 MOST_NAMED = 4
 OUR_OWN = {"_pytest", "cpuinfo", "iniconfig", "packaging", "pluggy", "py", "pygments", "pytest", "pytest_benchmark"}

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from paceline.gate import schedule, values
+from paceline.config.options import SIDES
 from paceline.gate.budget import FEWEST, duration
-from paceline.gate.finding import Verdict
 from paceline.gate.pair import PASSED, End, Pair
-from paceline.gate.schedule import SIDES
+from paceline.gate.sides import schedule
+from paceline.report import values
+from paceline.report.verdicts import Verdict
+from paceline.system import host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from paceline.gate.budget import Budget
-    from paceline.gate.launcher import Launcher
     from paceline.gate.pair import Visit
     from paceline.gate.proof import Proof
-    from paceline.gate.selection import Selection
-    from paceline.gate.trees import Trees
+    from paceline.gate.sides.launcher import Launcher
+    from paceline.gate.sides.selection import Selection
+    from paceline.gate.sides.trees import Trees
     from paceline.gate.trial import Trial
     from paceline.gate.verdict import Benchmark
 
@@ -64,7 +66,7 @@ class Rounds:
         self._start = start
         self._budget = budget
         self._proof = proof
-        self._cpus = schedule.cpus()
+        self._cpus = host.cpus()
 
     def run(self) -> None:
         """Give rounds until there is nobody left. Raises PacelineError if a side ran foreign code."""
@@ -96,7 +98,7 @@ class Rounds:
                 ends = self._missing(pair, [name])[name] or pair.visit(name, None, [], until).ends
             for side, end in ends.items():
                 self._proof.add(side, name, end)
-            self._trial.values.append(values.of(name, ends))
+            self._trial.values.append(_value_of(name, ends))
 
     def _give_up(self, names: Sequence[str], *, others: bool) -> None:
         undecided, settings = self._trial.undecided(), self._trial.settings
@@ -219,3 +221,14 @@ def _rounded_up(seconds: float) -> int:
     """Round up to two digits."""
     step: int = 10 ** max(0, math.floor(math.log10(seconds)) - 1)
     return math.ceil(seconds / step) * step
+
+
+def _value_of(name: str, ends: Mapping[str, End]) -> values.Value:
+    """Return what both sides said of one benchmark."""
+    units = [end.unit for end in ends.values() if end.unit]
+    found = {side: end.value for side, end in ends.items()}
+    told = {side: end.reason or end.outcome for side, end in ends.items() if end.outcome != "value"}
+    if len(set(told.values())) == 1 and len(told) > 1:
+        told = {"both sides": next(iter(told.values()))}
+    reason = "; ".join(f"{side}: {text}" for side, text in told.items()) or None
+    return values.Value(name, units[0] if units else "", found.get("base"), found.get("head"), reason)

@@ -11,11 +11,11 @@ import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from paceline.config.options import SIDES
 from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate
-from paceline.gate.finding import Finding, Verdict
 from paceline.gate.pair import PASSED
-from paceline.gate.schedule import SIDES
 from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor
+from paceline.report.verdicts import Finding, Verdict
 
 if TYPE_CHECKING:
     from paceline.gate.estimates import Estimate

@@ -1,1 +1,1 @@
-"""Keeps every run, and finds what became slower, by commit and by hardware."""
+"""A history of runs by commit and machine: how it is kept, and how changes in it are found."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from paceline.report.changes import Quarantined
+
 
 @dataclass(frozen=True, order=True)
 class SeriesKey:
@@ -60,7 +62,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class BenchmarkInfo:
     """What is known of a benchmark apart from its values. Nothing of it is trusted: it is a name given by others."""
 
     name: str
@@ -70,19 +72,13 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
-class Quarantined:
-    """A file that could not be used, and why, in one line."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True)
 class History:
     """Everything that was read. `runs` are ordered by commit, then by time of the run."""
 
     runs: tuple[Run, ...]
     series: tuple[Series, ...]
-    benchmarks: Mapping[str, Benchmark]
+    benchmarks: Mapping[str, BenchmarkInfo]
     quarantined: tuple[Quarantined, ...]
+    #: Present names of machines by former ones: a processor that is added to the tables changes its machine's name.
+    renamed: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()  #: e.g. how many runs are of commits that the branch does not have

@@ -1,1 +1,1 @@
-"""The site of a history: asv's own pages, made self-contained and safe, and ours beside them."""
+"""The site of a history: asv's own pages, made self-contained and safe, with *Compare* and *Slowdowns*."""

@@ -12,16 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline import asv_conf
+from paceline.config import asv_conf, project
 from paceline.errors import PacelineError, shown
-from paceline.gate.checkout import GitFailedError, git
-from paceline.history import project, store
-from paceline.pages import described, frame, swap
+from paceline.history.asv import store
+from paceline.pages import frame, swap
+from paceline.pages.asv_pages import described
+from paceline.system.git import (
+    GitFailedError,
+    git,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from paceline.history.model import History, Quarantined
+    from paceline.history.model import History
+    from paceline.report.changes import Quarantined
 
 HASH = 40  # digits
 REMOTE = re.compile(r"[\w+.-]+://|[^/]+@[^/]+:")  # an address of git, and no folder
@@ -181,12 +186,12 @@ def _write(
     """Write all pages; returns what could not be used for them, and what is to be said."""
     import asv
 
-    from paceline.pages import asv_site, asv_www, rows
+    from paceline.pages.asv_pages import asv_site, asv_www, rows
 
     conf = about.conf
     asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
     # A file of ours may be of a tree with uncommitted changes, which no commit has.
-    clean = [result for _, result in found.results if not json.loads(result.about)["dirty"]]
+    clean = [result for _, result in found.results if not result.about.dirty]
     if not clean:
         raise PacelineError(
             f"{about.results} holds runs of uncommitted changes alone, which belong to no commit: commit the changes,"
@@ -208,7 +213,7 @@ def _repository(about: _Project, commits: frozenset[str]) -> Path:
 
     Nothing is fetched: a build needs no network. Raises PacelineError if there is none.
     """
-    from paceline.pages import asv_site
+    from paceline.pages.asv_pages import asv_site
 
     repo = about.conf.repo
     if not REMOTE.match(repo):
@@ -232,23 +237,25 @@ def _repository(about: _Project, commits: frozenset[str]) -> Path:
 def _ours(
     about: _Project, history: History, found: store.Sound, aside: Path
 ) -> tuple[Sequence[Quarantined], Sequence[str]]:
-    from paceline.history import check, known
-    from paceline.history.finding import Report
-    from paceline.pages import asv_site, compare, slowdowns
-    from paceline.report import findings
+    from paceline.history.detect import accepted, judgement
+    from paceline.pages import compare, slowdowns
+    from paceline.pages.asv_pages import asv_site
+    from paceline.report import check_report
+    from paceline.report.changes import Report
 
     about.progress("looking for slowdowns")
-    accepted = known.read(project.root_of(about.results) / known.PATH)
+    file = accepted.file_of(project.root_of(about.results))
+    entries = accepted.read(file)
     try:
-        report = check.check(history, accepted)
+        report = judgement.check(history, entries)
     except PacelineError as nothing:  # in a unit of which less is better
         report = Report((), (str(nothing),))
-    checked = findings.document(report, ())["findings"]
+    checked = check_report.document(report, ())["findings"]
     gates, bad = slowdowns.gates(about.results.parent / "aa")
     _page(about, aside, "compare", compare.data(history, found.benchmarks))
     address = asv_site.web(about.conf.show_commit_url)
     _page(about, aside, "slowdowns", slowdowns.data(history, checked, gates, address))
-    return bad, (*history.notices, *report.notices)
+    return bad, (*history.notices, *accepted.notices(file), *report.notices)
 
 
 def _page(about: _Project, aside: Path, name: str, data: Mapping[str, Any]) -> None:

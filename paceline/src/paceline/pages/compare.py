@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from paceline.history.model import Benchmark, History, Series, SeriesKey
+    from paceline.history.model import BenchmarkInfo, History, Series, SeriesKey
 
 #: Names of the parameter that tells implementations apart, best first.
 IMPLEMENTATIONS = ("contender", "impl", "implementation", "engine", "backend", "library")
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Column:
     """Where a value belongs: its family, and its value on each of the family's axes."""
 
     family: str
@@ -42,7 +42,7 @@ class _Row:
 
 def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the page draws; `described` is asv's description of its benchmarks."""
-    latest: dict[tuple[_Place, str], Series] = {}
+    latest: dict[tuple[_Column, str], Series] = {}
     for series in history.series:
         place = _place(series.key, history.benchmarks.get(series.key.benchmark), described)
         if place is None or not len(series.values):
@@ -66,19 +66,21 @@ def _tells(family: Mapping[str, Any]) -> tuple[bool, bool]:
     return any(row["value"] for row in family["rows"]), named
 
 
-def _place(key: SeriesKey, benchmark: Benchmark | None, described: Mapping[str, Mapping[str, Any]]) -> _Place | None:
+def _place(
+    key: SeriesKey, benchmark: BenchmarkInfo | None, described: Mapping[str, Mapping[str, Any]]
+) -> _Column | None:
     if key.parameters:
         names = described.get(key.benchmark, {}).get("param_names") or ()
         if len(names) != len(key.parameters):
             names = [f"parameter {number}" for number in range(1, len(key.parameters) + 1)]
-        return _Place(key.benchmark, tuple(names), tuple(map(_unquoted, key.parameters)))
+        return _Column(key.benchmark, tuple(names), tuple(map(_unquoted, key.parameters)))
     if benchmark is None:
         return None
     if benchmark.axes:
         values = tuple(map(_written, benchmark.axes.values()))
-        return _Place(benchmark.name.partition("[")[0], tuple(benchmark.axes), values)
+        return _Column(benchmark.name.partition("[")[0], tuple(benchmark.axes), values)
     if benchmark.group:
-        return _Place(benchmark.group, ("test",), (benchmark.name.rpartition(".")[2],))
+        return _Column(benchmark.group, ("test",), (benchmark.name.rpartition(".")[2],))
     return None
 
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from paceline.history.model import Quarantined
+from paceline.report.changes import Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""What a trial found, for people (terminal, Markdown) and for programs (JSON)."""
+"""What was found, as data, and how it is shown. Standard library only."""

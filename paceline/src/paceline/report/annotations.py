@@ -9,7 +9,7 @@ from paceline.report.terminal import claim
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from paceline.gate.finding import Finding
+    from paceline.report.verdicts import Finding
 
 TEXT = "%\r\n"  # what has a meaning in a text; in a title, a colon and a comma have one too
 AT_MOST = 10  # of a level: GitHub drops what a step says beyond that

@@ -9,77 +9,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError, why
-from paceline.gate.finding import Verdict
-from paceline.gate.host import machine
 from paceline.report import annotations as on_github
 from paceline.report import json_file, markdown
-from paceline.report.terminal import listed, summary, table, values_table
+from paceline.report.terminal import summary, table, values_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paceline.gate.trial import Trial
+    from paceline.report.outcome import Outcome
 
 
 @dataclass(frozen=True)
 class Closing:
-    """Shows a trial that has ended, or was interrupted."""
+    """Shows the outcome of a gate that has ended, or was interrupted."""
 
-    trial: Trial
-
-    @property
-    def is_red(self) -> bool:
-        """Whether something fails."""
-        return any(finding.red for finding in self.trial.findings())
-
-    def notices(self) -> list[str]:
-        """Return everything that a reader of the table ought to know, in the order in which it is shown."""
-        trial, findings = self.trial, self.trial.findings()
-        notices = list(trial.notices)
-        let_through = sum(each.verdict == Verdict.SLOWER.value and not each.red for each in findings)
-        if let_through and trial.settings.accept is not None:
-            notices.append(f"reviewed exception: {let_through} slower, {trial.settings.accept}")
-        if not machine()["pinning"]:
-            notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
-        if findings and all(finding.verdict == Verdict.NEW.value for finding in findings):
-            notices.append("every benchmark is new: nothing to compare with yet")
-        unsure = sum(finding.verdict == Verdict.UNSURE.value and not finding.red for finding in findings)
-        if unsure and trial.settings.unsure != "fail":
-            notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
-        unproven = [each for each in findings if each.unproven and not each.red and each.verdict != "unsure"]
-        if unproven:
-            notices.append(
-                f"{len(unproven)} not judged, by one side's doing: passed without proof (--benchmark-unsure=fail"
-                f" makes them red): {listed([each.name for each in unproven])}"
-            )
-        return notices
+    outcome: Outcome
+    json: Path | None = None  #: file to write
 
     def lines(self) -> Iterator[str]:
         """Yield the table, notices and summary; nothing if nothing is known."""
-        trial, findings = self.trial, self.trial.findings()
-        if not findings and not trial.values:
+        outcome, findings = self.outcome, self.outcome.findings
+        if not findings and not outcome.values:
+            if outcome.part is not None:
+                yield f"shard {outcome.part.shard}: no benchmark of {outcome.part.benchmarks} is in it"
             return
-        base = str(trial.base.get("commit") or "the same code")[:12]
+        base = str(outcome.base.get("commit") or "the same code")[:12]
+        part = f"shard {outcome.part.shard}: " if outcome.part else ""
         yield (
-            f"head against {trial.base.get('revision') or 'another environment'} ({base});"
-            f" tolerance {trial.settings.tolerance:.1%}, at most {trial.settings.alpha:.1%} false alarms"
+            f"{part}head against {outcome.base.get('revision') or 'another environment'} ({base});"
+            f" tolerance {outcome.tolerance:.1%}, at most {outcome.alpha:.1%} false alarms"
         )
         yield from map(_no_command, table(findings))
-        if trial.values:
-            yield from ("", *map(_no_command, values_table(trial.values)), "")
-        yield from (f"note: {notice}" for notice in self.notices())
-        yield summary(findings, trial.seconds)
+        if outcome.values:
+            yield from ("", *map(_no_command, values_table(outcome.values)), "")
+        yield from (f"note: {notice}" for notice in outcome.notices)
+        yield summary(findings, outcome.seconds)
         if _is_on_github():
             yield from on_github.lines(findings)
 
     def write(self) -> None:
         """Write the JSON file and GitHub's step summary where asked. Raises PacelineError."""
-        trial, target = self.trial, "GitHub's step summary"
+        outcome, target = self.outcome, "GitHub's step summary"
         try:
-            _add_to_step_summary(markdown.page(trial.findings(), trial.seconds, self.notices()))
-            if trial.settings.json:
-                target = trial.settings.json
-                json_file.write(trial, self.notices(), trial.request.started_in / target)
+            _add_to_step_summary(markdown.page(outcome.findings, outcome.seconds, outcome.notices))
+            if self.json:
+                target = str(self.json)
+                json_file.write(outcome, self.json)
         except OSError as error:
             raise PacelineError(f"cannot write {target}: {why(error)}") from None
 

@@ -5,36 +5,37 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from paceline import files
-from paceline.gate.host import machine
+from paceline.system import files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from paceline.gate.trial import Trial
+    from paceline.report.outcome import Outcome
 
 SCHEMA = 2
 
 
-def text(trial: Trial, notices: Sequence[str]) -> str:
+def text(outcome: Outcome) -> str:
     """Return the document; strict JSON, as no figure is infinite."""
     document = {
         "schema": SCHEMA,
-        "base": trial.base,
-        "head": trial.head,
-        "machine": machine(),
-        "alpha": trial.settings.alpha,
-        "tolerance": trial.settings.tolerance,
-        "seconds": round(trial.seconds, 3),
-        "benchmarks": [finding.as_json() for finding in trial.findings()],
-        "values": [value.as_json() for value in trial.values],
-        "notices": list(notices),
+        "base": dict(outcome.base),
+        "head": dict(outcome.head),
+        "machine": dict(outcome.machine),
+        "alpha": outcome.alpha,
+        "tolerance": outcome.tolerance,
+        "seconds": round(outcome.seconds, 3),
+        "benchmarks": [finding.as_json() for finding in outcome.findings],
+        "values": [value.as_json() for value in outcome.values],
+        "notices": list(outcome.notices),
     }
+    if outcome.part is not None:
+        shard = {"number": outcome.part.shard.number, "count": outcome.part.shard.count}
+        document["shard"] = {**shard, "benchmarks": outcome.part.benchmarks, "digest": outcome.part.digest}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def write(trial: Trial, notices: Sequence[str], path: Path) -> None:
+def write(outcome: Outcome, path: Path) -> None:
     """Write it whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, text(trial, notices))
+    files.write(path, text(outcome))

@@ -6,13 +6,13 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from paceline.gate.finding import LET_THROUGH
 from paceline.report.terminal import HEADINGS, cells, in_order, reasons, shown_verdict, summary
+from paceline.report.verdicts import LET_THROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paceline.gate.finding import Finding
+    from paceline.report.verdicts import Finding
 
 
 def escape(text: str) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from paceline.gate.finding import Finding
-    from paceline.gate.values import Value
+    from paceline.report.values import Value
+    from paceline.report.verdicts import Finding
 
 NOTHING = "-"
 HEADINGS = (

@@ -65,8 +65,8 @@ window.pacelinePage = function (data, content) {
         add('Engine', finding.engine);
         add('Packages that changed', finding.dependencies && finding.dependencies.length ? joined(finding.dependencies.map(changed)) : null);
         add('Else that changed', finding.facts && finding.facts.length ? joined(finding.facts.map(changed)) : null);
-        if (finding.known) {
-            add('Accepted', finding.known.date + ': ' + finding.known.reason);
+        if (finding.accepted) {
+            add('Accepted', finding.accepted.date + ': ' + finding.accepted.reason);
         }
         return list;
     }
@@ -195,7 +195,7 @@ window.pacelinePage = function (data, content) {
     }
 
     function show(finding) {
-        var article = el('article', {class: 'finding ' + (isSlower(finding) ? 'is-slower' : 'is-faster') + (finding.state === 'known' ? ' is-known' : ''), id: finding.id},
+        var article = el('article', {class: 'finding ' + (isSlower(finding) ? 'is-slower' : 'is-faster') + (finding.state === 'accepted' ? ' is-accepted' : ''), id: finding.id},
             el('h3', {}, title(finding)),
             el('p', {}, el('strong', {class: isSlower(finding) ? 'slower' : 'faster'},
                 percent(finding.ratio) + (isSlower(finding) ? ', slower' : ', faster')),
@@ -228,8 +228,8 @@ window.pacelinePage = function (data, content) {
     }
 
     section('New slowdowns', pick(true, ['new']), 'Nothing became slower that was not known.');
-    section('Known slowdowns', pick(true, ['known']), 'None was accepted.');
-    section('Improvements', pick(false, ['new', 'known']), 'None was found.');
+    section('Accepted slowdowns', pick(true, ['accepted']), 'None was accepted.');
+    section('Improvements', pick(false, ['new', 'accepted']), 'None was found.');
     section('Over', data.findings.filter(function (finding) { return ['recovered', 'gone'].indexOf(finding.state) >= 0; }),
         'No change was made up for later.');
 

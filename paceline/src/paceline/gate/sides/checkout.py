@@ -1,0 +1,253 @@
+"""Copies a commit, or the checkout as it is now, into a folder of its own, and changes nothing of the user's."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import re
+import shutil
+import tempfile
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from paceline.errors import PacelineError
+from paceline.system import copying
+from paceline.system.git import OTHERS, GitFailedError, git, head_commit
+from paceline.system.refusals import ELSEWHERE, REFUSALS, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+
+GITLINK = "160000"
+LONGEST = 300  # characters of what git says: it may name every file
+
+
+# An index in one file, of files alone, since it is used without the repository that it was made by.
+PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", "submodule.recurse=false")
+# What says how git writes files and sees whether they are changed.
+WRITES = re.compile(
+    r"filter\..*|core\.(autocrlf|eol|safecrlf|filemode|symlinks|ignorecase|precomposeunicode|attributesfile)"
+)
+
+
+# Words of git's, and what helps.
+REMEDIES = {
+    **{os.strerror(number): remedy for number, remedy in REFUSALS.items()},
+    "Out of diskspace": ELSEWHERE,
+    "SIGXFSZ": REFUSALS[errno.EFBIG],
+    "in time": "raise --benchmark-budget, or see what git waits for",
+    "promisor": "this clone is partial: make its remote reachable, or clone without --filter",
+    "filter": "install that filter and get what it reads (as by `git lfs fetch --all`)",
+    "index.lock": "set TMPDIR to a folder that can be written to",
+    "unable to read": "see what `git fsck` finds",
+    "missing": "see what `git fsck` finds",
+}
+
+
+@dataclass(frozen=True)
+class WorkingTree:
+    """What a checkout holds now, read once. `names` are files and links, tracked or at least not ignored."""
+
+    source: Path
+    commit: str
+    names: tuple[str, ...]
+    submodules: tuple[str, ...]
+    dirty: bool  #: changed, or with untracked files
+
+    @classmethod
+    def read(cls, source: Path) -> Self:
+        """Ask git. Raises PacelineError."""
+        commit = head_commit(source)
+        untracked = _names(git(source, *OTHERS))
+        tracked = _names(git(source, "ls-files", "-z", "--cached"))
+        inside = (path for path, _ in _submodules(source, "ls-files", "-s", "-z"))
+        submodules = {path for path in inside if copying.is_real(source, path)}
+        changed = git(source, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
+        # A name that ends in a slash is a repository that is not a submodule.
+        names = {name for name in tracked + untracked if not name.endswith("/")} - submodules
+        return cls(source, commit, tuple(sorted(names)), tuple(sorted(submodules)), bool(changed or untracked))
+
+    def copy(self, tree: Path, watch: Callable[[Sequence[str]], Iterable[str]] = iter) -> None:
+        """Make `tree` the same: changed and untracked files too, ignored and removed ones not.
+
+        `watch` passes on the names of the files as they are copied. Raises PacelineError if one cannot be read.
+        """
+        _own_repository(self.source, self.commit, tree)
+        _write_index(self.source, tree, self.commit)
+        copy(self.source, tree, watch(self.names))
+        for name in self.submodules:
+            (tree / name).mkdir(parents=True, exist_ok=True)
+            if (self.source / name / ".git").exists():
+                WorkingTree.read(self.source / name).copy(tree / name, watch)
+
+
+def copy(source: Path, tree: Path, names: Iterable[str]) -> None:
+    """Copy files of the user's. Raises PacelineError if one cannot be read."""
+    try:
+        copying.copy_files(source, tree, names)
+    except PermissionError as error:
+        raise PacelineError(
+            f"cannot read {error.filename}: {error.strerror}: take the right to it (`sudo chown`), or, if git does"
+            " not track it, add it to .gitignore"
+        ) from error
+
+
+def checkout_commit(source: Path, commit: str, tree: Path, until: float = math.inf) -> None:
+    """Make `tree` a commit of `source`, submodules included; copies no objects. Raises PacelineError."""
+    _own_repository(source, commit, tree)
+    try:
+        _write_index(source, tree, commit, "-u", until=until)
+    except GitFailedError as error:
+        raise PacelineError(_why_not_checked_out(error, commit, tree)) from error
+    for path, pinned in _submodules(source, "ls-tree", "-r", "-z", "--full-tree", commit):
+        inner = _repository_of(source, path, tree)
+        if inner is None:
+            continue  # not in use here either
+        try:
+            _ask(inner, "cat-file", "-e", f"{pinned}^{{commit}}")
+        except GitFailedError as error:
+            needed = f"commit {pinned[:12]}, which {commit[:12]} needs"
+            raise PacelineError(f"submodule {path} has no {needed}: `git -C {path} fetch`") from error
+        checkout_commit(inner, pinned, tree / path, until)
+
+
+def _ask(source: Path, *arguments: str) -> str:
+    """Output of a git command in a checkout, or in a repository that git keeps of a submodule without one."""
+    kept = not (source / ".git").exists()
+    return git(source, *arguments, places={"GIT_DIR": str(source), "GIT_WORK_TREE": str(source)} if kept else None)
+
+
+def _common_folder(source: Path) -> Path:
+    """Where a repository's objects, references and settings are, which its worktrees share."""
+    return Path(_ask(source, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n"))
+
+
+def tracked(tree: Path) -> Iterator[str]:
+    """Yield the files that git tracks in a tree and in its submodules."""
+    inner = dict(_submodules(tree, "ls-files", "-s", "-z"))
+    for name in filter(None, git(tree, "ls-files", "-z").split("\0")):
+        if name not in inner:
+            yield name
+        elif (tree / name / ".git").exists():
+            yield from (f"{name}/{each}" for each in tracked(tree / name))
+
+
+def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
+    """Where a submodule's repository is: in its place, or, if it was moved or removed since, where git keeps it."""
+    if (source / path / ".git").exists():
+        return source / path
+    try:
+        named = git(tree, "config", "-z", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$")
+    except GitFailedError:
+        return None
+    for entry in _names(named):
+        key, _, value = entry.partition("\n")
+        if value == path and ".." not in key:
+            name = key.removeprefix("submodule.").removesuffix(".path")
+            kept = Path(_ask(source, "rev-parse", "--absolute-git-dir").rstrip("\n"), "modules", name)
+            return kept if (kept / "HEAD").exists() else None
+    return None
+
+
+def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
+    text = str(error)
+    if "unable to write" in text or "unable to create" in text:  # git does not say why
+        try:
+            with tempfile.TemporaryFile(dir=tree) as file:
+                file.write(bytes(1 << 16))
+        except OSError as reason:
+            return refusal(reason, tree) or f"cannot write to {tree}: {reason.strerror}: set TMPDIR to another folder"
+    remedies = (advice for words, advice in REMEDIES.items() if words in text)
+    remedy = next(remedies, "try `git checkout` of it in another clone")
+    return f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}: {remedy}"
+
+
+def names_without_git(source: Path) -> list[str]:
+    """Names of the files of a project that is in no repository, without environments, caches and hidden folders."""
+    found = []
+    for folder, inner, names in os.walk(source):
+        place = Path(folder)
+        links = [name for name in inner if (place / name).is_symlink()]
+        inner[:] = [
+            name
+            for name in inner
+            if name not in links
+            and not name.startswith(".")
+            and name != "__pycache__"
+            and not (place / name / "pyvenv.cfg").exists()
+        ]
+        found += [(place / name).relative_to(source).as_posix() for name in names + links]
+    return found
+
+
+def _own_repository(source: Path, commit: str, tree: Path) -> None:
+    """Make a repository that borrows the source's objects, and knows its tags, as versions come from them.
+
+    It is one of its own, so that no test or build changes the user's.
+    """
+    folder = tree / ".git"
+    common = _common_folder(source)
+    for inner in ("objects/info", "refs", "info"):
+        (folder / inner).mkdir(parents=True, exist_ok=True)
+    objects = str(common / "objects")
+    objects = _quoted(objects) if "\n" in objects else objects
+    (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(f"{objects}\n"))
+    for name in ("shallow", "info/grafts", "info/attributes"):
+        if (common / name).is_file():
+            shutil.copyfile(common / name, folder / name)
+    refs = _ask(source, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags", "refs/replace")
+    (folder / "packed-refs").write_bytes(os.fsencode(refs))
+    (folder / "config").write_bytes(os.fsencode("".join(_config(source))))
+    (folder / "HEAD").write_text(f"{commit}\n", encoding="ascii")
+
+
+def _config(source: Path) -> Iterator[str]:
+    """Sections of a config: the repository's format, and what of the source's own says how files are written."""
+    hashes = _ask(source, "rev-parse", "--show-object-format").strip()
+    yield "[core]\n\tbare = false\n"
+    if hashes != "sha1":
+        yield f"\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = {hashes}\n"
+    listed = _ask(source, "config", "-z", "--list", "--show-scope").split("\0")
+    for scope, entry in zip(listed[::2], listed[1::2], strict=False):
+        name, has_value, value = entry.partition("\n")
+        if scope in {"local", "worktree"} and WRITES.fullmatch(name):
+            section, _, rest = name.partition(".")
+            inner, _, key = rest.rpartition(".")
+            yield f"[{section} {_quoted(inner)}]\n" if inner else f"[{section}]\n"
+            yield f"\t{key} = {_quoted(value)}\n" if has_value else f"\t{key}\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a value or the name of a section as git's config spells it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _write_index(source: Path, tree: Path, commit: str, *options: str, until: float = math.inf) -> None:
+    """Read a commit into the index of `tree`, and with -u its files, as the source's own git would.
+
+    So the source's filters, attributes, line ends, sparse patterns and promised objects are where git looks for them.
+    """
+    folder = Path(_ask(source, "rev-parse", "--absolute-git-dir").rstrip("\n"))
+    index = tree / ".git" / "index"
+    if not options and (folder / "index").exists():  # it knows which files are left out here
+        shutil.copyfile(folder / "index", index)
+    places = {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
+    git(tree, *PLAIN_INDEX, "read-tree", "--reset", *options, commit, places=places, until=until)
+
+
+def _submodules(repository: Path, *listing: str) -> Iterator[tuple[str, str]]:
+    """Paths and pinned commits; both listings begin with the mode and end with a tab and the path."""
+    for entry in _names(_ask(repository, *listing)):
+        about, _, path = entry.partition("\t")
+        mode, *rest = about.split()
+        if mode == GITLINK:
+            yield path, rest[1] if rest[0] == "commit" else rest[0]
+
+
+def _names(listing: str) -> list[str]:
+    return [name for name in listing.split("\0") if name]

@@ -1,0 +1,82 @@
+"""Compiled modules that a side ought to have: a build that lacks one is timed by its fallback, and nobody sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.gate.sides.sources import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+BUILD_FILES = {"CMakeLists.txt", "Cargo.toml", "meson.build", "pyproject.toml", "setup.cfg", "setup.py"}
+BUILD_FILES |= {"build.py", "build_ext.py"}
+PATIENCE = 120.0  # seconds, for importing
+SCRIPT = """
+import importlib, json, sys
+names, failed = json.loads(sys.argv[1]), {}
+for name in names:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        failed[name] = f"{type(error).__name__}: {error}"
+sys.stderr.write("\\n" + json.dumps(failed))
+"""
+
+
+def unimportable(executable: str, names: Sequence[str], site: Path) -> dict[str, str]:
+    """Modules that cannot be imported from this folder, and why. Empty if nobody can say, as after a crash."""
+    return _failures(executable, names, {"PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}, site)
+
+
+def unimportable_here(executable: str, names: Sequence[str], folder: Path) -> dict[str, str]:
+    """Modules that the user's own environment cannot import either, and why.
+
+    Tried beside the checkout too, for what lies in its folder hides what is installed.
+    """
+    hidden = _failures(executable, names, {}, folder)
+    return _failures(executable, list(hidden), {"PYTHONSAFEPATH": "1"}, folder)
+
+
+def _failures(executable: str, names: Sequence[str], changed: dict[str, str], folder: Path) -> dict[str, str]:
+    if not names:
+        return {}
+    try:
+        done = subprocess.run(
+            [executable, "-c", SCRIPT, json.dumps(list(names))],
+            cwd=folder,
+            env=dict(os.environ) | changed,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=PATIENCE,
+        )
+        found: dict[str, str] = json.loads(done.stderr.splitlines()[-1])
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
+        return {}
+    return found
+
+
+def has_source(folders: Iterable[Path], name: str) -> bool:
+    """Whether a project has a source of a compiled module, or a build file that names it."""
+    stem = name.rpartition(".")[2]
+    word = re.compile(rf"\b{re.escape(stem)}\b")
+    for folder in folders:
+        for path in _files(folder):
+            if path.stem == stem and path.suffix in SOURCES:
+                return True
+            if path.name in BUILD_FILES and word.search(path.read_text(encoding="utf-8", errors="replace")):
+                return True
+    return False
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = [each for each in folders if not each.startswith(".") and each != "build"]
+        yield from (Path(place, file) for file in files)

@@ -1,0 +1,60 @@
+"""Tells which tests follow pytest-codspeed's rules, and what those ask of the fixture."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+WHOLE: pytest.StashKey[bool] = pytest.StashKey()  # whether a marker makes the whole test the benchmark
+
+
+def is_whole_test(item: pytest.Item) -> bool:
+    """Whether a marker makes the whole test the benchmark."""
+    return item.stash.get(WHOLE, False)
+
+
+def is_written_for_codspeed(item: pytest.Item) -> bool:
+    """Whether CodSpeed's rules hold for a test: by its marker or fixture, or because its file names CodSpeed."""
+    return (
+        is_whole_test(item)
+        or "codspeed_benchmark" in getattr(item, "fixturenames", ())
+        or item.get_closest_marker("codspeed_benchmark") is not None
+        or _names_codspeed(item.path)
+    )
+
+
+@functools.cache
+def _names_codspeed(path: Path) -> bool:
+    try:
+        return "codspeed" in path.read_text(encoding="utf-8", errors="replace").lower()
+    except OSError:
+        return False
+
+
+def setup_gets_arguments(
+    setup: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, written_for_codspeed: bool
+) -> bool:
+    """Whether the `setup` of `pedantic` is called with the target's arguments.
+
+    pytest-benchmark calls it without, pytest-codspeed with them. Its signature decides where it allows only one
+    of the two, else the suite that it is in.
+    """
+    with_them, without = _can_call(setup, *args, **kwargs), _can_call(setup)
+    return written_for_codspeed if with_them == without else with_them
+
+
+def _can_call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return True
+    return True

@@ -1,0 +1,1 @@
+"""asv's result files: read strictly, kept in a cache, ordered by commit."""

@@ -1,0 +1,379 @@
+"""asv's three kinds of files, read strictly: what passes here can be used, and published by asv, without a crash.
+
+They may come from anywhere, so nothing is taken for granted: a file is sound as a whole, or it says in one line why
+it is not. asv itself writes NaN for what was skipped, null for what failed and an infinite interval for a single
+sample; these are read as absent, and nothing else that is not a finite number is a value.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+import orjson
+
+from paceline.errors import shown
+from paceline.history.asv.fast_json import json_object
+from paceline.system.strict import TOO_DEEP, MalformedError, commit_hash, need, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+MACHINE_FILE = "machine.json"
+BENCHMARKS_FILE = "benchmarks.json"
+RESULT_VERSION = 2  # asv's versions of its formats
+MACHINE_VERSION = 1
+BENCHMARKS_VERSION = 2
+OURS = "paceline"  # the key below which our own files hold what asv has no place for; asv ignores it
+OUR_SCHEMA = 1
+DEEPEST = 254  # levels; what orjson writes, and a quarter of what Python may still be able to
+LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
+COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
+LISTS = frozenset({list, type(None)})
+NUMBERS = frozenset({bool, int, float, type(None)})
+TIMES = frozenset({int, float, type(None)})
+FORMERLY = "formerly"  # in a machine.json: names that this machine had before, with spaces between them
+KEPT_COLUMNS = ("result", "stats_q_25", "stats_q_75", "stats_ci_99_a", "stats_ci_99_b")
+
+#: A line of a file: benchmark, values of each of its parameters, version of what is measured (None if not said), and
+#: how many results it has, one for each combination of parameters, or none if it failed.
+Row: TypeAlias = "tuple[str, list[list[str]], str | None, int]"
+
+
+class About(NamedTuple):
+    """What one run is of. Times are in milliseconds since 1970, 0 if not known."""
+
+    commit: str
+    date: int  #: of the commit
+    started: int
+    machine: str
+    engine: str
+    environment: str
+    dirty: bool
+
+
+class Shared(NamedTuple):
+    """JSON texts that most files of a history have in common: ten thousand runs have a few hundred."""
+
+    surroundings: str  #: object: params and env_vars as asv has them, which name its graphs
+    packages: str  #: object of strings
+    facts: str  #: object of strings
+    described: str  #: object: group and axes by benchmark
+    rows: str  #: list of `Row`
+
+
+@dataclass(frozen=True)
+class Result:
+    """A sound result file, in a form that is cheap to keep.
+
+    `columns` is `(5, n)` float64: value, lower and upper quartile, lower and upper end of the 99 % interval of each
+    combination of parameters of each row, in `itertools.product`'s order. `started` is `(rows,)` float64, in
+    milliseconds since 1970. NaN where there is none.
+    """
+
+    about: About
+    shared: Shared
+    started: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+
+def combinations(row: Row) -> Iterator[tuple[str, ...]]:
+    """Parameters of each value of a row, in order."""
+    _, parameters, _, count = row
+    return itertools.product(*parameters) if count else iter(())
+
+
+def result_file(raw: bytes) -> Result:
+    """Read a result file. Raises MalformedError."""
+    document = _document(raw, RESULT_VERSION)
+    params = _strings(document, "params")
+    about = About(
+        commit=commit_hash(document, "commit_hash"),
+        date=_time(document, "date"),
+        started=0,
+        machine=text(params, "machine"),
+        engine="asv",
+        environment=text(document, "env_name"),
+        dirty=False,
+    )
+    requirements = _strings(document, "requirements")
+    _strings({"env_vars": {}, **document}, "env_vars")
+    packages = {"python": text(document, "python"), **requirements}
+    facts = {name: value for name, value in params.items() if name not in {"machine", "python", *requirements}}
+    described: dict[str, Any] = {}
+    if OURS in document:
+        ours = _ours(document[OURS])
+        about = about._replace(engine=ours["engine"], environment="", dirty=ours["dirty"])
+        packages, facts, described = ours["packages"], ours["facts"], ours["benchmarks"]
+    rows, started, columns = _table(document)
+    begun = started[[count > 0 for *_, count in rows]]
+    first = int(np.nanmin(begun)) if np.isfinite(begun).any() else 0
+    surroundings = {"params": document["params"], "env_vars": document.get("env_vars", {})}
+    return Result(
+        about=about._replace(started=first),
+        shared=Shared(*map(_json, (surroundings, packages, facts, described, rows))),
+        started=started,
+        columns=columns,
+    )
+
+
+def machine_file(raw: bytes) -> dict[str, Any]:
+    """Read a `machine.json`, which names at least its machine. Raises MalformedError."""
+    document = _document(raw, MACHINE_VERSION)
+    text(document, "machine")
+    for name, value in document.items():
+        need(_is_scalar(value), "{} is not a text", name)
+    return document
+
+
+def benchmarks_file(raw: bytes) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Read a `benchmarks.json`: its sound entries by name, and a reason for each other one.
+
+    Raises MalformedError if nothing of it can be used.
+    """
+    document = _document(raw, BENCHMARKS_VERSION)
+    sound, reasons = {}, []
+    for name, entry in document.items():
+        if name == "version":
+            continue
+        try:
+            sound[name] = _described(name, entry)
+        except MalformedError as reason:
+            reasons.append(f"benchmark {shown(name)}: {reason}")
+    return sound, reasons
+
+
+def _described(name: str, entry: Any) -> dict[str, Any]:
+    need(isinstance(entry, dict), "is not an object")
+    need(entry.get("name") == name, "its name is {}", entry.get("name"))
+    params, names = entry.get("params"), entry.get("param_names")
+    need(_is_list_of_texts(names), "param_names is not a list of texts")
+    need(_is_list_of_lists_of_texts(params), "params is not a list of lists of texts")
+    need(len(params) == len(names), "{} parameters and {} names of parameters", len(params), len(names))
+    for field in ("version", "unit", "type", "code", "pretty_name"):
+        need(isinstance(entry.get(field, ""), str), "{} is not a text", field)
+    _json(entry)
+    found: dict[str, Any] = entry
+    return found
+
+
+def _document(raw: bytes, version: int) -> dict[str, Any]:
+    document = json_object(raw)
+    found = document.get("version")
+    remedy = "; `asv update` brings it up to date" if found in range(1, version) else ""
+    need(type(found) is int and found == version, f"has version {{}}, not {version}{remedy}", found)
+    return document
+
+
+def _time(table: Mapping[str, Any], name: str) -> int:
+    need(name in table, "{} is missing", name)
+    value = table[name]
+    need(_is_time(value), "{} is {}, not milliseconds since 1970", name, value)
+    return int(value)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < LATEST
+
+
+def _strings(table: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Read an object of scalars as one of texts; asv writes null for none."""
+    need(name in table, "{} is missing", name)
+    value = table[name]
+    need(isinstance(value, dict), "{} is {}, not an object", name, value)
+    for key, each in value.items():
+        need(_is_scalar(each), "{}: {} is {}, not a text", name, key, each)
+    return {key: "" if each is None else str(each) for key, each in value.items()}
+
+
+def _ours(ours: Any) -> dict[str, Any]:
+    need(isinstance(ours, dict), "paceline is {}, not an object", ours)
+    need(ours.get("schema") == OUR_SCHEMA, "paceline: schema {} is not {}", ours.get("schema"), OUR_SCHEMA)
+    need(isinstance(ours.get("dirty"), bool), "paceline: dirty is neither true nor false")
+    benchmarks = ours.get("benchmarks")
+    need(isinstance(benchmarks, dict), "paceline: benchmarks is not an object")
+    for name, each in benchmarks.items():
+        need(isinstance(each, dict), "paceline: benchmark {} is not an object", name)
+        need(isinstance(each.get("group") or "", str), "paceline: group of {} is not a text", name)
+        need(isinstance(each.get("axes", {}), dict), "paceline: axes of {} is not an object", name)
+    strings = {name: _strings(ours, name) for name in ("packages", "facts")}
+    return {**ours, **strings, "engine": text(ours, "engine")}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows by column: there are hundreds of thousands of cells, so what checks them is a loop within a column."""
+
+    benchmarks: Sequence[str]
+    columns: Mapping[str, Sequence[Any]]
+
+    def column(self, name: str) -> Sequence[Any]:
+        return self.columns.get(name) or [None] * len(self.benchmarks)
+
+    def only_results(self) -> _Table:
+        """Leave out what failed."""
+        kept = [cell is not None for cell in self.column("result")]
+        if all(kept):
+            return self
+        columns = {name: [*itertools.compress(column, kept)] for name, column in self.columns.items()}
+        return _Table([*itertools.compress(self.benchmarks, kept)], columns)
+
+    def check(self, name: str, good: Callable[[Any], bool], kind: str) -> None:
+        """Raise MalformedError for the first cell of a column that is not good."""
+        column = self.column(name)
+        if not all(map(good, column)):
+            at, cell = next((at, cell) for at, cell in enumerate(column) if not good(cell))
+            need(False, f"results: {{}}: {{}} is {{}}, not {kind}", self.benchmarks[at], name, cell)
+
+    def check_numbers(self, name: str) -> None:
+        """Raise MalformedError for the first cell of a column that is no list of numbers."""
+        column = self.column(name)
+        values = itertools.chain.from_iterable(filter(None, column))
+        if not (LISTS.issuperset(map(type, column)) and NUMBERS.issuperset(map(type, values))):
+            self.check(name, _is_list_of_numbers, "a list of numbers")
+
+    def check_times(self, name: str) -> None:
+        """Raise MalformedError for the first cell of a column that is no time."""
+        column = self.column(name)
+        if not (TIMES.issuperset(map(type, column)) and all(0 <= each < LATEST for each in filter(None, column))):
+            self.check(name, lambda cell: cell is None or _is_time(cell), "a time")
+
+    def check_counts(self, name: str, due: Sequence[int]) -> None:
+        """Raise MalformedError for the first cell that has not as many values as are due."""
+        column = self.column(name)
+        if None in column:
+            counts = [many if cell is None else len(cell) for cell, many in zip(column, due, strict=True)]
+        else:
+            counts = [*map(len, column)]
+        if counts != due:
+            at = next(at for at, many in enumerate(due) if counts[at] != many)
+            need(False, "results: {}: {} has {} values, not {}", self.benchmarks[at], name, counts[at], due[at])
+
+
+def _table(document: Mapping[str, Any]) -> tuple[list[Row], NDArray[np.float64], NDArray[np.float64]]:
+    """Rows, when each was started, and the columns."""
+    names = document.get("result_columns")
+    need(_is_list_of_texts(names), "result_columns is not a list of texts")
+    unknown = [name for name in names or () if name not in COLUMNS and not name.startswith("stats_")]
+    need(not unknown, "result_columns has {}, which asv does not know", unknown[:1])
+    results = document.get("results")
+    need(isinstance(results, dict), "results is {}, not an object", results)
+    every = _transposed(names or (), results or {})
+    every.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
+    every.check_times("started_at")
+    measured = every.only_results()
+    _check(measured, names or ())
+    rows: list[Row] = [
+        (benchmark, params, version, len(found)) if found else (benchmark, [], version, 0)
+        for benchmark, params, version, found in zip(
+            every.benchmarks, every.column("params"), every.column("version"), every.column("result"), strict=True
+        )
+    ]
+    started = np.array(every.column("started_at"), dtype=np.float64)
+    found = measured.column("result")
+    return rows, started, _floats([_flat(measured.column(name), found) for name in KEPT_COLUMNS])
+
+
+def _transposed(names: Sequence[str], results: Mapping[str, Any]) -> _Table:
+    """Turn rows into columns; asv leaves out empty columns at the end of a row."""
+    for benchmark, cells in results.items():
+        if not isinstance(cells, list):
+            need(False, "results: {}: is {}, not a list", benchmark, cells)
+        if len(cells) > len(names):
+            need(False, "results: {}: has {} columns, not {}", benchmark, len(cells), len(names))
+    columns = itertools.zip_longest(*results.values())
+    return _Table([*results], dict(zip(names, columns, strict=False)))
+
+
+def _check(table: _Table, names: Sequence[str]) -> None:
+    numeric = ["result", *(name for name in names if name.startswith("stats_"))]
+    for name in numeric:
+        table.check_numbers(name)
+    table.check("params", _is_list_of_lists_of_texts, "a list of lists of texts")
+    table.check_times("duration")
+    table.check("samples", lambda cell: cell is None or isinstance(cell, list), "a list")
+    due = [*map(len, table.column("result"))]
+    for benchmark, params, many in zip(table.benchmarks, table.column("params"), due, strict=True):
+        combined = _product([*map(len, params)], many) if params else 1
+        if combined != many:
+            more = "or more " if combined > many else ""
+            reason = f"results: {{}}: {{}} results for {{}} {more}combinations of parameters"
+            need(False, reason, benchmark, many, combined)
+    for name in (*numeric, "samples"):
+        table.check_counts(name, due)
+
+
+def _product(counts: Sequence[int], enough: int) -> int:
+    """Multiply, but not beyond what is enough: a hostile file could ask for a number of millions of digits."""
+    product = int(0 not in counts)
+    for count in counts:
+        product *= count
+        if product > enough:
+            break
+    return product
+
+
+def _flat(column: Sequence[Any], like: Sequence[Any]) -> list[Any]:
+    """Join lists; where there is none, as many gaps as another column has values."""
+    return [
+        value
+        for cell, other in zip(column, like, strict=True)
+        for value in (itertools.repeat(None, len(other)) if cell is None else cell)
+    ]
+
+
+def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
+    try:
+        found = np.array(columns, dtype=np.float64).reshape(len(KEPT_COLUMNS), -1)
+    except OverflowError:
+        raise MalformedError("results hold an integer that is too large for any measurement") from None
+    need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
+    found[np.isinf(found)] = np.nan
+    return found
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether it can be a text; NaN and Infinity would be no JSON in asv's pages."""
+    return value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _json(value: Any) -> str:
+    """Write what is to be shown by a browser, whose JSON knows no NaN. Raises MalformedError."""
+    try:
+        written = orjson.dumps(value)
+    except TypeError:  # an integer that json can write, or a depth that it may not be able to
+        need(_is_flat(value), TOO_DEEP)
+    else:
+        if b"null" not in written:  # which orjson also writes for NaN and Infinity
+            return written.decode()
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise MalformedError("holds NaN or Infinity where neither may stand") from None
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether it is nested no deeper than what can be read and written wherever Python's own stack stands."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inside = itertools.chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for each in inside if isinstance(each, (dict, list))]
+    return not level
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_list_of_lists_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_list_of_texts, value))
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and NUMBERS.issuperset(map(type, value)))

@@ -1,0 +1,75 @@
+"""The order of commits: along the first parents of a branch, as a merge joins it when it is merged.
+
+A project's history is read from clones of all kinds: one that has fetched has the branch only as `origin/main`, and a
+local `main` may be old. So the data decide: of the names that a branch may have, the one that knows most of the runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paceline.errors import PacelineError
+from paceline.system.git import (
+    GitFailedError,
+    git,
+    is_shallow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+REMOTES = ("", "origin/", "upstream/")
+DEFAULTS = ("main", "master")
+
+
+def line(repository: Path, branch: str | None, commits: Collection[str]) -> tuple[str, list[str]]:
+    """Return a name and its commits along first parents, oldest first.
+
+    `commits` are those that have runs. Raises PacelineError if the branch is not there.
+    """
+    chosen = [branch] if branch else _defaults(repository)
+    lines = _lines(repository, [prefix + name for name in chosen for prefix in REMOTES])
+    if not lines and not branch:
+        lines = _lines(repository, ["HEAD"])
+    if not lines:
+        _insist_on_readable(repository)
+        missing = f"branch {branch!r}" if branch else "default branch (main, master or origin/HEAD)"
+        raise PacelineError(
+            f"{repository} has no {missing}, along which runs could be ordered: name one, or fetch it"
+        )
+    known = set(commits)
+    return max(lines, key=lambda each: len(known.intersection(each[1])))
+
+
+def _insist_on_readable(repository: Path) -> None:
+    """Raise PacelineError, in git's words, if git refuses the whole repository."""
+    try:
+        git(repository, "rev-parse", "--git-dir")
+    except GitFailedError as error:
+        raise PacelineError(f"git cannot read {repository}: {' '.join(str(error).split())}") from None
+
+
+def why_unknown(repository: Path) -> str:
+    """Return what may be done about commits that the branch does not have."""
+    return "; this clone is shallow: `git fetch --unshallow`" if is_shallow(repository) else ""
+
+
+def _defaults(repository: Path) -> Sequence[str]:
+    try:
+        head = git(repository, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").strip()
+    except GitFailedError:
+        return DEFAULTS
+    return [head.removeprefix("origin/")]
+
+
+def _lines(repository: Path, names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    return [(name, found) for name in names if (found := _first_parents(repository, name)) is not None]
+
+
+def _first_parents(repository: Path, name: str) -> list[str] | None:
+    try:
+        listed = git(repository, "rev-list", "--first-parent", "--reverse", "--end-of-options", name, "--")
+    except GitFailedError:
+        return None
+    return listed.split()

@@ -1,0 +1,364 @@
+"""Reads a folder of results into a history, whatever it holds: what cannot be used is named, the rest is read.
+
+A warm read parses nothing (see `cache`) and loops over files, never over points: those go through NumPy as columns.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paceline.config import project
+from paceline.errors import PacelineError, why
+from paceline.history.asv import order
+from paceline.history.asv.asv_files import (
+    BENCHMARKS_FILE,
+    FORMERLY,
+    MACHINE_FILE,
+    Result,
+    benchmarks_file,
+    combinations,
+    machine_file,
+)
+from paceline.history.asv.cache import Cache
+from paceline.history.model import BenchmarkInfo, History, Run, Series, SeriesKey
+from paceline.report.changes import Quarantined
+from paceline.system import files
+from paceline.system.strict import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+NOTHING = "is a link to nothing"
+STRIDE = 100  # files between two words of progress
+UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes", "track": "unit"}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What of a results folder can be used, by asv too.
+
+    `machines` is the content of each folder's `machine.json` by the folder's name, in full or, where the file itself
+    is not sound, as little as asv needs. `results` are the sound files, each in one of these folders.
+    """
+
+    machines: Mapping[str, Mapping[str, Any]]
+    results: tuple[tuple[Path, Result], ...]
+    benchmarks: Mapping[str, Mapping[str, Any]]
+    quarantined: tuple[Quarantined, ...]
+
+
+def why_not(path: Path) -> str | None:
+    """Return in one line why a result file cannot be used; None if it can."""
+    content = _read(path, Cache(None))
+    return content if isinstance(content, str) else None
+
+
+def sound(results: Path, cache: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> Sound:
+    """Read all files of a results folder; a broken one is quarantined. Raises PacelineError if there is no folder."""
+    if not results.is_dir():
+        raise PacelineError(
+            f"{results} is no folder of results: record some (pytest --benchmark-only --benchmark-record), or name it"
+        )
+    kept = Cache(project.root_of(results) / project.CACHE if cache is None else cache)
+    machines: dict[str, Mapping[str, Any]] = {}
+    good: list[tuple[Path, Result]] = []
+    bad: list[Quarantined] = []
+    entries = _paths(results, bad)
+    lost = (each for each in entries if _dangles(each) and each.name != BENCHMARKS_FILE)  # which is told of below
+    bad += [Quarantined(each, NOTHING) for each in lost]
+    folders = {folder: _paths(folder, bad) for folder in filter(Path.is_dir, entries)}
+    paths = [path for listed in folders.values() for path in listed if path.suffix == ".json"]
+    for place, path in enumerate(paths):
+        if place % STRIDE == 0:
+            progress(f"reading {place} of {len(paths)} files")
+        folder = path.parent
+        if folder.name not in machines:
+            machines[folder.name] = _machine(folder / MACHINE_FILE, bad)
+        if path.name != MACHINE_FILE:
+            _sort(path, _of_machine(_read(path, kept), str(machines[folder.name]["machine"])), good, bad)
+    kept.save()
+    return Sound(machines, tuple(good), _benchmarks(results / BENCHMARKS_FILE, bad), tuple(bad))
+
+
+def load(
+    results: Path,
+    *,
+    repository: Path | None,
+    branch: str | None = None,
+    cache: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> History:
+    """Read a results folder as a `history`. `cache` is a folder. Raises PacelineError if there are no results."""
+    return history(sound(results, cache, progress), repository=repository, branch=branch)
+
+
+def history(found: Sound, *, repository: Path | None, branch: str | None = None) -> History:
+    """Put results in the order of a branch's first parents; without a repository, by date of commit.
+
+    `branch` is by default the first that asv's configuration names, or the repository's default branch. Runs of
+    commits that it does not have are left out, and runs of a dirty tree have no values; `notices` tell how many.
+    Raises PacelineError if there is no such branch.
+    """
+    notices: list[str] = []
+    decode = _Decoder(_renamed(found.machines))
+    reads = [decode.read(path, result) for path, result in found.results]
+    ranks = _ranks([each.run for each in reads], repository, branch, notices)
+    reads = [each for each in reads if each.run.commit in ranks]
+    reads.sort(key=lambda each: (ranks[each.run.commit], each.run.started, each.run.path.name))
+    dirty = sum(each.run.dirty for each in reads)
+    if dirty:
+        notices.append(f"{dirty} {_runs_are(dirty)} of a tree with uncommitted changes: no part of any series")
+    return History(
+        runs=tuple(each.run for each in reads),
+        series=tuple(_series(reads, ranks, found.benchmarks, decode)),
+        benchmarks=_described(reads, decode),
+        quarantined=found.quarantined,
+        renamed=decode.renamed,
+        notices=tuple(notices),
+    )
+
+
+def _renamed(machines: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return present names by former ones, as each `machine.json` lists them."""
+    return {
+        former: str(document["machine"])
+        for document in machines.values()
+        for former in str(document.get(FORMERLY, "")).split()
+        if former != document["machine"]
+    }
+
+
+def _runs_are(count: int) -> str:
+    return "run is" if count == 1 else "runs are"
+
+
+def _paths(folder: Path, bad: list[Quarantined]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        bad.append(Quarantined(folder, why(error)))
+        return []
+
+
+def _read(path: Path, cache: Cache) -> Result | str:
+    try:
+        return cache.read(path)
+    except OSError as error:
+        return NOTHING if _dangles(path) else why(error)
+
+
+def _dangles(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
+def _small(path: Path) -> bytes:
+    """Content of one of asv's other files. Raises MalformedError."""
+    try:
+        return files.read(path)
+    except FileNotFoundError:
+        raise MalformedError(NOTHING if path.is_symlink() else "is missing") from None
+    except OSError as error:
+        raise MalformedError(why(error)) from None
+
+
+def _machine(path: Path, bad: list[Quarantined]) -> Mapping[str, Any]:
+    try:
+        return machine_file(_small(path))
+    except MalformedError as reason:
+        bad.append(Quarantined(path, f"{reason}; the machine is taken to be {path.parent.name!a}, as its folder"))
+        return {"machine": path.parent.name, "version": 1}
+
+
+def _benchmarks(path: Path, bad: list[Quarantined]) -> Mapping[str, Mapping[str, Any]]:
+    """Read what asv keeps of each benchmark; the history needs no such file."""
+    if not path.exists() and not path.is_symlink():
+        return {}
+    try:
+        entries, reasons = benchmarks_file(_small(path))
+    except MalformedError as reason:
+        bad.append(Quarantined(path, str(reason)))
+        return {}
+    if reasons:
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        bad.append(Quarantined(path, reasons[0] + more))
+    return entries
+
+
+def _sort(path: Path, content: Result | str, good: list[tuple[Path, Result]], bad: list[Quarantined]) -> None:
+    if isinstance(content, str):
+        bad.append(Quarantined(path, content))
+    else:
+        good.append((path, content))
+
+
+def _of_machine(result: Result | str, machine: str) -> Result | str:
+    if isinstance(result, str):
+        return result
+    named = result.about.machine
+    return result if named == machine else f"is of machine {named!a}, in the folder of {machine!a}"
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A run, and what its series need."""
+
+    run: Run
+    engine: str
+    environment: str
+    result: Result
+
+
+class _Decoder:
+    """Decodes each text once: most runs share theirs, and what they hold is then shared as well."""
+
+    def __init__(self, renamed: Mapping[str, str]) -> None:
+        self.renamed = renamed
+        self._known: dict[str, Any] = {}
+
+    def __call__(self, text: str) -> Any:
+        if text not in self._known:
+            self._known[text] = json.loads(text)
+        return self._known[text]
+
+    def read(self, path: Path, result: Result) -> _Read:
+        about = result.about
+        run = Run(
+            commit=about.commit,
+            date=about.date,
+            started=about.started,
+            machine=sys.intern(self.renamed.get(about.machine, about.machine)),
+            packages=self(result.shared.packages),
+            facts=self(result.shared.facts),
+            dirty=about.dirty,
+            path=path,
+        )
+        return _Read(run, about.engine, about.environment, result)
+
+
+def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, notices: list[str]) -> Mapping[str, int]:
+    """Place of each commit in the order."""
+    if repository is None:
+        dates = {run.commit: run.date for run in runs}
+        return {commit: rank for rank, commit in enumerate(sorted(dates, key=lambda commit: (dates[commit], commit)))}
+    configured = project.branches(repository)
+    commits = {run.commit for run in runs}
+    name, line = order.line(repository, branch or (configured[0] if configured else None), commits)
+    ranks = {commit: rank for rank, commit in enumerate(line)}
+    unknown = sum(run.commit not in ranks for run in runs)
+    if unknown:
+        why = order.why_unknown(repository)
+        notices.append(f"{unknown} {_runs_are(unknown)} of commits that {name} does not have: left out{why}")
+    return ranks
+
+
+@dataclass(frozen=True)
+class _Points:
+    """All points, one by one: which series, which run and which commit, by number, and `(3, n)` columns."""
+
+    series: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    commits: NDArray[np.int64]
+    columns: NDArray[np.float64]
+
+    def take(self, which: NDArray[Any]) -> _Points:
+        return _Points(self.series[which], self.runs[which], self.commits[which], self.columns[:, which])
+
+
+def _series(
+    reads: Sequence[_Read], ranks: Mapping[str, int], described: Mapping[str, Mapping[str, Any]], decode: _Decoder
+) -> Iterator[Series]:
+    """Series in the order of their keys."""
+    keys: dict[SeriesKey, int] = {}
+    points = _points(reads, ranks, keys, decode)
+    units = [_unit(key, described) for key in keys]
+    is_time = np.array([unit == "seconds" for unit in units], dtype=bool)[points.series]
+    values = points.columns[0]
+    points = points.take(np.isfinite(values) & ((values > 0) | ~is_time))
+    points = points.take(np.argsort(points.series, kind="stable"))  # runs stay in order within a series
+    points = _one_per_commit(points)
+    ends = np.searchsorted(points.series, np.arange(len(keys)), side="right")
+    for key, number in sorted(keys.items()):
+        span = slice(ends[number - 1] if number else 0, ends[number])
+        if span.start < span.stop:
+            values, low, high = points.columns[:, span]
+            yield Series(key, points.runs[span], values, low, high, units[number])
+
+
+def _points(
+    reads: Sequence[_Read], ranks: Mapping[str, int], keys: dict[SeriesKey, int], decode: _Decoder
+) -> _Points:
+    """Join the columns of all runs of a clean tree, in order; numbers the keys."""
+    alike: dict[tuple[str, ...], NDArray[np.int64]] = {}
+    parts: list[tuple[NDArray[np.int64], int, NDArray[np.float64]]] = []
+    for index, each in enumerate(reads):
+        if not each.run.dirty:
+            same = (each.result.shared.rows, each.run.machine, each.engine, each.environment)
+            if same not in alike:
+                numbers = [keys.setdefault(key, len(keys)) for key in _keys(each, decode)]
+                alike[same] = np.array(numbers, dtype=np.int64)
+            parts.append((alike[same], index, each.result.columns[:3]))
+    nothing = np.empty(0, dtype=np.int64)
+    runs = np.repeat(np.array([run for _, run, _ in parts], dtype=np.int64), [len(part) for part, _, _ in parts])
+    return _Points(
+        series=np.concatenate([nothing, *(part for part, _, _ in parts)]),
+        runs=runs,
+        commits=np.array([ranks[each.run.commit] for each in reads], dtype=np.int64)[runs],
+        columns=np.concatenate([np.empty((3, 0)), *(columns for _, _, columns in parts)], axis=1),
+    )
+
+
+def _keys(read: _Read, decode: _Decoder) -> Iterator[SeriesKey]:
+    for row in decode(read.result.shared.rows):
+        benchmark, _, version, _ = row
+        for parameters in combinations(row):
+            yield SeriesKey(benchmark, parameters, read.run.machine, read.engine, read.environment, version or "")
+
+
+def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
+    if key.engine != "asv":
+        return "seconds"
+    said = described.get(key.benchmark, {}).get("unit")
+    kind = key.benchmark.rpartition(".")[2].partition("_")[0].lower()
+    return str(said or UNITS.get(kind, "seconds"))
+
+
+def _one_per_commit(points: _Points) -> _Points:
+    """Join runs of one commit, in points that are sorted by series and commit: medians, and the last of the runs."""
+    begins = np.flatnonzero(np.diff(points.series, prepend=-1) | np.diff(points.commits, prepend=-1))
+    if len(begins) == len(points.series):
+        return points
+    last = np.append(begins[1:], len(points.series)) - 1
+    group = np.repeat(np.arange(len(begins)), last + 1 - begins)
+    columns = np.stack([_medians(column, group, begins) for column in points.columns])
+    return replace(points.take(last), columns=columns)
+
+
+def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Median of the numbers in each group; NaN where there are none."""
+    ordered = values[np.lexsort((values, group))]  # NaN comes last in its group
+    count = np.add.reduceat(~np.isnan(values), begins, dtype=np.int64)
+    low, high = ordered[begins + np.maximum(count - 1, 0) // 2], ordered[begins + count // 2]
+    medians: NDArray[np.float64] = np.where(low == high, low, low / 2 + high / 2)  # the sum may exceed a float
+    return medians
+
+
+def _described(reads: Sequence[_Read], decode: _Decoder) -> Mapping[str, BenchmarkInfo]:
+    """Collect what the newest run that describes a benchmark says of it."""
+    found: dict[str, BenchmarkInfo] = {}
+    newest_first = reads[::-1]
+    for text in dict.fromkeys(each.result.shared.described for each in newest_first):
+        for name, said in decode(text).items():
+            found.setdefault(name, BenchmarkInfo(name, said.get("group") or "", said.get("axes") or {}))
+    for text in dict.fromkeys(each.result.shared.rows for each in newest_first):
+        for name, *_, count in decode(text):
+            if count:
+                found.setdefault(name, BenchmarkInfo(name))
+    return dict(sorted(found.items()))

@@ -1,0 +1,94 @@
+"""How large a change is, and between which commits it lies, with intervals that say how sure that is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.history.detect import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from paceline.history.detect.scan import Panel
+
+    Floats = NDArray[np.float64]
+
+Z_975 = 1.959964
+LONGEST = 100  # values on either side: more would sharpen nothing but cost time
+REPLICATES = 200
+BLOCK = 5  # neighbouring values that are drawn together
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Log of the ratio after / before, with its 95 % interval; infinite where too few values bound it."""
+
+    value: float
+    low: float
+    high: float
+
+
+def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
+    """Hodges-Lehmann estimate of one shift from (before, after) of each hardware class; None without both sides.
+
+    The median of all differences within a class, and the interval that inverts the Mann-Whitney test, summed over
+    the classes (Hollander, Wolfe 1999, 4.2-4.3), its standard error widened for the autocorrelation of neighbours.
+    """
+    pairs = [(before[-LONGEST:], after[:LONGEST]) for before, after in pairs if before.size and after.size]
+    if not pairs:
+        return None
+    differences = np.sort(np.concatenate([(after[:, None] - before).ravel() for before, after in pairs]))
+    variance = sum(b.size * a.size * (b.size + a.size + 1) / 12 for b, a in pairs)
+    widening = math.sqrt(scan.memory_inflation(side for pair in pairs for side in pair))
+    outside = math.floor(differences.size / 2 - Z_975 * widening * math.sqrt(variance))
+    bounded = outside >= 1
+    return Effect(
+        value=scan.median(differences),
+        low=float(differences[outside - 1]) if bounded else -math.inf,
+        high=float(differences[-outside]) if bounded else math.inf,
+    )
+
+
+def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
+    """Return the first and the last position at which the change found at `at` may be, with some 95 % confidence.
+
+    The location is estimated anew from series drawn from the values of either side, each class's own level taken
+    out (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
+    Deterministic: the draws have a fixed seed.
+    """
+    start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
+    before, after = _levelled(panel.part(start, stop), at - start)
+    low, high = min(scan.MIN_SEGMENT, before.size), max(stop - start - scan.MIN_SEGMENT, before.size)
+    rng = np.random.default_rng(0)
+    old, new = _in_blocks(rng, before), _in_blocks(rng, after)
+    drawn = np.concatenate([old, new], axis=1)
+    levels = np.median(old, axis=1, keepdims=True), np.median(new, axis=1, keepdims=True)
+    fits = np.cumsum(np.abs(drawn - levels[1]) - np.abs(drawn - levels[0]), axis=1)[:, low - 1 : high]
+    moved = low + fits.argmax(axis=1) - before.size
+    early, late = (int(each) for each in np.quantile(moved, (0.01, 0.99), method="closest_observation"))
+    return max(start + low, at - max(late, 0)), min(start + high, at - min(early, 0), panel.values.size - 1)
+
+
+def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
+    """Draw as many values as there are, with replacement, by runs of neighbours; `(REPLICATES, n)`."""
+    starts = rng.integers(side.size, size=(REPLICATES, -(-side.size // BLOCK), 1))
+    positions = (starts + np.arange(BLOCK)) % side.size
+    drawn: Floats = side[positions.reshape(REPLICATES, -1)[:, : side.size]]
+    return drawn
+
+
+def _levelled(panel: Panel, split: int) -> tuple[Floats, Floats]:
+    """Values before and after, each class's median before taken out."""
+    values = panel.values.copy()
+    total = scan.size(panel, split)
+    for stratum in scan.classes(panel.strata):
+        inside = panel.strata == stratum
+        before, after = values[:split][inside[:split]], values[split:][inside[split:]]
+        values[inside] -= float(np.median(before)) if before.size else float(np.median(after)) - total
+    return values[:split], values[split:]

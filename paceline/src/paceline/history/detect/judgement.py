@@ -1,0 +1,277 @@
+"""From a history to findings: what became slower or faster, where, since which commit, and what else changed there.
+
+Nothing is said of an odd run, which is the machine's doing (see `suite`). What is known and accepted ends a series:
+only what came after it is scanned, so it loosens no bar for the next change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.history.detect import effect, levels, scan, segments, suite_shifts, suite_wide
+from paceline.history.detect.accepted import MARGIN
+from paceline.history.detect.segments import ChangePoint
+from paceline.history.detect.tracks import (
+    UNITS,
+    Wanted,
+    groups_of,
+    judged,
+    of_benchmark,
+    of_interest,
+    of_machine,
+    ordinals_of,
+    tracks_of,
+)
+from paceline.report.changes import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from paceline.history.detect.tracks import Group, Ordinals, Suites, Track
+    from paceline.history.model import History, Run
+    from paceline.report.changes import Accepted, Change
+
+    Integers = NDArray[np.int64]
+
+AROUND = 30  # values on either side that tell where a known change lies now
+GONE = 10  # runs of the suite without a benchmark, after which it counts as removed
+SHORTEST = 14  # values: the ranks of fewer cannot reach scan.ALPHA, whatever they are
+
+
+def check(
+    history: History,
+    known: Sequence[Accepted] = (),
+    selection: Wanted | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Find what changed. Raises PacelineError if the selection is empty or cannot be understood."""
+    wanted = selection or Wanted()
+    known = [_of_today(entry, history.renamed) for entry in known]
+    ordinals = ordinals_of(history.runs)
+    is_wanted = of_interest(history.runs, ordinals, wanted.since)
+    series = of_machine(judged(history), wanted.machine)
+    progress(f"looking for odd runs in {len(history.runs)} runs")
+    suites = {group: suite_wide.examine(members) for group, members in groups_of(series).items()}
+    selected = of_benchmark(series, wanted.benchmark)
+    progress(f"scanning {len(selected)} series")
+    tracks = tracks_of(selected, suites, history.runs, ordinals)
+    recent = _recent(suites, history.runs, ordinals)
+    findings = _benchmarks(history.runs, tracks, recent, known, ordinals)
+    touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
+    shifts = suite_shifts.findings_of(history.runs, suites, touched, known, ordinals)
+    findings += [_unless_given_up(each, recent) for each in shifts]
+    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or _is_borne_out(each))]
+    chosen = _told_apart(sorted(chosen, key=_worst_first))
+    notices = _notices(history, suites, known, ordinals)
+    if all(track.runs.size < SHORTEST for track in tracks):
+        notices = (*notices, f"no series has {SHORTEST} values yet: nothing can be found before")
+    return Report(tuple(chosen), notices)
+
+
+def _of_today(entry: Accepted, renamed: Mapping[str, str]) -> Accepted:
+    """Return it with the present names of its machines."""
+    return replace(entry, machines=tuple(renamed.get(name, name) for name in entry.machines))
+
+
+def _told_apart(findings: Iterable[Change]) -> list[Change]:
+    """Give changes of one place, of different hardware classes, ids of their own; the first keeps the plain one."""
+    seen: dict[str, Change] = {}
+    for finding in findings:
+        name = finding.id
+        while name in seen:
+            name = hashlib.sha256("\0".join([name, *finding.machines]).encode(errors="replace")).hexdigest()[:12]
+        seen[name] = replace(finding, id=name)
+    return list(seen.values())
+
+
+def _is_borne_out(finding: Change) -> bool:
+    """Whether the interval of the size lies on the finding's side; one without bounds contradicts nothing."""
+    if finding.low == 0 or finding.high == levels.ratio(math.inf):
+        return True
+    return finding.low > 1 if finding.kind.endswith("slower") else finding.high < 1
+
+
+def _worst_first(finding: Change) -> tuple[bool, bool, bool, float, str]:
+    return (
+        not finding.is_alarm,
+        finding.state != "new",
+        finding.benchmark != "",
+        -abs(math.log(finding.ratio)),
+        finding.id,
+    )
+
+
+# ---- benchmarks
+
+
+def _benchmarks(
+    runs: Sequence[Run],
+    tracks: Sequence[Track],
+    recent: Mapping[Group, Integers],
+    known: Sequence[Accepted],
+    ordinals: Ordinals,
+) -> list[Change]:
+    accepted = [_accepted(track, known, ordinals) for track in tracks]
+    open_ends = [_after(track, entries) for track, entries in zip(tracks, accepted, strict=True)]
+    parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
+    latest = _latest(tracks)
+    findings = []
+    for track, old, positions, found in zip(tracks, accepted, open_ends, segments.changes(parts), strict=True):
+        new: list[tuple[ChangePoint, Accepted | None]] = [
+            (replace(each, at=int(positions[each.at])), None) for each in found
+        ]
+        changes = sorted([*old, *new], key=lambda each: each[0].at)
+        if changes:
+            findings += levels.findings_of(runs, track, changes, _gone(track, recent, latest))
+    return findings
+
+
+def _after(track: Track, accepted: Iterable[tuple[ChangePoint, Accepted]]) -> Integers:
+    """Return the positions that are scanned: of each hardware class, those from its last known change on."""
+    starts = np.zeros(len(track.machines), dtype=np.int64)
+    for known, _ in accepted:
+        starts[list(known.strata)] = np.maximum(starts[list(known.strata)], known.at)
+    return np.flatnonzero(np.arange(track.runs.size) >= starts[track.panel.strata])
+
+
+def _latest(tracks: Iterable[Track]) -> dict[tuple[object, ...], int]:
+    """Place of the last commit at which a benchmark was measured on a hardware class, in whatever version."""
+    latest: dict[tuple[object, ...], int] = defaultdict(int)
+    for track in tracks:
+        for stratum in scan.classes(track.panel.strata):
+            last = int(track.panel.commits[track.panel.of([stratum])[-1]])
+            name = (*track.name, track.machines[stratum])
+            latest[name] = max(latest[name], last)
+    return latest
+
+
+def _recent(suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> dict[Group, Integers]:
+    """Return the places of the last usual runs of each group; none of one that was given up.
+
+    That is a hardware class, an engine or an environment that has not been run for many times as long as it used to
+    pause.
+    """
+    found = {}
+    for group, one in suites.items():
+        places = np.array([ordinals[runs[int(run)].commit] for run in one.runs], dtype=np.int64)
+        pause = max(1.0, float(np.median(np.diff(places)))) if places.size > 1 else 1.0
+        given_up = len(ordinals) - 1 - int(places[-1]) > GONE * pause
+        found[group] = places[~one.odd][-GONE:] if not given_up else places[:0]
+    return found
+
+
+def _unless_given_up(shift: Change, recent: Mapping[Group, Integers]) -> Change:
+    """Take a shift of suites for gone if all of them were given up."""
+    is_given_up = not any(recent[machine, shift.engine, shift.environment].size for machine in shift.machines)
+    return replace(shift, state="gone") if is_given_up and shift.accepted is None else shift
+
+
+def _gone(track: Track, recent: Mapping[Group, Integers], latest: Mapping[tuple[object, ...], int]) -> set[int]:
+    """Return the hardware classes, by number, on which a benchmark is no longer measured.
+
+    It was removed, or its problem was replaced by another version; or its whole group was given up.
+    """
+    gone = set()
+    for stratum, machine in enumerate(track.machines):
+        mine = track.panel.of([stratum])
+        last = int(track.panel.commits[mine[-1]]) if mine.size else -1
+        places = recent.get((machine, track.engine, track.environment))
+        left_out = places is not None and (not places.size or int((places > last).sum()) >= GONE)
+        if left_out or last < latest[*track.name, machine]:
+            gone.add(stratum)
+    return gone
+
+
+def _accepted(track: Track, known: Iterable[Accepted], ordinals: Ordinals) -> list[tuple[ChangePoint, Accepted]]:
+    """Return the known changes where they lie in a track today; those that it shows no more are left out.
+
+    An entry speaks of the hardware classes that it names, and of no other.
+    """
+    found: dict[tuple[int, tuple[int, ...]], Accepted] = {}
+    for entry in sorted(known, key=lambda each: ordinals.get(each.commit, -1)):
+        strata = tuple(
+            stratum
+            for stratum in map(int, scan.classes(track.panel.strata))
+            if track.machines[stratum] in entry.machines
+        )
+        if entry.name == track.name and entry.commit in ordinals and strata:
+            own = track.panel.take(track.panel.of(strata))
+            at = _whereabouts(own, own.first_of(ordinals[entry.commit]), entry)
+            if at is not None:
+                found.setdefault((track.panel.first_of(int(own.commits[at])), strata), entry)
+    return [(ChangePoint(at, strata, 0.0, math.nan, strata), entry) for (at, strata), entry in sorted(found.items())]
+
+
+def _whereabouts(panel: scan.Panel, guess: int, entry: Accepted) -> int | None:
+    """Return the position of a known change near a guess; None if it is not there, or not the same any more."""
+    if not 0 < guess < panel.values.size:
+        return None
+    start, stop = _undisturbed(panel, guess)
+    near = panel.part(start, stop)
+    at = scan.located(near, scan.Split(guess - start, 0.0, 1.0), MARGIN)
+    return start + at if _is_same(near, at, entry) else None
+
+
+def _undisturbed(panel: scan.Panel, guess: int) -> tuple[int, int]:
+    """Return the positions around a known change between which there is no other."""
+    start, stop = max(0, guess - AROUND), min(panel.values.size, guess + AROUND)
+    earlier, later = scan.changes([panel.part(start, guess), panel.part(guess, stop)], rate=1.0)
+    if earlier:
+        start += earlier[-1].at
+    if later:
+        stop = guess + later[0].at
+    return start, stop
+
+
+def _is_same(near: scan.Panel, at: int, entry: Accepted) -> bool:
+    """Whether the change at a position is the accepted one: in its direction, and on no class provably larger."""
+    sign = 1 if entry.kind.endswith("slower") else -1
+    pairs = levels.sides(near, at, at)
+    whole = effect.shift(pairs)
+    if whole is None or sign * whole.value <= 0:
+        return False
+    each = [measured for pair in pairs if (measured := effect.shift([pair])) is not None]
+    least = max(measured.low if sign > 0 else -measured.high for measured in each)
+    return least <= abs(math.log(entry.ratio)) + scan.MIN_SIZE
+
+
+# ---- what could not be judged
+
+
+def _notices(history: History, suites: Suites, known: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:
+    notices = list(history.notices)
+    other = sum(each.unit not in UNITS for each in history.series)
+    if other:
+        notices.append(
+            f"{other} series are not judged: only of {' and '.join(UNITS)} is it known that less is better"
+        )
+    for (machine, _, environment), one in sorted(suites.items()):
+        where = f"{machine} ({environment})" if environment else machine
+        if one.runs.size < SHORTEST:  # too few to tell what is usual, and to find anything
+            continue
+        off = int((one.odd & ~one.unsettled).sum())
+        if off:
+            notices.append(
+                f"{where}: {off} of {one.runs.size} runs are off as a whole, and left out: the machine's doing"
+            )
+        if one.unsettled.any():
+            columns = np.flatnonzero(one.unsettled)
+            first, last = (history.runs[int(one.runs[column])].commit[:8] for column in (columns[0], columns[-1]))
+            notices.append(
+                f"{where}: {columns.size} runs from {first} to {last} cannot be judged, as most there are off as a"
+                " whole, each in its own way: record on hardware that is the same, or that is told apart"
+            )
+    notices += [
+        f"known change {entry.id} is of {entry.commit[:8]}, which the history does not have: its entry does nothing"
+        for entry in known
+        if entry.commit not in ordinals
+    ]
+    return tuple(notices)

@@ -1,0 +1,252 @@
+"""What is told of a change: how large it is, on which hardware, between which commits, what else changed there."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paceline.history.detect import effect, scan, segments
+from paceline.report.changes import Change, Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from paceline.history.detect.effect import Effect
+    from paceline.history.detect.segments import ChangePoint
+    from paceline.history.detect.tracks import Track
+    from paceline.history.model import Run
+    from paceline.report.changes import Accepted
+
+    Integers = NDArray[np.int64]
+
+NEARBY = 4  # runs on either side whose packages and facts are compared
+ANCHOR = 64  # values after a change, of which the first that show it give it its name
+
+
+def sides(panel: scan.Panel, stop: int, start: int) -> list[tuple[scan.Floats, scan.Floats]]:
+    """Return each class's values before `stop` and from `start` on."""
+    inside = [panel.strata == stratum for stratum in scan.classes(panel.strata)]
+    return [(panel.values[:stop][one[:stop]], panel.values[start:][one[start:]]) for one in inside]
+
+
+def findings_of(
+    runs: Sequence[Run],
+    track: Track,
+    changes: Sequence[tuple[ChangePoint, Accepted | None]],
+    gone: Collection[int] = (),
+) -> list[Change]:
+    """Return a finding for each change of a track, in the order of their positions.
+
+    `gone` are the hardware classes, by number, on which the benchmark is no longer measured.
+    """
+    every = [change for change, _ in changes]
+    findings = [_finding(runs, track, every, change, entry) for change, entry in changes]
+    # From here on a change is of the classes that it is told of, by whose later changes it may be made up for.
+    spread = [
+        replace(change, strata=tuple(map(track.machines.index, finding.machines)))
+        for change, finding in zip(every, findings, strict=True)
+    ]
+    return [
+        finding if finding.accepted else replace(finding, state=_state(track, spread, place, finding.kind, gone))
+        for place, finding in enumerate(findings)
+    ]
+
+
+def _state(track: Track, changes: Sequence[ChangePoint], place: int, kind: str, gone: Collection[int]) -> str:
+    """Return what has become of a change, by the classes on which it happened."""
+    still = [stratum for stratum in changes[place].strata if stratum not in gone]
+    if not still:
+        return "gone"
+    sign = 1 if kind.endswith("slower") else -1
+    left = [segments.remaining(track.panel, changes, changes[place], stratum) for stratum in still]
+    known = [sign * each for each in left if each is not None]
+    return "new" if max(known, default=math.inf) >= scan.MIN_SIZE else "recovered"
+
+
+def _finding(
+    runs: Sequence[Run], track: Track, changes: Sequence[ChangePoint], change: ChangePoint, entry: Accepted | None
+) -> Change:
+    near = segments.around(track.panel, changes, change)
+    part = track.panel.take(near)
+    own = segments.where_found(track.panel, changes, change)
+    own_at = int(np.searchsorted(own, change.at))
+    early, late = segments.whereabouts(track.panel, changes, change)
+    place = _Whereabouts(*(int(np.searchsorted(near, position)) for position in (change.at, early, late)))
+    per_machine = _per_machine(track, part, place)
+    shifted = scan.size(track.panel.take(own), own_at)
+    kind = "slower" if shifted > 0 else "faster"
+    moved = _where(track, per_machine, kind, change, _told_apart(changes, change, early, late))
+    strata = [track.machines.index(machine) for machine in moved]
+    size = _effect(part, place, strata) or effect.Effect(shifted, -math.inf, math.inf)
+    first = track.panel.first_of(int(track.panel.commits[early]))
+    before, after = _nearby(runs, track, strata, first, late)
+    return Change(
+        id=_id(track, own[_anchor(track.panel.take(own), own_at, change.statistic)], runs),
+        kind=kind,
+        benchmark=track.benchmark,
+        parameters=track.parameters,
+        engine=track.engine,
+        environment=track.environment,
+        machines=tuple(moved),
+        elsewhere=_elsewhere(per_machine, moved),
+        ratio=ratio(size.value),
+        low=ratio(size.low),
+        high=ratio(size.high),
+        before=runs[int(track.runs[max(0, first - 1)])].commit,
+        **_place(runs, track, change.at, early, late),
+        state="new" if entry is None else "accepted",
+        dependencies=_differences([run.packages for run in before], [run.packages for run in after]),
+        facts=_differences([run.facts for run in before], [run.facts for run in after]),
+        accepted=entry,
+        evidence=_statistics(change, own_at, own.size - own_at)
+        | {"unit": track.unit, "version": track.version}
+        | {"machines": {name: _described(verdict, one) for name, (verdict, one) in per_machine.items()}},
+    )
+
+
+def _place(runs: Sequence[Run], track: Track, at: int, early: int, late: int) -> dict[str, Any]:
+    commits = _commits(runs, track.runs[early : late + 1])
+    best = runs[int(track.runs[at])]
+    return {"after": commits[-1], "at": best.commit, "commits": commits, "date": best.date}
+
+
+def _statistics(change: ChangePoint, before: int, after: int) -> dict[str, Any]:
+    p = None if math.isnan(change.p) else change.p
+    return {"p": p, "statistic": round(change.statistic, 3), "values_before": before, "values_after": after}
+
+
+def ratio(log: float) -> float:
+    """Return the ratio of which this is the logarithm, as a number that JSON can hold."""
+    return math.exp(min(log, 700.0)) if log > -math.inf else 0.0
+
+
+def _described(verdict: str, one: Effect | None) -> dict[str, Any]:
+    if one is None:
+        return {"verdict": verdict}
+    bounds = {"low": one.low, "high": one.high}
+    known = {name: round(ratio(log), 4) for name, log in bounds.items() if math.isfinite(log)}
+    return {"verdict": verdict, "ratio": round(ratio(one.value), 4), **known}
+
+
+@dataclass(frozen=True)
+class _Whereabouts:
+    """Where a change lies among the values that tell of it: the best position, the first and the last possible."""
+
+    at: int
+    early: int
+    late: int
+
+
+def _effect(part: scan.Panel, place: _Whereabouts, strata: Sequence[int]) -> Effect | None:
+    """Size on some classes, from the values that surely lie before or after; from all if those are too few."""
+    chosen = np.isin(part.strata, strata)
+    kept = part.take(np.flatnonzero(chosen))
+    count = np.concatenate([[0], np.cumsum(chosen)])
+    stop, start = int(count[place.early]), int(count[place.late])
+    if min(stop, kept.values.size - start) < scan.MIN_SEGMENT:
+        stop = start = int(count[place.at])
+    return effect.shift(sides(kept, stop, start))
+
+
+def _per_machine(track: Track, part: scan.Panel, place: _Whereabouts) -> dict[str, tuple[str, Effect | None]]:
+    """Return what happened on each hardware class: slower, faster, same (proved), or unclear."""
+    result: dict[str, tuple[str, Effect | None]] = {}
+    for stratum, machine in enumerate(track.machines):
+        one = _effect(part, place, [stratum])
+        verdict = "unclear"
+        if one is not None and one.low > 0:
+            verdict = "slower"
+        elif one is not None and one.high < 0:
+            verdict = "faster"
+        elif one is not None and max(-one.low, one.high) < scan.MIN_SIZE:
+            verdict = "same"
+        result[machine] = verdict, one
+    return result
+
+
+def _told_apart(changes: Iterable[ChangePoint], change: ChangePoint, early: int, late: int) -> set[int]:
+    """Return the classes on which another change lies at the same place, which is a finding of its own."""
+    others = (other.strata for other in changes if other is not change and early <= other.at <= late)
+    return set[int]().union(*others) - set(change.strata)
+
+
+def _where(
+    track: Track,
+    per_machine: Mapping[str, tuple[str, Effect | None]],
+    kind: str,
+    change: ChangePoint,
+    told_apart: Collection[int],
+) -> list[str]:
+    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it.
+
+    A class whose own scan saw it counts as well where values are too few to bound the size.
+    """
+    names = [machine for stratum, machine in enumerate(track.machines) if stratum not in told_apart]
+    alone = {track.machines[stratum] for stratum in change.alone}
+    moved = [
+        machine
+        for machine in names
+        if per_machine[machine][0] == kind or (machine in alone and not _is_bounded(per_machine[machine][1]))
+    ]
+    unclear = [machine for machine in names if per_machine[machine][0] == "unclear"]
+    return moved or unclear or names
+
+
+def _is_bounded(size: Effect | None) -> bool:
+    return size is not None and math.isfinite(size.low) and math.isfinite(size.high)
+
+
+def _elsewhere(per_machine: Mapping[str, tuple[str, Effect | None]], moved: Sequence[str]) -> str | None:
+    others = {verdict for machine, (verdict, _) in per_machine.items() if machine not in moved}
+    if not others:
+        return None
+    return "same" if others == {"same"} else "unclear"
+
+
+def _commits(runs: Sequence[Run], indices: Integers) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(runs[int(index)].commit for index in indices))
+
+
+def _nearby(
+    runs: Sequence[Run], track: Track, strata: Sequence[int], first: int, last: int
+) -> tuple[list[Run], list[Run]]:
+    """Return the runs just before and just after a change, on a class where it happened."""
+    positions = np.flatnonzero(track.panel.strata == (strata[0] if strata else 0))
+    before = positions[positions < first][-NEARBY:]
+    after = positions[positions >= last][:NEARBY]
+    return [runs[int(track.runs[p])] for p in before], [runs[int(track.runs[p])] for p in after]
+
+
+def _differences(before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]) -> tuple[Difference, ...]:
+    """Return what was one thing in all runs before and another in all after: what always changes says nothing."""
+    if not before or not after:
+        return ()
+    found = []
+    for name in sorted({name for each in (*before, *after) for name in each}):
+        old, new = {each.get(name) for each in before}, {each.get(name) for each in after}
+        settled = len(old) == 1 and len(new) == 1 and len(before) + len(after) > 2  # noqa: PLR2004
+        if settled and old != new:
+            found.append(Difference(name, old.pop(), new.pop()))
+    return tuple(found)
+
+
+def _anchor(panel: scan.Panel, at: int, statistic: float) -> int:
+    """Return the position at which the change was first seen, which later runs do not move."""
+    start = max(0, at - ANCHOR)
+    for stop in range(at + scan.MIN_SEGMENT, min(panel.values.size, at + ANCHOR) + 1):
+        seen = scan.scan(panel.part(start, stop))
+        if seen.p <= scan.ALPHA and seen.statistic * statistic >= 0:
+            return start + seen.at
+    return at
+
+
+def _id(track: Track, anchor: np.int64, runs: Sequence[Run]) -> str:
+    commit = runs[int(track.runs[anchor])].commit
+    text = "\0".join([track.benchmark, *track.parameters, track.engine, track.environment, commit])
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]

@@ -1,0 +1,161 @@
+"""The changes of a benchmark on several hardware classes: of each by itself, then, of what is left, of all together.
+
+One class's change must neither hide another's nor be taken for it, so each is looked for where it is. Changes that
+are too small for the few values of any one class show when all are ranked together, once those found are taken out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.history.detect import effect, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from paceline.history.detect.scan import Integers, Panel
+
+ALIKE = 1.5  # sizes, in log, that differ by no more than this factor may be one change
+
+
+@dataclass(frozen=True)
+class ChangePoint:
+    """A change of level. `at` is the position in its panel of the first value after it."""
+
+    at: int
+    strata: tuple[int, ...]  #: the classes in whose values it was found
+    statistic: float  #: Z: positive if the later values are larger
+    p: float
+    #: Those of `strata` in whose values alone it was found.
+    alone: tuple[int, ...] = ()
+
+
+def changes(panels: Sequence[Panel], rate: float = scan.FDR) -> list[list[ChangePoint]]:
+    """Return the changes of each panel, by position.
+
+    With C > 1 classes, half of the level belongs to the scans of single ones and half to that of all together.
+    """
+    found: list[list[ChangePoint]] = [[] for _ in panels]
+    present = [scan.classes(panel.strata) for panel in panels]
+    owners = [(number, int(stratum)) for number, strata in enumerate(present) for stratum in strata]
+    own = [panels[number].take(panels[number].of([stratum])) for number, stratum in owners]
+    looks = [2 * present[number].size if present[number].size > 1 else 1 for number, _ in owners]
+    for (number, stratum), panel, splits in zip(owners, own, scan.changes(own, rate=rate, looks=looks), strict=True):
+        for split in splits:
+            at = panels[number].first_of(int(panel.commits[split.at]))
+            found[number].append(ChangePoint(at, (stratum,), split.statistic, split.p, (stratum,)))
+    several = [number for number, strata in enumerate(present) if strata.size > 1]
+    left = [_levelled(panels[number], found[number]) for number in several]
+    for number, splits in zip(several, scan.changes(left, rate=rate, looks=[2] * len(several)), strict=True):
+        strata = tuple(map(int, present[number]))
+        found[number] += [ChangePoint(split.at, strata, split.statistic, split.p) for split in splits]
+    return [joined(panel, each) for panel, each in zip(panels, found, strict=True)]
+
+
+def _levelled(panel: Panel, found: Iterable[ChangePoint]) -> Panel:
+    """Take the changes out: every class keeps its first level."""
+    values = panel.values.copy()
+    for stratum in scan.classes(panel.strata):
+        mine = panel.of([stratum])
+        edges = _edges(mine, [change.at for change in found if stratum in change.strata])
+        first = scan.median(values[mine[edges[0] : edges[1]]])
+        for start, stop in pairwise(edges):
+            values[mine[start:stop]] += first - scan.median(values[mine[start:stop]])
+    return replace(panel, values=values)
+
+
+def _edges(positions: Integers, places: Sequence[int]) -> list[int]:
+    """Return where among some positions there are borders, the two ends included."""
+    inner = sorted(int(np.searchsorted(positions, place)) for place in places)
+    return [0, *inner, positions.size]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A change, the first and the last position at which it may be, and its size."""
+
+    change: ChangePoint
+    early: int
+    late: int
+    size: float
+
+
+def joined(panel: Panel, found: Iterable[ChangePoint]) -> list[ChangePoint]:
+    """Make one of changes of different classes that may be at the same place and are of the same kind and size."""
+    ordered = sorted(found, key=lambda change: (change.at, change.strata))
+    if len({change.strata for change in ordered}) < 2:  # noqa: PLR2004
+        return ordered
+    whole: list[_Seen] = []
+    for change in ordered:
+        seen = _Seen(change, *whereabouts(panel, ordered, change), _size(panel, ordered, change))
+        number = next((number for number, other in enumerate(whole) if _is_one(other, seen)), None)
+        if number is None:
+            whole.append(seen)
+        else:
+            whole[number] = _both(whole[number], seen)
+    return sorted((seen.change for seen in whole), key=lambda change: (change.at, change.strata))
+
+
+def _is_one(one: _Seen, other: _Seen) -> bool:
+    sizes = abs(one.size), abs(other.size)
+    return (
+        one.size * other.size > 0
+        and max(sizes) <= ALIKE * min(sizes)
+        and max(one.early, other.early) <= min(one.late, other.late)
+        and not {*one.change.alone} & {*other.change.alone}
+    )
+
+
+def _both(one: _Seen, other: _Seen) -> _Seen:
+    """Join them at the place of the one that shows better, a class's own before what is seen over all."""
+    lead = max(one, other, key=lambda seen: (bool(seen.change.alone), abs(seen.change.statistic)))
+    strata = {*one.change.strata, *other.change.strata}
+    alone = {*one.change.alone, *other.change.alone}
+    return replace(lead, change=replace(lead.change, strata=tuple(sorted(strata)), alone=tuple(sorted(alone))))
+
+
+def around(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> Integers:
+    """Return the positions that tell of a change: of each class those up to its next changes on either side."""
+    inside = np.ones(panel.values.size, dtype=bool)
+    places = np.arange(panel.values.size)
+    for other in found:
+        if other.at != change.at:
+            mine = np.isin(panel.strata, other.strata)
+            inside &= ~(mine & ((places < other.at) if other.at < change.at else (places >= other.at)))
+    return np.flatnonzero(inside)
+
+
+def where_found(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> Integers:
+    """Return, of the positions that tell of a change, those of the classes in which it was found."""
+    near = around(panel, found, change)
+    return near[np.isin(panel.strata[near], change.strata)]
+
+
+def whereabouts(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> tuple[int, int]:
+    """Return the first and the last position at which a change may be, with some 95 % confidence; see `effect`."""
+    mine = where_found(panel, found, change)
+    own = panel.take(mine)
+    early, late = effect.whereabouts(own, int(np.searchsorted(mine, change.at)))
+    first = int(np.searchsorted(panel.commits, own.commits[early - 1], side="right"))
+    return first, int(mine[late])
+
+
+def _size(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> float:
+    mine = where_found(panel, found, change)
+    return scan.size(panel.take(mine), int(np.searchsorted(mine, change.at)))
+
+
+def remaining(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint, stratum: int) -> float | None:
+    """Return how far a class's last level is from that before a change, in log; None if it has not both."""
+    mine = panel.of([stratum])
+    edges = _edges(mine, [other.at for other in found if stratum in other.strata])
+    here = int(np.searchsorted(mine, change.at))
+    before = mine[max(edge for edge in edges if edge < here or edge == 0) : here]
+    last = mine[max(edge for edge in edges if edge < mine.size) :]
+    if not before.size or not last.size:
+        return None
+    return scan.median(panel.values[last]) - scan.median(panel.values[before])

@@ -1,0 +1,205 @@
+"""What a check looks at: the series that are asked for, joined over hardware classes, without odd runs."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.errors import PacelineError
+from paceline.history.asv.asv_files import MACHINE_FILE
+from paceline.history.detect import scan, suite_wide
+from paceline.report.check_report import full_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from paceline.history.model import History, Run, Series
+
+    Integers = NDArray[np.int64]
+
+UNITS = ("seconds", "bytes")  # less of these is better; of others nobody knows
+
+
+Ordinals = dict[str, int]
+Group = tuple[str, str, str]  # hardware class, engine and environment
+Suites = dict[Group, suite_wide.Suite]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look at: a pattern of benchmarks, a hardware class, and the first commit or day of a change."""
+
+    benchmark: str | None = None
+    machine: str | None = None
+    since: str | None = None
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is scanned together: one benchmark on all hardware classes, or the level of one suite.
+
+    Position by position, in the order of commits: the panel's values, and indices of their runs in the history.
+    """
+
+    benchmark: str
+    parameters: tuple[str, ...]
+    engine: str
+    environment: str
+    version: str
+    unit: str
+    machines: tuple[str, ...]  #: by the panel's strata
+    panel: scan.Panel
+    runs: Integers
+
+    @property
+    def name(self) -> tuple[str, tuple[str, ...], str, str]:
+        """What an entry of the known changes names."""
+        return self.benchmark, self.parameters, self.engine, self.environment
+
+
+def ordinals_of(runs: Sequence[Run]) -> Ordinals:
+    """Place of each commit in the history."""
+    result: Ordinals = {}
+    for run in runs:
+        result.setdefault(run.commit, len(result))
+    return result
+
+
+def judged(history: History) -> list[Series]:
+    """Return the series of which less is better, without values that are no numbers. Raises PacelineError if none."""
+    good = [each for each in history.series if each.unit in UNITS and each.values.size]
+    if good:
+        return [_finite(each) for each in good]
+    if history.runs and all(run.dirty for run in history.runs):
+        raise PacelineError(
+            f"there is nothing to check: {'; '.join(history.notices)}: commit the changes, and record again"
+        )
+    if history.notices:
+        raise PacelineError(
+            f"there is nothing to check: {'; '.join(history.notices)}: fetch those commits, name their branch with"
+            " --branch, or record runs of this one"
+        )
+    if history.quarantined:
+        count = len(history.quarantined)
+        first = min(history.quarantined, key=lambda each: each.path.name == MACHINE_FILE)  # a result, if there is one
+        raise PacelineError(
+            f"no result can be used, {count} quarantined: {first.path}: {first.reason}"
+            f"{f' ({count - 1} more)' if count > 1 else ''}. Restore the files, or record again."
+        )
+    raise PacelineError(
+        "there are no results to check: record some with pytest --benchmark-only --benchmark-record,"
+        " or bring the shared ones here with paceline fetch"
+    )
+
+
+def _finite(series: Series) -> Series:
+    good = np.isfinite(series.values)
+    return series if good.all() else replace(series, runs=series.runs[good], values=series.values[good])
+
+
+def of_machine(series: list[Series], machine: str | None) -> list[Series]:
+    """Return the series of one hardware class, or all. Raises PacelineError if there are none."""
+    if machine is None:
+        return series
+    chosen = [each for each in series if each.key.machine == machine]
+    if not chosen:
+        names = ", ".join(sorted({each.key.machine for each in series}))
+        raise PacelineError(f"--machine: there is no {machine!r}: these are there: {names}")
+    return chosen
+
+
+def of_benchmark(series: list[Series], pattern: str | None) -> list[Series]:
+    """Return the series whose name a pattern finds, or all. Raises PacelineError if there are none."""
+    if pattern is None:
+        return series
+    try:
+        wanted = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise PacelineError(f"--benchmark {pattern!r} is no regular expression: {error}") from None
+    chosen = [each for each in series if wanted.search(full_name(each.key.benchmark, each.key.parameters))]
+    if not chosen:
+        raise PacelineError(
+            f"--benchmark {pattern!r} matches none of {len(series)} series: `paceline check` names some"
+        )
+    return chosen
+
+
+def of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> Callable[[str, int], bool]:
+    """Return what tells whether `--since` lets a change through, by its commit and that one's date.
+
+    Dates need not rise along a branch, so a day and a place are different questions.
+    """
+    if since is None:
+        return lambda _commit, _date: True
+    matching = {run.commit for run in runs if run.commit.startswith(since.lower())} if len(since) >= 4 else set()  # noqa: PLR2004
+    if len(matching) == 1:
+        first = ordinals[matching.pop()]
+        return lambda commit, _date: ordinals[commit] >= first
+    try:
+        day = datetime.fromisoformat(since)
+    except ValueError:
+        raise PacelineError(
+            f"--since {since!r} is neither a date like 2026-11-22 nor the start of a commit that was measured"
+        ) from None
+    first_date = (day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1000
+    return lambda _commit, date: date >= first_date
+
+
+def groups_of(series: Iterable[Series]) -> dict[Group, list[Series]]:
+    """Return what a machine's speed moves together: times, not memory."""
+    groups: dict[Group, list[Series]] = defaultdict(list)
+    for each in series:
+        if each.values.size and each.unit == "seconds":
+            groups[each.key.machine, each.key.engine, each.key.environment].append(each)
+    return dict(groups)
+
+
+def tracks_of(series: Iterable[Series], suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> list[Track]:
+    """One track for what differs in nothing but the hardware class; odd runs left out, suites' shifts taken out."""
+    alike: dict[tuple[object, ...], list[Series]] = defaultdict(list)
+    for each in series:
+        key = each.key
+        alike[key.benchmark, key.parameters, key.engine, key.environment, key.version, each.unit].append(each)
+    place = np.array([ordinals[run.commit] for run in runs], dtype=np.int64)
+    corrections = {group: each.correction() for group, each in suites.items()}
+    return [_track(members, suites, corrections, place) for members in alike.values()]
+
+
+def _track(
+    members: list[Series],
+    suites: Suites,
+    corrections: Mapping[Group, scan.Floats],
+    place: Integers,
+) -> Track:
+    parts = []
+    for each in members:
+        group = (each.key.machine, each.key.engine, each.key.environment)
+        logs = suite_wide.logarithms(each.values)
+        usual = np.ones(logs.size, dtype=bool)
+        if each.unit == "seconds" and group in suites:
+            columns = np.searchsorted(suites[group].runs, each.runs)
+            usual = ~suites[group].odd[columns]
+            logs -= corrections[group][columns]
+        parts.append((logs[usual], each.runs[usual]))
+    key = members[0].key
+    return Track(
+        *(key.benchmark, key.parameters, key.engine, key.environment, key.version, members[0].unit),
+        tuple(each.key.machine for each in members),
+        *side_by_side(parts, place),
+    )
+
+
+def side_by_side(parts: Sequence[tuple[scan.Floats, Integers]], place: Integers) -> tuple[scan.Panel, Integers]:
+    """Put the values and runs of several hardware classes in the order of commits, `place` being that of each run."""
+    runs = np.concatenate([run for _, run in parts])
+    values = np.concatenate([value for value, _ in parts])
+    strata = np.repeat(np.arange(len(parts)), [run.size for _, run in parts])
+    order = np.argsort(place[runs], kind="stable")
+    return scan.Panel(values[order], strata[order], place[runs][order]), runs[order]

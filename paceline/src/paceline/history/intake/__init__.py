@@ -1,0 +1,1 @@
+"""How runs get into a history: recorded, imported, fetched."""

@@ -1,0 +1,227 @@
+"""Brings the shared history, a git branch, into the local one: what is new is added, and nothing is lost.
+
+The branch is data that others wrote. Only regular JSON files of the places that a history has are taken, never a
+link or a path that leads elsewhere, and git's plumbing reads them: no checkout, no file of the user's is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from paceline.config import project
+from paceline.errors import PacelineError, why
+from paceline.history.asv.asv_files import BENCHMARKS_FILE, MACHINE_FILE, benchmarks_file, machine_file
+from paceline.history.intake.writer import listed, merge_benchmarks, of_all_results, renew_benchmarks
+from paceline.system import files
+from paceline.system.files import LONGEST
+from paceline.system.git import (
+    GitFailedError,
+    contents,
+    git,
+    is_shallow,
+)
+from paceline.system.strict import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+BRANCH = "benchmark-results"
+REMOTE = "origin"
+REGULAR = {"100644", "100755"}
+#: A name that is one on every system, and hides nothing.
+NAME = r"[^\W_](?:[^/\\:*?\"<>|\x00-\x1f\x7f]*[^/\\:*?\"<>|\x00-\x1f\x7f. ])?"
+PLACES = re.compile(rf"results/{NAME}/{NAME}\.json|aa/{NAME}\.json")
+#: Devices on Windows, and a file that later runs write themselves.
+RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|benchmarks\.json", re.IGNORECASE)
+LONGEST_NAME = 200  # bytes; most systems take 255
+MERGED = {MACHINE_FILE, BENCHMARKS_FILE}  # all other files never change
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the shared tree."""
+
+    path: PurePosixPath
+    hash: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch did. `refused` and `kept` say why in a line each."""
+
+    added: int
+    merged: int
+    present: int
+    refused: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def fetch(
+    repository: Path,
+    results: Path,
+    remote: str = REMOTE,
+    branch: str = BRANCH,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Fetched:
+    """Add the files of a remote's branch to `results`, and those of `aa/` beside it.
+
+    Raises PacelineError where there is no such remote or branch, it cannot be reached, or files not be written.
+    """
+    progress(f"fetching {branch} from {remote}")
+    commit = _fetch_branch(repository, remote, branch)
+    entries, refused = _entries(repository, commit)
+    if not entries and not refused:
+        raise PacelineError(
+            f"{branch!r} of {remote} has no folder results/, so it is no history: name another (--branch)"
+        )
+    targets = {entry: _target(entry.path, results) for entry in entries}
+    missing = {entry for entry in entries if not os.path.lexists(targets[entry])}
+    differing = [entry for entry in entries if entry not in missing and not _is_same(entry, targets[entry])]
+    merging = [entry for entry in differing if entry.path.name in MERGED]
+    kept = tuple(
+        f"{targets[entry]}: the shared history has other content under this name; the local file stays"
+        for entry in differing
+        if entry.path.name not in MERGED
+    )
+    # The names of benchmarks come last: where they are missing, they are made from the results.
+    wanted = [*sorted(missing, key=lambda entry: entry.path.name == BENCHMARKS_FILE), *merging]
+    changed = set()
+    for entry, content in _contents(repository, wanted, remote):
+        if _take(entry, targets[entry], content, refused):
+            changed.add(entry)
+        progress(f"{len(changed)} of {len(wanted)} files")
+    present = len(entries) - len(wanted)
+    return Fetched(len(changed & missing), len(changed - missing), present, tuple(refused), kept)
+
+
+def _take(entry: Entry, target: Path, content: bytes, refused: list[str]) -> bool:
+    """Write a shared file, or add it to the local one. False if that changes nothing."""
+    try:
+        return _merge(target, content, refused) if entry.path.name in MERGED else files.write_new(target, content)
+    except OSError as error:
+        where = error.filename or target
+        raise PacelineError(f"cannot write to {where}: {why(error)}; what came before it is complete") from error
+    except MalformedError as reason:
+        refused.append(f"{str(entry.path)!r} {reason}: left out")
+        return False
+
+
+def _fetch_branch(repository: Path, remote: str, branch: str) -> str:
+    """Return the newest commit of the branch, brought here under a reference of our own."""
+    remotes = git(repository, "remote").split()
+    if remote not in remotes:
+        named = f"there are {', '.join(remotes)}: name one with --remote" if remotes else "add it: git remote add"
+        raise PacelineError(f"{repository} has no remote {remote!r}; {named}")
+    ours = f"refs/paceline/{branch}"
+    # A complete clone would become a shallow one.
+    depth = ["--depth=1"] if is_shallow(repository) else []
+    refspec = f"+refs/heads/{branch}:{ours}"
+    try:
+        git(repository, "check-ref-format", f"refs/heads/{branch}")
+    except GitFailedError:
+        raise PacelineError(f"--branch {branch!r} is no name of a branch") from None
+    try:
+        git(repository, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, "--", remote, refspec)
+    except GitFailedError as error:
+        if "couldn't find remote ref" in str(error):
+            raise PacelineError(
+                f"{remote} has no branch {branch!r}: nothing is shared there yet, or under another name (--branch)"
+            ) from None
+        why = " ".join(str(error).split())
+        raise PacelineError(f"cannot fetch from {remote} ({why}): check the network and the right to read") from None
+    return git(repository, "rev-parse", "--verify", f"{ours}^{{commit}}").strip()
+
+
+def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
+    """Return the files to take, and a line for each that is refused."""
+    good, refused = [], []
+    for line in filter(None, git(repository, "ls-tree", "-r", "-z", "-l", "--full-tree", commit).split("\0")):
+        about, _, path = line.partition("\t")
+        mode, kind, name, size = about.split()
+        inside = path.startswith(("results/", "aa/"))
+        if mode not in REGULAR or kind != "blob":
+            why = "is no regular file"
+        elif path != f"results/{BENCHMARKS_FILE}" and not PLACES.fullmatch(path):
+            why = "has no place in a history"
+        elif not _can_be_everywhere(path):
+            why = f"has a name that is reserved, or longer than {LONGEST_NAME} bytes"
+        elif int(size) > LONGEST:
+            why = f"is larger than {LONGEST // 2**20} MiB"
+        else:
+            good.append(Entry(PurePosixPath(path), name, int(size)))
+            continue
+        if inside or mode not in REGULAR:  # a README beside them is nobody's fault
+            refused.append(f"{path!r} {why}: left out")
+    return good, refused
+
+
+def _can_be_everywhere(path: str) -> bool:
+    names = [] if path == f"results/{BENCHMARKS_FILE}" else path.split("/")
+    return not any(RESERVED.fullmatch(name) or len(name.encode(errors="replace")) > LONGEST_NAME for name in names)
+
+
+def _target(path: PurePosixPath, results: Path) -> Path:
+    first, *rest = path.parts
+    return (results if first == "results" else project.aa_folder(results)).joinpath(*rest)
+
+
+def _is_same(entry: Entry, target: Path) -> bool:
+    """Whether a local file has this content: git's own hash tells, so nothing need be read from the repository."""
+    try:
+        if target.is_symlink() or target.stat().st_size != entry.size:
+            return False
+        content = files.read(target)
+    except OSError:
+        return False
+    algorithm = hashlib.sha256 if len(entry.hash) > 40 else hashlib.sha1  # noqa: PLR2004
+    return algorithm(b"blob %d\0" % len(content) + content).hexdigest() == entry.hash
+
+
+def _contents(repository: Path, entries: Sequence[Entry], remote: str) -> Iterator[tuple[Entry, bytes]]:
+    """Entries with their contents, by one process; a partial clone gets what it lacks meanwhile."""
+    with contents(repository) as read:
+        for entry in entries:
+            content = read(entry.hash)
+            if content is None:
+                raise PacelineError(f"git has no content for {entry.path}: try again when {remote} can be reached")
+            yield entry, content
+
+
+def _merge(target: Path, content: bytes, refused: list[str]) -> bool:
+    """Add what only the shared file has; False if that is nothing. Raises MalformedError if it cannot be used."""
+    if target.name == BENCHMARKS_FILE:
+        return _merge_benchmarks(target.parent, content, refused)
+    theirs = machine_file(content)
+    if not os.path.lexists(target):
+        return files.write_new(target, content)
+    try:
+        mine = machine_file(files.read(target))
+    except (OSError, MalformedError):
+        return False  # whoever reads it says so
+    if set(theirs) <= set(mine):
+        return False
+    files.write(target, json.dumps({**theirs, **mine}, indent=1))
+    return True
+
+
+def _merge_benchmarks(results: Path, content: bytes, refused: list[str]) -> bool:
+    theirs, reasons = benchmarks_file(content)
+    refused += [f"'results/{BENCHMARKS_FILE}' {reason}: left out" for reason in reasons]
+    results.mkdir(parents=True, exist_ok=True)
+    mine = listed(results)
+    if mine is None:
+        mine, theirs = {}, {**of_all_results(results), **theirs}  # the results say less
+    merge_benchmarks(results, theirs)
+    versions = {name: entry.get("version") for name, entry in mine.items()}
+    differing = {
+        name: theirs[name] for name in theirs.keys() & versions if theirs[name].get("version") != versions[name]
+    }
+    renew_benchmarks(results, differing)
+    return listed(results) != mine

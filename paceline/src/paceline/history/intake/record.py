@@ -1,0 +1,255 @@
+"""pytest's side of recording: `--benchmark-record` adds the finished run to the history.
+
+What would make the run worthless is said before it starts; a benchmark whose test failed has no time worth keeping.
+Times are taken from the `benchmark` fixture of each test, which is public, not from pytest-benchmark's session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from paceline.config import project
+from paceline.errors import PacelineError, why
+from paceline.history.intake import provenance
+from paceline.history.intake.document import UNVERSIONED, Environment, Measured, as_text, quartiles, result_document
+from paceline.history.intake.writer import record
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+    from pathlib import Path
+
+DIRTY = "dirty"
+CLEAN = "clean"  # stands for the option without a value
+
+
+def recorder(config: pytest.Config) -> Recorder:
+    """Return the plug-in that records. Raises PacelineError if nothing could be recorded."""
+    option = config.option
+    asked = option.benchmark_record
+    if asked not in {CLEAN, DIRTY}:
+        raise PacelineError(
+            f"--benchmark-record took {asked!r} for its value: write `--benchmark-record=dirty` to record uncommitted"
+            " changes, or put paths first"
+        )
+    _refuse_contradictions(option)
+    given = option.benchmark_record_results
+    results = project.results_folder(config.invocation_params.dir if given else config.rootpath, given)
+    _insist_on_writable(results)
+    head = provenance.head(config.rootpath)
+    changed = provenance.changed_files(config.rootpath, _ours(config.rootpath, results))
+    if changed and asked != DIRTY:
+        more = f" and {len(changed) - 1} more differ" if len(changed) > 1 else " differs"
+        raise PacelineError(
+            f"{changed[0]}{more} from commit {head.commit[:12]}, for which the run would be recorded: commit"
+            " first, or mark the run by --benchmark-record=dirty"
+        )
+    return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)))
+
+
+def _insist_on_writable(results: Path) -> None:
+    """Raise PacelineError if the folder cannot be written, or be made: measuring may take hours."""
+    there = next(each for each in (results, *results.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise PacelineError(
+            f"cannot write to {there}: it is {'read-only here' if there.is_dir() else 'a file'}. Name another folder"
+            " with --benchmark-record-results=DIR."
+        )
+
+
+def _ours(here: Path, results: Path) -> list[Path]:
+    """Return the folders of the history and of what is made of it, which change no measurement."""
+    return [
+        results,
+        project.aa_folder(results),
+        project.html_folder(here),
+        project.root_of(results) / project.OURS,
+    ]
+
+
+def _refuse_contradictions(option: Any) -> None:
+    if not hasattr(option, "benchmark_only"):
+        raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
+    if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
+        raise PacelineError("xdist is active, and processes that run at once disturb each other: leave out -n")
+    flags = ["disable", "skip"]
+    flags += ["against", "against_python", "against_control"]  # these judge, and time nothing here
+    for flag in flags:
+        if getattr(option, f"benchmark_{flag}", None) not in {None, False}:
+            name = flag.replace("_", "-")
+            raise PacelineError(f"--benchmark-{name} and --benchmark-record contradict each other: leave out one")
+
+
+class Recorder:
+    """Gathers what was measured, and records it once all tests have run."""
+
+    def __init__(self, config: pytest.Config, results: Path, head: provenance.Provenance) -> None:
+        self._config = config
+        self._results = results
+        self._place = project.place(config.rootpath, project.find_root(config.rootpath))
+        self._head = head
+        self._measured: dict[str, Measured] = {}
+        self._failed: set[str] = set()
+        self._said: list[str] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Take the times of a test that passed."""
+        report = yield
+        benchmark = getattr(item, "funcargs", {}).get("benchmark")
+        if report.failed:
+            self._measured.pop(item.nodeid, None)
+            if "benchmark" in getattr(item, "fixturenames", ()):
+                self._failed.add(item.nodeid)
+        elif report.when == "call" and report.passed and getattr(benchmark, "stats", None):
+            self._take(item, benchmark, call)
+        return report
+
+    def _take(self, item: pytest.Item, benchmark: Any, call: pytest.CallInfo[None]) -> None:
+        try:
+            with _unlimited():
+                self._measured[item.nodeid] = _measured(item, self._place, benchmark, call)
+        except Exception as error:  # noqa: BLE001  # of one benchmark's own objects; the others are recorded
+            self._failed.add(item.nodeid)
+            self._said.append(f"{item.nodeid} cannot be described: {type(error).__name__}")
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Record when the last test has run."""
+        try:
+            done = yield
+        except BaseException:
+            self._said.append("the run was cut short, so it was not recorded")
+            raise
+        if not self._config.option.collectonly:
+            try:
+                with _unlimited():
+                    self._record()
+            except PacelineError as error:
+                raise self._refused(str(error)) from None
+            except OSError as error:
+                raise self._refused(f"nothing was recorded: {error.filename or ''} {why(error)}") from None
+        return done
+
+    def _refused(self, text: str) -> pytest.UsageError:
+        """Return an error that pytest shows on a line of its own, not behind the dots."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.flush()
+        return pytest.UsageError(text)
+
+    def _record(self) -> None:
+        if self._failed:
+            one = len(self._failed) == 1
+            self._said.append(
+                f"{len(self._failed)} failed benchmark{'' if one else 's'} {'was' if one else 'were'} not recorded"
+            )
+        measured = list(self._measured.values())
+        if not measured and self._failed:
+            return  # pytest's own status says what happened
+        if not measured:
+            raise PacelineError(
+                "no benchmark has run and passed, so nothing was recorded: name tests that use the `benchmark`"
+                " fixture, or loosen -k and -m"
+            )
+        self._insist_on_head()
+        environment = this_environment()
+        document = result_document(measured, self._head, environment)
+        path = record(self._results, document, measured, environment.machine_file, self._said.append)
+        marked = ", marked as dirty" if self._head.dirty else ""
+        self._said.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
+        with contextlib.suppress(PacelineError):
+            self._said += provenance.remarks(self._config.rootpath)
+
+    def _insist_on_head(self) -> None:
+        try:
+            now = provenance.head(self._config.rootpath)
+        except PacelineError as error:
+            self._said.append(f"cannot tell whether HEAD moved while the benchmarks ran: {error}")
+            return
+        if now.commit != self._head.commit:
+            raise PacelineError(
+                f"HEAD moved from {self._head.commit[:12]} to {now.commit[:12]} while the benchmarks ran, so it is"
+                " not known what was measured: nothing was recorded"
+            )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say where the run went."""
+        for line in self._said:
+            terminalreporter.write_line(f"paceline: {line}")
+
+
+@contextlib.contextmanager
+def _unlimited() -> Iterator[None]:
+    """Let a run be written even if its tests left files open, or set a limit for themselves."""
+    kinds = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE) if resource else ()
+    before = {kind: resource.getrlimit(kind) for kind in kinds}
+    for kind, (_, hard) in before.items():
+        with contextlib.suppress(OSError, ValueError):  # macOS allows fewer files than its own limit says
+            resource.setrlimit(kind, (hard, hard))
+    try:
+        yield
+    finally:
+        for kind, limits in before.items():
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(kind, limits)
+
+
+def this_environment() -> Environment:
+    """Return where this process runs."""
+    import pytest_benchmark
+
+    from paceline.history.machine.naming import this_machine
+    from paceline.history.machine.surroundings import facts, packages
+
+    machine = this_machine()
+    return Environment(
+        machine=machine.as_asv(),
+        engine=f"pytest-benchmark {pytest_benchmark.__version__}",
+        python=".".join(platform.python_version_tuple()[:2]),
+        packages=packages(),
+        facts=facts(machine),
+        former=machine.former,
+    )
+
+
+def _measured(item: pytest.Item, place: str, benchmark: Any, call: pytest.CallInfo[None]) -> Measured:
+    metadata = benchmark.stats
+    samples = metadata.stats.data
+    return Measured(
+        test=place + item.nodeid,
+        samples=samples,
+        quartiles=quartiles(samples),
+        number=metadata.iterations,
+        repeat=len(samples),
+        started=max(0, int(1000 * call.start)),  # a clock may stand before 1970, which no reader takes
+        duration=call.duration,
+        group=as_text(benchmark.group or ""),
+        axes=_axes(benchmark),
+        version=as_text(benchmark.extra_info.get("version", UNVERSIONED)),
+    )
+
+
+def _axes(benchmark: Any) -> Mapping[str, Any]:
+    """Parameters of a test by name; an object stands for itself by its name, or else by the test's id."""
+    return {name: _axis(value, benchmark.param) for name, value in (benchmark.params or {}).items()}
+
+
+def _axis(value: Any, test: str) -> Any:
+    if value is None or isinstance(value, (int, float, str)):
+        return value
+    name = getattr(value, "__name__", None)
+    return name if isinstance(name, str) else test

@@ -1,0 +1,70 @@
+"""What is not the hardware and may still explain a shift: recorded beside each run, and no part of what it is.
+
+So an upgrade starts no new line; a step in a series can be laid beside what changed with it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paceline.system.noise import THREAD_SETTINGS, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from paceline.history.machine.naming import Machine
+
+
+def packages() -> dict[str, str]:
+    """Versions of Python and of what is installed, by name."""
+    found = {"python": platform.python_version()}
+    for distribution in importlib.metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:  # a folder that a broken uninstall left has none
+            found.setdefault(name.lower().replace("_", "-"), distribution.version or "")
+    return dict(sorted(found.items()))
+
+
+def facts(machine: Machine, root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Everything else, as texts; what is not known is left out."""
+    folder = root / "sys/devices/system/cpu"
+    libc = " ".join(platform.libc_ver())
+    known = {
+        "cpu": machine.as_asv()["cpu"],
+        "system": _system(),
+        "kernel": platform.release(),
+        "libc": libc,
+        "python": f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}",
+        "blas": _blas(),
+        "governor": read(folder / "cpu0/cpufreq/scaling_governor"),
+        "turbo": {"0": "on", "1": "off"}.get(read(folder / "intel_pstate/no_turbo") or "")
+        or {"1": "on", "0": "off"}.get(read(folder / "cpufreq/boost") or ""),
+        "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else None,
+        "runner": " ".join(filter(None, (environment.get("ImageOS"), environment.get("ImageVersion")))),
+        "memory": f"{machine.raw.memory / 2**30:.2f} GiB" if machine.raw.memory else None,
+    }
+    known |= {name: environment.get(name) for name in THREAD_SETTINGS}
+    return {name: text.strip() for name, text in known.items() if text and text.strip()}
+
+
+def _system() -> str:
+    if platform.system() == "Linux":
+        try:
+            return platform.freedesktop_os_release().get("PRETTY_NAME", "")
+        except OSError:
+            return ""
+    if platform.system() == "Darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    return f"{platform.system()} {platform.version()}"
+
+
+def _blas() -> str:
+    """Name the numeric libraries that are loaded."""
+    from threadpoolctl import threadpool_info
+
+    found = {f"{pool['internal_api']} {pool.get('version') or ''}".strip() for pool in threadpool_info()}
+    return ", ".join(sorted(found))

@@ -1,0 +1,1 @@
+"""asv's own pages, built from the same results."""

@@ -1,0 +1,95 @@
+"""Changes in a history, as `paceline check` reports them: data alone, without how they were found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A change that was reviewed and may stay: an entry of `.paceline/accepted.toml`."""
+
+    id: str
+    kind: str  #: slower, faster, suite-slower or suite-faster
+    benchmark: str  #: as asv names it; "" for a whole suite
+    parameters: tuple[str, ...]
+    engine: str
+    environment: str
+    machines: tuple[str, ...]
+    commit: str  #: the first at the new level, as estimated when it was accepted
+    ratio: float  #: after / before
+    reason: str
+    date: date
+
+    @property
+    def name(self) -> tuple[str, tuple[str, ...], str, str]:
+        """Return the benchmark it is of, as `tracks.Track.name` does."""
+        return self.benchmark, self.parameters, self.engine, self.environment
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one benchmark, or of a whole suite.
+
+    `ratio` is after / before with its 95 % interval, in which infinity and 0 mean no bound. `before` is the last
+    commit that surely lies before the change, `after` the first that surely lies after it, `commits` the measured
+    ones from the first suspect to `after`, `at` the likeliest first of the new level.
+    """
+
+    id: str
+    kind: str  #: slower, faster, suite-slower or suite-faster
+    benchmark: str  #: as asv names it; "" for a whole suite
+    parameters: tuple[str, ...]
+    engine: str
+    environment: str
+    machines: tuple[str, ...]  #: hardware classes on which it happened
+    elsewhere: str | None  #: on the others: "same" if that is proved for all of them, else "unclear"; None: no others
+    ratio: float
+    low: float
+    high: float
+    before: str
+    after: str
+    at: str
+    commits: tuple[str, ...]
+    date: int  #: of `at`, milliseconds since 1970
+    state: str  #: new, accepted, recovered (undone by later changes) or gone (no longer measured)
+    dependencies: tuple[Difference, ...] = ()
+    facts: tuple[Difference, ...] = ()
+    accepted: Accepted | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether somebody has to look at it."""
+        return self.state == "new" and self.kind.endswith("slower")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A package or fact that differs between the two sides; None where it is not there."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A file that could not be used, and why, in one line."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The changes, worst first, and notices about series and runs that could not be judged."""
+
+    changes: tuple[Change, ...]
+    notices: tuple[str, ...]

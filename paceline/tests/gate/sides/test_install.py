@@ -1,0 +1,38 @@
+"""An installer's own cause, out of all that it says around it."""
+
+import pytest
+from paceline.gate.sides.install import cause
+
+AROUND = """  error: subprocess-exited-with-error
+  \u00d7 Building wheel for work (pyproject.toml) did not run successfully.
+  │ exit code: 1
+  ╰─> [21 lines of output]
+      CAUSE
+      [end of output]
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+  ERROR: Failed building wheel for work
+ERROR: Failed to build 'work' when installing build dependencies
+note: This is an issue with the package mentioned above, not pip.
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("building\nerror: command 'gcc' failed: No such file", "error: command 'gcc' failed: No such file"),
+        ("ModuleNotFoundError: No module named 'numpy'", "ModuleNotFoundError: No module named 'numpy'"),
+        ("work.c:1:10: fatal error: Python.h: No such file\nerror: command '/usr/bin/gcc' failed with exit code 1",
+         "work.c:1:10: fatal error: Python.h: No such file"),
+        ("fatal: No names found\nsubprocess.CalledProcessError: Command '['git']' returned non-zero exit status 128.",
+         "fatal: No names found"),
+        ("meson.build:1:0: ERROR: Unknown compiler(s)", "meson.build:1:0: ERROR: Unknown compiler(s)"),
+        ("ERROR: No matching distribution found for hatchling", "No matching distribution found for hatchling"),
+        ("it is what it is", "it is what it is"),
+    ],
+)  # fmt: skip
+def test_cause_is_the_line_that_names_it(said: str, expected: str) -> None:
+    assert cause(AROUND.replace("CAUSE", said)) == expected
+
+
+def test_installer_that_says_nothing_gave_no_reason() -> None:
+    assert cause("\n") == "it gave no reason"

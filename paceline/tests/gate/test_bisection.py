@@ -1,0 +1,231 @@
+"""Bisection of tiny projects whose slow commits are known, by real gates."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from paceline.cli import main
+from paceline.errors import PacelineError
+from paceline.gate import bisection
+from paceline.history.intake.document import asv_name
+from projects import Project, processes
+
+TEST = """
+import work
+
+def test_total(benchmark):
+    benchmark(work.total, {count})
+"""
+ROUNDS_ARE_FEW = ("--alpha=30%", "--tolerance=0.2")
+
+
+def work(count: int, body: str = "") -> str:
+    """Return a module whose work is proportional to `count`."""
+    return f"def total(_):\n    {body or 'pass'}\n    return sum(i * i for i in range({count}))\n"
+
+
+@pytest.fixture
+def history(make_project: Callable[..., Project]) -> tuple[Project, list[str]]:
+    """Return a project of seven commits: work doubles at the fifth, and the fourth is broken."""
+    project = make_project(files={"work.py": work(2000), "bench/test_speed.py": TEST.format(count=1)})
+    commits = [project.git("rev-parse", "HEAD").strip()]
+    commits.append(project.commit({"notes": "1"}, "Take a note"))
+    commits.append(project.commit({"notes": "2"}, "Take another"))
+    commits.append(project.commit({"work.py": work(2000, "raise ValueError('broken')")}, "Break it"))
+    commits.append(project.commit({"work.py": work(4000)}, "Do the work twice"))
+    commits.append(project.commit({"notes": "3"}, "Take a third note"))
+    commits.append(project.commit({"bench/test_speed.py": TEST.format(count=2)}, "ChangePoint the test"))
+    return project, commits
+
+
+def run(project: Project, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "paceline.cli", "bisect", *arguments, *ROUNDS_ARE_FEW],
+        cwd=project.root,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+
+
+@pytest.mark.slow
+def test_the_commit_is_found(history: tuple[Project, list[str]]) -> None:
+    """The name is the one that check prints; the broken commit before the culprit cannot be judged."""
+    project, commits = history
+    project.write({"work.py": "import none_such\n", "untracked": "mine"})
+    before = project.git("status", "--porcelain", "--ignored")
+    done = run(project, ["bench.test_speed.test_total", commits[0], "HEAD"])
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "one of these 2" in done.stdout
+    found = done.stdout[done.stdout.index("one of these") :]
+    assert [commit for commit in commits if commit in found] == commits[3:5]
+    assert "Do the work twice" in found
+    assert re.search(r"slower \+\d+\.\d %", found)
+    assert project.git("status", "--porcelain", "--ignored") == before
+    assert project.leftovers == []
+
+    done = run(project, ["bench/test_speed.py::test_total", commits[4] + "^", commits[5]])
+    assert done.returncode == 4
+    assert "cannot be judged" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_right_commit_of_many(make_project: Callable[..., Project]) -> None:
+    project = make_project(files={"work.py": work(2000), "test_speed.py": TEST.format(count=1)})
+    good = project.git("rev-parse", "HEAD").strip()
+    commits = [project.commit({"notes": str(number)}, f"Note {number}") for number in range(2)]
+    commits.append(project.commit({"work.py": work(3200)}, "Work more"))
+    commits += [project.commit({"notes": str(number)}, f"Note {number}") for number in range(2, 5)]
+    done = run(project, ["test_speed.py::test_total", good, commits[-1]])
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = done.stdout[done.stdout.index("first slow commit:") :]
+    assert commits[2] in found
+    assert "Work more" in found
+    assert "  t, " in found, "the author and the date"
+    assert "several add up" not in found
+    assert project.leftovers == []
+
+
+@pytest.mark.slow
+def test_slowdowns_that_add_up_are_said_to(make_project: Callable[..., Project]) -> None:
+    project = make_project(files={"work.py": work(2000), "test_speed.py": TEST.format(count=1)})
+    good = project.git("rev-parse", "HEAD").strip()
+    for count in (3000, 4500):
+        bad = project.commit({"work.py": work(count)}, f"Work {count}")
+    done = run(project, ["test_speed.py::test_total", good, bad])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "several add up" in done.stdout
+
+
+@pytest.mark.slow
+def test_what_is_not_slower_is_not_bisected(history: tuple[Project, list[str]]) -> None:
+    project, commits = history
+    done = run(project, ["bench/test_speed.py::test_total", commits[0], commits[2]])
+    assert done.returncode == 4
+    assert done.stderr.startswith("ERROR: BAD is not slower than GOOD on this machine")
+    assert done.stderr.count("\n") == 1
+
+
+def test_interrupted(history: tuple[Project, list[str]]) -> None:
+    project, commits = history
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it ignored
+    process = subprocess.Popen(
+        [sys.executable, "-m", "paceline.cli", "bisect", "bench/test_speed.py::test_total", commits[0], "HEAD"],
+        cwd=project.root,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while not any(
+        "paceline.gate.worker.process" in each and str(project.temporary) in each for each in processes().split("\n")
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert len(project.leftovers) == 2, "ours and the gate's"
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert project.leftovers == []
+    assert str(project.temporary) not in processes()
+    assert project.git("worktree", "list").count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bench/test_speed.py::test_total", "HEAD", "HEAD~2"], "is no ancestor of BAD"),
+        (["bench/test_speed.py::test_total", "HEAD", "HEAD"], "the same commit"),
+        (["bench/test_speed.py::test_total", "v9", "HEAD"], "unknown revision 'v9'"),
+        (["suite.TimeIt.time_it", "HEAD~2", "HEAD"], "is no pytest test of this checkout"),
+        (["bench/test_speed.py::test_total", "work.py", "HEAD"], "GOOD is the path 'work.py'"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    history: tuple[Project, list[str]],
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(history[0].root)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["bisect", *arguments]) == 4
+    signal.signal(signal.SIGTERM, before)
+    error = capsys.readouterr().err
+    assert error.startswith("ERROR: ")
+    assert error.count("\n") == 1
+    assert said in error
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--tolerance", "200"],
+        ["--tolerance", "3"],
+        ["--tolerance=x"],
+        ["--alpha", "0"],
+        ["--budget=-1"],
+        ["--budget", "nan"],
+    ],
+)
+def test_impossible_options_are_one_line(
+    history: tuple[Project, list[str]],
+    option: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(history[0].root)
+    with pytest.raises(SystemExit) as ended:
+        main(["bisect", "bench/test_speed.py::test_total", "HEAD~1", "HEAD", *option])
+    error = capsys.readouterr().err
+    assert ended.value.code == 4
+    assert error.count("\n") == 1
+    assert repr(option[-1].split("=")[-1]) in error
+
+
+def test_no_repository_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["bisect", "test_speed.py::test_it", "HEAD~1", "HEAD"]) == 4
+    signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == (
+        f"ERROR: {tmp_path} is in no git repository, so there are no commits to judge: use a clone\n"
+    )
+
+
+def test_an_unknown_test_is_named_as_in_the_checkout(history: tuple[Project, list[str]]) -> None:
+    done = run(history[0], ["bench/test_speed.py::test_nope", "HEAD~1", "HEAD"])
+    assert done.returncode == 4
+    assert " not found: bench/test_speed.py::test_nope)" in done.stderr
+    assert "paceline-" not in done.stdout + done.stderr
+
+
+def test_names_in_the_history_become_node_ids(tmp_path: Path) -> None:
+    """From every folder of the project."""
+    (tmp_path / ".git").mkdir()
+    for path in ("bench/test_speed.py", "bench.v2/é e/test_speed.py", "bench/deeper/test_speed.py"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    for test in (
+        "bench/test_speed.py::test_it",
+        "bench/test_speed.py::TestX::test_it[a.b-c::d]",
+        "bench/deeper/test_speed.py::test_it[x]",
+        "bench.v2/é e/test_speed.py::test_it",
+    ):
+        assert bisection.node_id(test, tmp_path) == test
+        assert bisection.node_id(asv_name(test), tmp_path) == test
+        assert bisection.node_id(asv_name(test), tmp_path / "bench.v2") == f"../{test}".replace("../bench.v2/", "")
+    with pytest.raises(PacelineError):
+        bisection.node_id("bench.other.test_it", tmp_path)

@@ -1,0 +1,75 @@
+"""The parts of a round that need no process: clock, round value and draws."""
+
+import math
+import random
+from collections import Counter
+
+import pytest
+from paceline.config.options import SIDES
+from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
+from paceline.gate.sides import schedule
+
+CALM = Timing(wall=9_000_000, process=8_990_000, thread=8_980_000, queued=0, waits=0, children=False, iterations=10)
+
+
+def changed(**fields: int | bool | None) -> Timing:
+    return Timing(**{**CALM.__dict__, **fields})
+
+
+@pytest.mark.parametrize(
+    ("timing", "clock"),
+    [
+        (CALM, "cpu"),
+        (changed(process=4_500_000, thread=4_500_000), "cpu"),  # preempted half of the time, or its CPU was stolen
+        (changed(process=4_500_000, thread=4_500_000, queued=4_500_000, waits=None), "cpu"),  # the same, not counted
+        (changed(process=8_500_000, thread=8_500_000, waits=1), "wall"),  # waits
+        (changed(process=8_500_000, thread=8_500_000, waits=None), "wall"),  # may wait
+        (changed(waits=40), "cpu"),  # gives up its CPU, for no time
+        (changed(process=17_000_000), "wall"),  # has helpers
+        (changed(children=True), "wall"),
+        (changed(thread=0), "wall"),  # a clock that stands still
+    ],
+)
+def test_clock_is_cpu_time_only_where_that_misses_nothing(timing: Timing, clock: str) -> None:
+    assert choose_clock([{"base": CALM, "head": timing}] * 3) == clock
+    assert choose_clock([{"base": timing, "head": CALM}] * 3) == clock, "the sides are treated alike"
+
+
+def visit(*pairs: tuple[int, int]) -> Visit:
+    bursts = [{"base": changed(wall=base), "head": changed(wall=head)} for base, head in pairs]
+    passed = {side: End("passed") for side in SIDES}
+    return Visit(passed, Recipe(calls=10, pairs=len(bursts), clock="wall", cold=False), bursts)
+
+
+def test_round_value_is_the_median_of_the_log_ratios() -> None:
+    assert visit((100, 110), (100, 120), (100, 900)).log_ratio("wall") == pytest.approx(math.log(1.2))
+    assert visit((100, 110)).base_seconds("wall") == pytest.approx(100 / 10 / 1e9)
+
+
+def test_bursts_on_which_a_clock_stood_still_are_left_out() -> None:
+    assert visit((100, 110), (0, 120), (100, -5)).log_ratio("wall") == pytest.approx(math.log(1.1))
+    assert visit((0, 0)).log_ratio("wall") is None
+
+
+def test_round_is_complete_only_if_both_sides_came_to_their_end() -> None:
+    whole = visit((100, 110))
+    assert whole.is_complete
+    whole.ends["head"] = End("failed", "an assertion after the benchmark")
+    assert not whole.is_complete
+    del whole.ends["head"]
+    assert not whole.is_complete
+
+
+def test_every_draw_is_a_fair_coin_of_its_own() -> None:
+    coins = random.Random(1)
+    draws = [schedule.draw(coins, ["a", "b", "c"]) for _ in range(2000)]
+    for coin in (
+        [draw.base_at == "a" for draw in draws],
+        [draw.first == "base" for draw in draws],
+        [draw.padding["base"] > draw.padding["head"] for draw in draws],
+        [draw.hash_seed % 2 == 0 for draw in draws],
+    ):
+        assert 880 < sum(coin) < 1120  # five standard deviations
+    together = Counter((draw.base_at, draw.first) for draw in draws)
+    assert all(380 < count < 620 for count in together.values())
+    assert len({draw.order for draw in draws}) == math.factorial(3)

@@ -1,0 +1,213 @@
+"""The cache changes how long it takes to read a history, and never what is read."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paceline.history.asv import cache
+from paceline.history.asv.store import load
+from paceline.history.model import History
+from trees import ours, result, row, write
+
+OPENED = """
+import sys
+def tell(event, arguments):
+    name = str(arguments[0]) if event == "open" else ""
+    if name.startswith(sys.argv[1]) and name.endswith(".json") and not name.endswith("machine.json"):
+        print("opened", name)
+sys.addaudithook(tell)
+"""
+
+READ = """
+import sys
+from pathlib import Path
+from paceline.history.asv.store import load
+history = load(Path(sys.argv[1]), repository=None, cache=Path(sys.argv[2]))
+print(len(history.runs), sum(series.values.sum() for series in history.series))
+"""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Twenty results, two of them broken."""
+    rows = {"a.time_it": row(1.0, [["1", "2"]]), "b.time_it": row(2.0)}
+    documents = {f"{number}.json": result(number, rows) for number in range(10)}
+    documents |= {f"{number}.json": ours(number) for number in range(10, 18)}
+    write(tmp_path / "results", documents | {"broken.json": [], "older.json": {"version": 1}})
+    return tmp_path / "results"
+
+
+def age(folder: Path) -> None:
+    """Wait until the files are no longer new; their times could be set, but not when they were changed."""
+    newest = max(path.stat().st_ctime_ns for path in folder.iterdir())
+    time.sleep(max(0.0, (newest + cache.RACY - time.time_ns()) / 1e9) + 0.01)
+
+
+def read(results: Path) -> History:
+    return load(results, repository=None, cache=results.parent / "cache")
+
+
+def same(one: History, other: History) -> bool:
+    """Whether they are equal; NaN equals NaN."""
+    arrays = zip(one.series, other.series, strict=True)
+    assert all(
+        np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True)
+        for a, b in arrays
+        for name in ("runs", "values", "low", "high")
+    )
+    keys = [[each.key for each in history.series] for history in (one, other)]
+    return (one.runs, one.benchmarks, one.quarantined, keys[0]) == (
+        other.runs,
+        other.benchmarks,
+        other.quarantined,
+        keys[1],
+    )
+
+
+def database(results: Path) -> Path:
+    return next((results.parent / "cache").glob("*.sqlite3"))
+
+
+def test_warm_read_opens_no_result(results: Path) -> None:
+    age(results / "lab")
+    command = [sys.executable, "-c", OPENED + READ, str(results), str(results.parent / "cache")]
+    cold, warm = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert cold.count("opened ") == 20
+    assert warm == cold.splitlines(keepends=True)[-1]
+
+
+def test_warm_read_is_the_same(results: Path) -> None:
+    age(results / "lab")
+    cold = read(results)
+    assert same(cold, read(results))
+    database(results).unlink()
+    assert same(cold, read(results))
+
+
+def test_changed_file_is_read_again_whatever_its_times_say(results: Path) -> None:
+    age(results / "lab")
+    read(results)
+    path = results / "lab" / "3.json"
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"[1.0, 1.0]", b"[7.0, 7.0]"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert any(7.0 in series.values for series in read(results).series)
+
+
+def test_file_that_changes_within_a_tick_is_read_again(tmp_path: Path) -> None:
+    folder = write(tmp_path / "results", {"a.json": result(1)})
+    for value in range(1, 30):
+        (folder / "a.json").write_bytes(b'{"version": %d}' % (100 + value))
+        history = read(tmp_path / "results")
+        assert f"version {100 + value}" in history.quarantined[0].reason
+
+
+def test_copies_of_a_file_are_parsed_once(results: Path) -> None:
+    read(results)
+    known = cache.Cache(results.parent / "cache")
+    copy = results / "lab" / "copy.json"
+    copy.write_bytes((results / "lab" / "3.json").read_bytes())
+    assert known.read(copy) is known.read(results / "lab" / "3.json")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_truncated_cache_is_rebuilt(results: Path, share: float) -> None:
+    cold = read(results)
+    file = database(results)
+    os.truncate(file, int(file.stat().st_size * share))
+    assert same(cold, read(results))
+    assert same(cold, read(results))
+
+
+def test_damaged_cache_is_rebuilt(results: Path) -> None:
+    cold = read(results)
+    file = database(results)
+    whole = file.read_bytes()
+    draw = random.Random(0)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(draw.choice((1, 10, 300))):
+            damaged[draw.randrange(len(whole))] = draw.randrange(256)
+        file.write_bytes(damaged)
+        assert same(cold, read(results))
+        file.write_bytes(whole)
+
+
+def test_cache_of_other_tables_is_rebuilt(results: Path) -> None:
+    cold = read(results)
+    file = database(results)
+    file.unlink()
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE contents (a TEXT)")
+    connection.execute("INSERT INTO contents VALUES ('b')")
+    connection.commit()
+    connection.close()
+    assert same(cold, read(results))
+    assert same(cold, read(results))
+
+
+def test_cache_that_cannot_be_written_is_done_without(results: Path) -> None:
+    (results.parent / "cache").write_text("a file in the way", encoding="utf-8")
+    assert same(read(results), read(results))
+
+
+#: Reads twice, the second time with a cache that it has no right to.
+DENIED = """
+import os, sys
+from pathlib import Path
+from paceline.history.asv.store import load
+results, cache = map(Path, sys.argv[1:])
+before = load(results, repository=None, cache=cache)
+cache.chmod(0)
+if os.geteuid() == 0:
+    os.seteuid(65534)
+after = load(results, repository=None, cache=cache)
+assert len(after.runs) == len(before.runs) == 18
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_cache_of_another_user_is_done_without(results: Path) -> None:
+    for folder in (results, results / "lab", *results.parents):
+        if folder.owner() == results.owner():
+            folder.chmod(folder.stat().st_mode | 0o055)
+    folder = results.parent / "cache"
+    subprocess.run([sys.executable, "-c", DENIED, str(results), str(folder)], check=True)
+    folder.chmod(0o755)
+
+
+def test_two_versions_share_a_folder(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cold = read(results)
+    ours = database(results).read_bytes()
+    with monkeypatch.context() as other:
+        other.setattr(cache, "READER", cache.READER + 1)
+        assert same(cold, read(results))
+    assert len([*(results.parent / "cache").glob("*.sqlite3")]) == 2
+    assert database(results).read_bytes() == ours
+    assert same(cold, read(results))
+
+
+def test_cache_is_not_for_git(results: Path) -> None:
+    read(results)
+    assert (results.parent / "cache" / ".gitignore").read_text(encoding="utf-8").endswith("*\n")
+
+
+def test_processes_at_once_and_killed_ones(results: Path) -> None:
+    age(results / "lab")
+    command = [sys.executable, "-c", READ, str(results), str(results.parent / "cache")]
+    expected = subprocess.run([*command[:-1], str(results.parent / "x")], capture_output=True, text=True, check=True)
+    draw = random.Random(1)
+    for _ in range(4):
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+        time.sleep(draw.uniform(0.1, 0.5))
+        running[0].send_signal(signal.SIGKILL)
+        said = [process.communicate(timeout=60)[0] for process in running]
+        assert said[1:] == [expected.stdout] * 3
