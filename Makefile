@@ -28,8 +28,8 @@ pages: .venv/ready  ## build the pages of the recorded history; ARGS=--serve sho
 evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchmark; MINUTES=20, ARGS=--load
 	$(BIN)/python paceline/evidence.py --minutes $(MINUTES) $(ARGS)
 
-lint: .venv/ready  ## check style and types
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+lint: .venv/ready  ## check style, types and words
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest -q tests/test_words.py
 
 # From its own index, since on Linux the package index has only the build for CUDA: gigabytes, and libraries that clash
 # with TensorFlow's. Where that index cannot be reached, pip takes what there is.
@@ -40,11 +40,11 @@ torch: .venv/ready  ## add PyTorch, which the lock file leaves out: its CPU buil
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --retries 1 --extra-index-url $(TORCH_INDEX) 'torch==2.13.*'
 	@$(BIN)/python -c 'import torch; torch.version.cuda and print("$(ONLY_CUDA)")'
 
-lock:  ## choose the newest versions anew (needs uv)
+lock:  ## lock the newest versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-strip-extras --upgrade \
 	  --extra locked --output-file requirements.txt pyproject.toml
 
-clean:  ## remove the environment and all that was built
+clean:  ## remove the environment and everything built
 	rm -rf .venv .asv/env .asv/html build *.egg-info
 
 .venv/ready: requirements.txt pyproject.toml

@@ -40,7 +40,7 @@ def threads() -> int:
     text = os.environ.get("THREADS", "1")
     if re.fullmatch("[1-9][0-9]{0,2}", text):
         return int(text)
-    sys.stderr.write(f"ERROR: THREADS={text!r} is no number of threads; give one from 1 to 999, as in THREADS=2\n")
+    sys.stderr.write(f"ERROR: THREADS={text!r}: expected a number of threads from 1 to 999, as in THREADS=2\n")
     raise SystemExit(4)
 
 

@@ -147,7 +147,7 @@ def pairs(one: Timed, other: Timed, rounds: int, draw: random.Random) -> Iterato
 
 
 def main() -> int:
-    """Measure every claim, print what was found beside what is claimed; 0 if all hold, 1 otherwise."""
+    """Measure every claim and print it next to the measured ratio. Return 0 if all hold, or else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ratios", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="pairs of runs for each claim (default: 15)")
     rounds = parser.parse_args().rounds

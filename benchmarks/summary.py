@@ -48,7 +48,7 @@ class Result:
 
     @property
     def approach(self) -> str:
-        """The heading under which the result stands."""
+        """The heading above the result."""
         return str(self.extra_info.get("approach", ""))
 
     @property
@@ -58,7 +58,7 @@ class Result:
 
 
 def _in_order(results: Iterable[Result]) -> list[Result]:
-    """Return ``results`` by workload and by size, small first, whatever the order in which they were measured."""
+    """Return ``results`` by workload and by size, small first, in any order of measuring."""
     return sorted(results, key=lambda row: (row.workload, catalog.sizes(row.workload).index(row.size)))
 
 

@@ -1,7 +1,8 @@
-"""How good the detector is, beside asv's own: `paceline/detection.py`. Not part of the distribution: it needs asv.
+"""How good the detector is, compared with asv's own. Not part of the distribution: it needs asv.
 
-`measure` (minutes) prints the table of docs/history.md: on synthetic histories whose truth is known, false slowdowns
-and slowdowns that were found. `table` simulates the law of the scan's maximum, which the package ships as `null.csv`.
+`measure` (minutes) prints the tables of docs/explanation/history-evidence.md: on synthetic histories whose truth is
+known, false slowdowns and slowdowns that were found. `table` simulates the law of the scan's maximum, which the
+package ships as `null.csv`.
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ def say(lines: Iterable[str]) -> None:
 
 
 def main() -> None:
-    """Measure, or make the table anew."""
+    """Measure, or make the table again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["measure", "table"])
     parser.add_argument("--series", type=int, default=5000, help="series for the scan, a family (default: 5000)")

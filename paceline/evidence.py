@@ -450,7 +450,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="0: only print the table")
     parser.add_argument("--load", action="store_true", help="with a busy loop on every core")
-    parser.add_argument("--tensorflow", action="store_true", help="with TensorFlow's contender besides")
+    parser.add_argument("--tensorflow", action="store_true", help="add TensorFlow's contender")
     parser.add_argument("--tool", action="append", choices=list(TOOLS), help="only this one; can be repeated")
     names = [scenario.name for scenario in scenarios()]
     parser.add_argument("--change", action="append", choices=names, help="only this one; can be repeated")

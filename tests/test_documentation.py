@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from tests.conftest import Git
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "paceline" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 #: Run in this order by a test of its own.
 HISTORY = (
@@ -152,10 +157,31 @@ def test_the_set_up_by_hand_is_what_make_does() -> None:
     assert [line.replace("$(PYTHON)", "python3").replace("$(BIN)", ".venv/bin") for line in made] == SET_UP
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the fragments that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
-            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+        for target, fragment in re.findall(r"\]\((?!https://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+            linked = page.parent / target if target else page
+            assert linked.exists(), f"{page}: {target}"
+            assert not fragment or fragment in anchors(linked), f"{page}: {target}#{fragment}"
+
+
+def test_the_index_links_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)", index.read_text("utf-8"))}
+    assert linked == {page for page in PAGES if (ROOT / "docs") in page.parents} - {index}
+
+
+def test_the_workflow_to_copy_is_the_same_everywhere() -> None:
+    shown = [re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL) for page in PAGES]
+    copies = [block for blocks in shown for block in blocks]
+    assert len(copies) >= 2
+    assert len(set(copies)) == 1
 
 
 def test_the_answer_is_of_contenders_that_exist() -> None:

@@ -1,6 +1,6 @@
-"""`python3 -I .github/scripts COMMAND`: what jobs on GitHub run beside the commands of `paceline`.
+"""Commands that jobs on GitHub run, next to those of `paceline`: `python3 -I .github/scripts COMMAND`.
 
-Needs the standard library and this checkout, nothing installed: some of these jobs may write.
+They need the standard library and this checkout, nothing installed: some of these jobs may write.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Command(Protocol):
-    """What a module of a command gives."""
+    """A module with a command."""
 
     def add(self, commands: Any, /) -> None:
         """Add the command to the command line."""
 
     def run(self, arguments: argparse.Namespace, environment: Mapping[str, str], /) -> int:
-        """Do it, and return the exit status."""
+        """Run the command and return its exit status."""
         ...
 
 
@@ -45,7 +45,7 @@ WRONG_USE = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status, which is 4 with one line of why if it could not be done."""
+    """Run a command and return its exit status: 4, with the reason in one line, if it cannot run."""
     parser = argparse.ArgumentParser(prog=".github/scripts", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS.values():

@@ -1,4 +1,4 @@
-"""What the classifiers of texts share in pure Python, besides their dense layers."""
+"""What the classifiers of texts share in pure Python, apart from their dense layers."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def read_numbers(
 
 
 def read_one(field: bytes, *, is_integer: bool) -> float | None:
-    """Read a number by the full grammar; None where it is no number."""
+    """Read a number by the full grammar; None if it is not a number."""
     if not (INTEGER if is_integer else DECIMAL).fullmatch(field):
         return None
     value = int(field) if is_integer else float(field)
@@ -123,7 +123,7 @@ def read_one(field: bytes, *, is_integer: bool) -> float | None:
 
 
 def read_names(text: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Return what stands between ``starts`` and ``ends`` as strings."""
+    """Return the strings between ``starts`` and ``ends``."""
     width = max(int((ends - starts).max(initial=1)), 1)
     places = starts[:, None] + np.arange(width)
     letters = np.where(places < ends[:, None], text.take(places, mode="clip"), np.uint8(0))

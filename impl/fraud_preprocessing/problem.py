@@ -264,7 +264,7 @@ def misfielded(line: str, nth: int) -> str:
 
 
 def with_text(line: str, nth: int) -> str:
-    """Put something that is no number into the ``nth`` of such records, in place of each number in turn."""
+    """Put something that is not a number into the ``nth`` of such records, in place of each number in turn."""
     fields = line.split(",")
     place = (0, *range(3, 34))[nth * 13 % 32]
     texts = NO_INTEGERS if place in {0, 3, 33} else NO_NUMBERS

@@ -77,7 +77,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class HugeProblem:
-    """A line through ``points`` points that exist only a chunk at a time, and are drawn anew whenever asked for."""
+    """A line through ``points`` points that exist only a chunk at a time, and are drawn again each time."""
 
     points: int
     step: float

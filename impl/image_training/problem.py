@@ -136,7 +136,7 @@ def draw_weights(rng: np.random.Generator, *widths: int) -> list[NDArray[np.floa
 
 
 def draw_order(rng: np.random.Generator, count: int, batch: int, epochs: int) -> NDArray[np.int64]:
-    """Return ``(steps, batch)`` rows: in every epoch all of ``count``, anew in random order."""
+    """Return ``(steps, batch)`` rows: in every epoch all of ``count``, in a new random order."""
     if count % batch:
         raise ValueError(f"{count} examples do not make whole batches of {batch}")
     return np.concatenate([rng.permutation(count) for _ in range(epochs)]).reshape(-1, batch)
@@ -232,7 +232,7 @@ def accuracy(problem: Problem, answer: Iterable[NDArray[np.floating]]) -> float:
 
 
 def quality(problem: Problem, answer: Iterable[NDArray[np.floating]]) -> tuple[str, float]:
-    """Return what stands beside the time: the accuracy on the images held out."""
+    """Return the accuracy on the images held out, which is shown next to the time."""
     return "accuracy", accuracy(problem, answer)
 
 

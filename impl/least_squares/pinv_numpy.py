@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem) -> Run:
-    """Lay out the design matrix, a column of ones beside ``x``."""
+    """Lay out the design matrix, a column of ones next to ``x``."""
     design = np.column_stack((np.ones_like(problem.x), problem.x))
     y = problem.y
 

@@ -199,7 +199,7 @@ def accuracy(problem: Problem, answer: Iterable[NDArray[np.floating]]) -> float:
 
 
 def quality(problem: Problem, answer: Iterable[NDArray[np.floating]]) -> tuple[str, float]:
-    """Return what stands beside the time: the accuracy on the reviews held out."""
+    """Return the accuracy on the reviews held out, which is shown next to the time."""
     return "accuracy", accuracy(problem, answer)
 
 

@@ -1,4 +1,4 @@
-"""The script that measures the detector, in small; its full table is in docs/history.md."""
+"""The script that measures the detector, in small; its full table is in docs/explanation/history-evidence.md."""
 
 import importlib.util
 import re
@@ -13,7 +13,7 @@ from paceline.history.detect import scan
 from scipy import stats
 
 SCRIPT = Path(__file__).parents[1] / "detection.py"
-PAGE = Path(__file__).parents[2] / "docs" / "history.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "history-evidence.md"
 
 
 @pytest.fixture(scope="module")

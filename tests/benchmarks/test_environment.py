@@ -94,7 +94,7 @@ def test_xla_flags_of_the_user_stay(run_python: Run) -> None:
 
 def refusal(threads: str) -> str:
     """The one line for a bad number of threads."""
-    return f"ERROR: THREADS={threads!r} is no number of threads; give one from 1 to 999, as in THREADS=2"
+    return f"ERROR: THREADS={threads!r}: expected a number of threads from 1 to 999, as in THREADS=2"
 
 
 def test_a_bad_number_of_threads_is_one_line(

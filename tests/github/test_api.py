@@ -39,7 +39,7 @@ def test_all_pages_are_read(hub: Hub, api: Api) -> None:
 def test_a_next_page_elsewhere_is_not_followed(hub: Hub, api: Api) -> None:
     link = {"Link": '<https://evil.example/repos>; rel="next"'}
     hub.faults.append(Fault("GET", "issues", 200, link))
-    with pytest.raises(ApiError, match="lies elsewhere"):
+    with pytest.raises(ApiError, match="on another server"):
         list(api.every("issues"))
 
 
@@ -78,7 +78,7 @@ def test_a_spent_rate_limit_waits_for_its_reset(hub: Hub, api: Api, naps: list[f
 def test_a_reset_too_far_away_is_one_line(hub: Hub, api: Api, naps: list[float]) -> None:
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 3000)}
     hub.faults.append(Fault("GET", "issues", 403, headers, times=9))
-    with pytest.raises(ApiError, match="run the job again later"):
+    with pytest.raises(ApiError, match="Run the job again later"):
         api.ask("GET", "issues")
     assert naps == []
 
@@ -121,7 +121,7 @@ def test_ensure_gives_up_in_the_end(hub: Hub, api: Api) -> None:
 
 
 def test_a_dead_server_is_one_line(naps: list[float]) -> None:
-    with pytest.raises(ApiError, match="no answer of use"):
+    with pytest.raises(ApiError, match="no usable answer"):
         Api("http://127.0.0.1:9", REPOSITORY, TOKEN, sleep=naps.append).ask("GET", "issues")
     assert len(naps) == github.TRIES - 1
 
@@ -141,7 +141,7 @@ def test_the_newest_artifact_of_a_run_that_was_repeated(hub: Hub, api: Api) -> N
 
 def test_a_large_artifact_is_not_even_fetched(hub: Hub, api: Api) -> None:
     hub.add_artifact(1, "gate", b"x", size_in_bytes=10**9)
-    with pytest.raises(MalformedError, match="more than 1000"):
+    with pytest.raises(MalformedError, match="the limit is 1000"):
         github.artifact(api, 1, "gate", 1000)
     assert not any("/zip" in path for path in hub.of("GET"))
 

@@ -63,7 +63,7 @@ def osv() -> Iterator[Osv]:
 def test_every_pin_is_asked_for_and_what_is_known_is_red(osv: Osv, command: Script, tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text(LOCK, encoding="utf-8")
     clean = command("audit", "lock.txt", PACELINE_OSV_URL=osv.url)
-    assert (clean.returncode, clean.stdout) == (0, "no known vulnerabilities of 2 packages\n")
+    assert (clean.returncode, clean.stdout) == (0, "no known vulnerabilities in 2 packages\n")
     ((path, asked),) = osv.asked
     assert path == "/v1/querybatch"
     assert asked["queries"] == [
@@ -75,7 +75,7 @@ def test_every_pin_is_asked_for_and_what_is_known_is_red(osv: Osv, command: Scri
     assert red.returncode == 1
     assert red.stdout.splitlines() == [
         "beta 2.0.post1+local: https://osv.dev/vulnerability/GHSA-1",
-        "1 known vulnerabilities of 2 packages",
+        "1 known vulnerabilities in 2 packages",
     ]
 
 

@@ -170,8 +170,8 @@ def test_a_newer_run_that_wrote_meanwhile_is_not_overwritten(hub: Hub, script: S
     [
         (["same"], "Nothing is slower. "),
         (["same", "faster", "new"], "Nothing is slower. "),
-        (["unsure", "unsure"], "Nothing was shown to be slower; 2 unsure. "),
-        (["same", "unsure"], "Nothing was shown to be slower; 1 unsure. "),
+        (["unsure", "unsure"], "No slowdown found; 2 unsure. "),
+        (["same", "unsure"], "No slowdown found; 1 unsure. "),
         (["new", "unavailable"], "Nothing was judged. "),
         ([], "Nothing was judged. "),
         (["slower", "unsure"], ""),

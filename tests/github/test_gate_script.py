@@ -217,7 +217,7 @@ def test_green_is_believed_only_with_the_findings_of_these_commits(
         ({"PACELINE_AGAINST": "--benchmark-accept=trust-me"}, "the input `against` is '--benchmark-accept=trust-me'"),
         ({"PACELINE_JSON": "."}, "the input `json` is '.'"),
         ({"PACELINE_JSON": "file/gate.json"}, "the input `json` is 'file/gate.json'"),
-        ({"GITHUB_EVENT_PATH": "deep.json"}, "GITHUB_EVENT_PATH 'deep.json' cannot be read"),
+        ({"GITHUB_EVENT_PATH": "deep.json"}, "cannot read GITHUB_EVENT_PATH 'deep.json'"),
     ],
 )
 def test_inputs_that_cannot_be_meant_are_one_line(

@@ -38,13 +38,13 @@ def test_opened_updated_closed_and_opened_again(hub: Hub, script: Script) -> Non
 
     bring_up_to_date(hub, script, run=3)
     assert issue["state"] == "closed"
-    assert "**Gone**" in issue["body"]
+    assert "**Closed**" in issue["body"]
     assert "runs/3)" in issue["body"]
 
     bring_up_to_date(hub, script, run=4)  # stays closed, untouched
     bring_up_to_date(hub, script, change_point(), run=5)
     assert issue["state"] == "open"
-    assert "**Gone**" not in issue["body"]
+    assert "**Closed**" not in issue["body"]
     assert len(hub.issues) == 1
 
 
@@ -147,7 +147,7 @@ def test_no_findings_at_all_leave_the_issues_alone(hub: Hub, script: Script) -> 
 def test_a_crowd_of_findings_is_opened_in_parts(hub: Hub, script: Script) -> None:
     said = bring_up_to_date(hub, script, *(change_point(f"crowd{place}") for place in range(53)))
     assert len(hub.issues) == 50
-    assert "3 more findings" in said
+    assert "3 more slowdowns" in said
 
 
 def test_names_show_as_text(hub: Hub, script: Script) -> None:

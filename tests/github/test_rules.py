@@ -394,5 +394,5 @@ def test_what_judges_a_pull_request_has_owners() -> None:
         f"/{path.partition('/')[0]}{'/' * ('/' in path)}" for path in listed.splitlines() if not FREE.match(path)
     }
     assert sorted(roots | {f"/{name}" for name in PYTEST_READS}) == sorted(owned)
-    documented = " ".join((ROOT / "docs" / "github.md").read_text(encoding="utf-8").split())
+    documented = " ".join((ROOT / "docs" / "how-to" / "github.md").read_text(encoding="utf-8").split())
     assert all(f"`{path[1:]}`" in documented for path in owned)

@@ -90,7 +90,7 @@ def test_a_repeated_job_adds_nothing(hub: Hub, store: Store, remote: Path) -> No
     hub.add_artifact(1, "results", packed(record()))
     store("results")
     done = store("results")
-    assert "all was there already" in done.stdout
+    assert "nothing new" in done.stdout
     assert git(remote, "rev-list", "--count", "benchmark-results").strip() == "1"
 
 
@@ -169,7 +169,7 @@ def test_an_unreadable_list_of_benchmarks_does_not_stop_the_history(hub: Hub, st
     hub.add_artifact(2, "results", packed(record(name="b")))
     done = store("results", number=2)
     assert done.returncode == 0, done.stderr
-    assert "written anew" in done.stdout
+    assert "and is replaced" in done.stdout
     assert "t.a" in stored(remote)["results/benchmarks.json"]
 
 

@@ -1,4 +1,4 @@
-"""What jobs on GitHub run; the standard library and `paceline`'s plain modules are all it imports.
+"""Commands that jobs on GitHub run. They import only the standard library and `paceline`'s plain modules.
 
-Whatever another job or a pull request hands over is hostile until `strict` has read it.
+All data of another job or of a pull request is hostile until `strict` has read it.
 """

@@ -1,8 +1,8 @@
-"""`affected`: the benchmarks of this suite that the gate of a pull request judges.
+"""`affected`: selects the benchmarks that the gate of a pull request judges.
 
-All of them take a minute and a half a round on two cores, and a verdict takes five rounds or more: too long to wait
-for. So it is every contender of the workloads that the change touches, those that import the shared code it touches,
-and those in pure Python and NumPy always, which are cheap. The history sees the rest.
+All of them take a minute and a half a round on two cores, and a verdict takes five rounds or more. That is too long.
+So it selects every contender of the workloads that the change touches, those that import the shared code that it
+touches, and always those in pure Python and NumPy, which are cheap. The history covers the rest.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ UNTIMED = "problem"  # of the shared modules, the one that checks answers: nothi
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("affected", help="choose the benchmarks to judge, by what a change touches")
-    parser.add_argument("base", help="revision that the change is compared with")
+    parser = commands.add_parser("affected", help="select the benchmarks that a change touches")
+    parser.add_argument("base", help="revision to compare the change with")
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Print pytest's arguments, and hand them to the next steps as the output `arguments`."""
+    """Print pytest's arguments, and set them as the step's output `arguments`."""
     git = ["git", "diff", "--name-only", "-z", arguments.base, "HEAD"]
     done = subprocess.run(git, capture_output=True, check=False)
     if done.returncode:
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 
 def expression(paths: Iterable[str], root: Path) -> str:
-    """Return the expression for pytest's -k; `root` is the checkout, and paths add plain words to it."""
+    """Return the expression for pytest's -k. `root` is the checkout."""
     chosen = dict.fromkeys(ALWAYS)
     for path in map(PurePosixPath, paths):
         match path.parts:

@@ -1,4 +1,4 @@
-"""GitHub's REST API, as far as it is needed here, with its failures.
+"""The part of GitHub's REST API that is needed here.
 
 What is safe to repeat is repeated, within bounds. What may have been carried out although its answer was lost
 raises `UnclearError`, so that the caller looks before it asks again: that is how nothing comes to stand twice.
@@ -36,7 +36,7 @@ NOT_DONE = {409, 429}  # GitHub did not carry it out, so it can be asked again, 
 
 
 class ApiError(PacelineError):
-    """GitHub refused; `status` is its answer's, 0 where there was none."""
+    """GitHub refused. `status` is that of its answer, 0 if there was none."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class ApiError(PacelineError):
 
 
 class UnclearError(ApiError):
-    """Nobody knows whether it was carried out."""
+    """The request may or may not have been carried out."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -54,7 +54,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True)
 class Answer:
-    """What GitHub said; `headers` by their lower-case names."""
+    """GitHub's answer, with `headers` by their lower-case names."""
 
     status: int
     headers: Mapping[str, str]
@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass
 class Api:
-    """A repository's part of the API. `url` and `token` as GitHub gives them to a job."""
+    """The API of one repository, with the `url` and `token` that GitHub gives a job."""
 
     url: str
     repository: str
@@ -80,31 +80,33 @@ class Api:
         """Return the API that the job's environment names. Raises PacelineError."""
         repository = environment.get("GITHUB_REPOSITORY", "")
         if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", repository, re.ASCII):
-            raise PacelineError(f"GITHUB_REPOSITORY is {repository!r}, not OWNER/NAME: run this in a job on GitHub")
+            raise PacelineError(
+                f"GITHUB_REPOSITORY is {repository!r}, expected OWNER/NAME. Run this in a job on GitHub."
+            )
         token = environment.get("GITHUB_TOKEN", "")
         if not token:
-            raise PacelineError("GITHUB_TOKEN is not set: give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
+            raise PacelineError("GITHUB_TOKEN is not set. Give the step `env: GITHUB_TOKEN: ${{ github.token }}`.")
         return cls(environment.get("GITHUB_API_URL", "https://api.github.com").rstrip("/"), repository, token)
 
     def ask(self, method: str, path: str, body: object = None, **query: str | int) -> Answer:
-        """Send one request for the repository; returns its answer below 400. Raises ApiError."""
+        """Send one request for the repository and return its answer. Raises ApiError from status 400 on."""
         address = f"{self.url}/repos/{self.repository}/{path}" + (f"?{urlencode(query)}" if query else "")
         return self._persist(method, address, body)
 
     def every(self, path: str, key: str | None = None, **query: str | int) -> Iterator[dict[str, Any]]:
-        """Yield the entries of all pages; `key` names the list in an answer that is an object."""
+        """Yield the entries of all pages. `key` names the list if the answer is an object."""
         answer = self.ask("GET", path, per_page=100, **query)
         for _ in range(MOST_PAGES):
             document = answer.document()
             entries = document.get(key) if key and isinstance(document, dict) else document
             if not isinstance(entries, list):
-                raise ApiError(f"GitHub's answer to {path} holds no list: {quoted(document)}", answer.status)
+                raise ApiError(f"GitHub's answer to {path}: expected a list, got {quoted(document)}", answer.status)
             yield from (entry for entry in entries if isinstance(entry, dict))
             following = re.search(r'<([^<>]+)>\s*;[^,]*rel="next"', answer.headers.get("link", ""))
             if following is None:
                 return
             if not following[1].startswith(f"{self.url}/"):
-                raise ApiError(f"GitHub's next page lies elsewhere: {quoted(following[1])}", answer.status)
+                raise ApiError(f"GitHub's next page is on another server: {quoted(following[1])}", answer.status)
             answer = self._persist("GET", following[1], None)
         raise ApiError(f"GitHub's answer to {path} has more than {MOST_PAGES} pages", answer.status)
 
@@ -153,7 +155,7 @@ class Api:
                 return _answer(error.code, error, largest)
 
     def _delay(self, answer: Answer, method: str, attempt: int) -> float | None:
-        """Seconds to wait before asking again, None where that is of no use or may do harm."""
+        """Return the seconds to wait before asking again; None if that is useless or may do harm."""
         limited = _limit(answer.headers) if answer.status in {403, 429} else None
         if limited is not None:
             return limited
@@ -166,8 +168,8 @@ class Api:
     def _wait(self, seconds: float, method: str, address: str) -> None:
         if self._waited + seconds > PATIENCE:
             raise ApiError(
-                f"{method} {urlsplit(address).path}: GitHub wants a wait of {seconds:.0f} s more than"
-                f" {self._waited:.0f} s already, above {PATIENCE:.0f} s in all: run the job again later",
+                f"{method} {urlsplit(address).path}: GitHub asks to wait {seconds:.0f} s more, after"
+                f" {self._waited:.0f} s. The limit is {PATIENCE:.0f} s. Run the job again later.",
                 429,
             )
         self._waited += seconds
@@ -177,11 +179,11 @@ class Api:
         place = f"{method} {urlsplit(address).path}"
         if answer.status == 0 or answer.status >= 500:
             kind = ApiError if method in REPEATABLE else UnclearError
-            return kind(f"{place}: no answer of use ({answer.status}): {_message(answer)}", answer.status)
+            return kind(f"{place}: no usable answer ({answer.status}): {_message(answer)}", answer.status)
         remedy = {
-            401: "; the token is not valid",
-            403: "; does the job have the permission, and is the conversation open?",
-            404: "; does it exist, and may the token see it?",
+            401: ". The token is not valid.",
+            403: ". Does the job have the permission, and is the conversation open?",
+            404: ". Does it exist, and may the token see it?",
         }.get(answer.status, "")
         return ApiError(f"{place}: {answer.status}: {_message(answer)}{remedy}", answer.status)
 
@@ -192,7 +194,7 @@ def _answer(status: int, response: Any, largest: int) -> Answer:
 
 
 def _limit(headers: Mapping[str, str]) -> float | None:
-    """Seconds until a rate limit ends, None if none is told of."""
+    """Return the seconds until a rate limit ends; None if there is none."""
     if headers.get("retry-after", "").isdecimal():
         return float(headers["retry-after"])
     reset = headers.get("x-ratelimit-reset", "")
@@ -209,7 +211,7 @@ def _message(answer: Answer) -> str:
 
 
 def ensure(find: Callable[[], T | None], create: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """Return what `find` finds, else create it; after a lost answer it looks again, and never repeats blindly."""
+    """Return the result of `find`, or else create it. After a lost answer it looks again before it repeats."""
     for attempt in range(1, TRIES + 1):
         found = find()
         if found is not None:
@@ -224,7 +226,7 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], sleep: Callabl
 
 
 def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
-    """Fetch a run's newest artifact of that name as a zip, or None. Raises MalformedError, ApiError."""
+    """Return the zip of a run's newest artifact of that name, or None. Raises MalformedError, ApiError."""
     listed = [
         each
         for each in api.every(f"actions/runs/{run}/artifacts", "artifacts", name=name)
@@ -235,5 +237,5 @@ def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
     newest = max(listed, key=lambda each: int(each["id"]))
     size = newest.get("size_in_bytes")
     if not isinstance(size, int) or size > largest:
-        raise MalformedError(f"artifact {name!r} of run {run} has {quoted(size)} bytes, more than {largest}")
+        raise MalformedError(f"artifact {name!r} of run {run} has {quoted(size)} bytes; the limit is {largest}")
     return api.download(f"actions/artifacts/{newest['id']}/zip", largest)

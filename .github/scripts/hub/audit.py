@@ -1,6 +1,6 @@
-"""`audit`: are there known vulnerabilities of what a lock file pins? Asks osv.dev, as pip-audit does.
+"""`audit`: asks osv.dev for known vulnerabilities of locked packages, as pip-audit does.
 
-Sends names and versions of public packages, and nothing else.
+It sends names and versions of public packages, and nothing else.
 """
 
 from __future__ import annotations
@@ -37,17 +37,21 @@ class Pin(NamedTuple):
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("audit", help="look for known vulnerabilities of locked packages")
+    parser = commands.add_parser("audit", help="report known vulnerabilities of locked packages")
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a lock file, with NAME==VERSION at the start of lines"
     )
     parser.add_argument(
-        "--ignore", action="append", default=[], metavar="ID", help="a vulnerability that was reviewed"
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="a vulnerability that was reviewed: do not report it",
     )
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Print what is found; returns 1 if that is anything."""
+    """Print the vulnerabilities, and return 1 if there are any."""
     pins = sorted({pin for name in arguments.files for pin in read(Path(name))})
     found = 0
     for start in range(0, len(pins), AT_ONCE):
@@ -56,19 +60,19 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
             if identity not in arguments.ignore:
                 found += 1
                 print(f"{pin.name} {pin.version}: https://osv.dev/vulnerability/{identity}")
-    print(f"{found or 'no'} known vulnerabilities of {len(pins)} packages")
+    print(f"{found or 'no'} known vulnerabilities in {len(pins)} packages")
     return 1 if found else 0
 
 
 def read(path: Path) -> list[Pin]:
-    """Return what a lock file pins. Raises PacelineError if that is nothing."""
+    """Return the packages that a lock file pins. Raises PacelineError if there are none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
-        raise PacelineError(f"{path} cannot be read ({error}): name a lock file") from None
+        raise PacelineError(f"cannot read {path}: {error}. Name a lock file.") from None
     pins = [Pin(found["name"], found["version"]) for line in lines if (found := PIN.match(line))]
     if not pins:
-        raise PacelineError(f"{path} pins no package: name a lock file, with NAME==VERSION at the start of lines")
+        raise PacelineError(f"{path} pins no package. Name a lock file, with NAME==VERSION at the start of lines.")
     return pins
 
 
@@ -76,7 +80,7 @@ def _vulnerabilities(address: str, pins: Sequence[Pin]) -> Iterator[tuple[Pin, s
     queries = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in pins]
     results = job.path(_ask(f"{address}/v1/querybatch", {"queries": queries}), "results")
     if not isinstance(results, list) or len(results) != len(pins):
-        raise PacelineError("osv.dev did not answer every question: run this again")
+        raise PacelineError("osv.dev did not answer every question. Run this again.")
     for pin, result in zip(pins, results, strict=True):
         for row in strict.array(job.path(result, "vulns") or [], pin.name, LARGEST):
             yield pin, strict.text(job.path(row, "id"), pin.name, r"[A-Za-z0-9-]{1,60}")
@@ -89,5 +93,5 @@ def _ask(address: str, body: object) -> Any:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
             content = answer.read(LARGEST)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise PacelineError(f"{address} cannot be asked ({error}): run this again") from None
+        raise PacelineError(f"cannot reach {address}: {error}. Run this again.") from None
     return strict.loads(content, "osv.dev's answer")

@@ -1,7 +1,7 @@
-"""Appends files to a branch that others append to at the same time, without ever holding the whole of it.
+"""Appends files to a branch that other jobs append to at the same time, without fetching all of it.
 
-Only the tip's list of files is fetched, and of the files those that are merged: a year of runs costs no more time
-to append to than a day. Whoever was first wins the push; the other looks again and adds to what is there now.
+It fetches the tip's list of files, and only those files that are merged. So appending to a year of runs takes no
+longer than to a day. If another job pushed first, it fetches the new tip and tries again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from paceline.system.strict import MalformedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    #: From what is there (None if nothing is) and what is to be added, what is to be there.
+    #: (path, old content or None, new content) -> content to write.
     Settle = Callable[[str, bytes | None, bytes], bytes]
 
 TRIES = 40
@@ -35,7 +35,7 @@ TIP = "refs/paceline/tip"
 AUTHOR = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
 
 
-#: What git says (in the language C) where another was first, or the line was lost; a right that lacks stays lacking.
+#: Git's messages (in the language C) if another job was first or the connection was lost: a retry may help.
 AGAIN = re.compile(
     r"fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value|already exists"
     r"|returned error: (?:429|5\d\d)|RPC failed|hung up|early EOF|unexpected disconnect|connection|timed out"
@@ -45,7 +45,7 @@ AGAIN = re.compile(
 
 
 class GitError(PacelineError):
-    """Git refused; `said` is all of its message."""
+    """Git failed. `said` is its whole message."""
 
     def __init__(self, message: str, said: str) -> None:
         super().__init__(message)
@@ -64,7 +64,7 @@ class Branch:
     @classmethod
     @contextmanager
     def of(cls, remote: str, name: str, token: str | None) -> Iterator[Branch]:
-        """Open the branch; `token` is kept from command lines and from disk."""
+        """Open the branch. `token` is never on a command line or on disk."""
         with tempfile.TemporaryDirectory(prefix="paceline-store-") as folder:
             branch = cls(remote, name, Path(folder), {**os.environ, **_environment(remote, token)})
             branch.git("init", "--quiet", "--bare")
@@ -72,7 +72,7 @@ class Branch:
             yield branch
 
     def git(self, *arguments: str, content: bytes | None = None, quiet: bool = False) -> bytes:
-        """Run git; returns what it prints. Raises GitError, or returns nothing if `quiet`."""
+        """Run git and return its output. If it fails: raises GitError, or returns nothing if `quiet`."""
         done = subprocess.run(
             ["git", *arguments], cwd=self.folder, env=self.environment, input=content or b"", capture_output=True,
             check=False,
@@ -83,7 +83,7 @@ class Branch:
         return b"" if done.returncode else done.stdout
 
     def append(self, files: Mapping[str, bytes], message: str, settle: Settle) -> str | None:
-        """Add files by path; returns the new commit, or None for no change. Raises GitError, MalformedError."""
+        """Add files by their paths and return the new commit; None if all exist. Raises GitError, MalformedError."""
         why = ""
         for attempt in range(TRIES):
             try:
@@ -96,9 +96,11 @@ class Branch:
                 why = error.said
             else:
                 return commit
-            # Drawn, so that writers who met once do not meet again for ever.
+            # Random, so that two writers do not collide again and again.
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2**attempt)))  # noqa: S311
-        raise GitError(f"others were first, or the line was lost, {TRIES} times: {why[-400:]}", why)
+        raise GitError(
+            f"gave up after {TRIES} tries, as other jobs pushed first or the connection was lost: {why[-400:]}", why
+        )
 
     def read(self, folder: str) -> Iterator[tuple[str, bytes]]:
         """Yield the files below a folder with their paths. Fetches all of them at once: for what is asked rarely."""
@@ -109,7 +111,7 @@ class Branch:
                     yield member.name, file.read()
 
     def _fetch(self) -> str | None:
-        """Return the tip, None if there is no such branch yet."""
+        """Return the tip; None if the branch does not exist yet."""
         if not self.git("ls-remote", "origin", f"refs/heads/{self.name}").strip():
             return None
         self._fetch_tip("--filter=blob:none")
@@ -125,7 +127,7 @@ class Branch:
             settled = settle(path, self._content(tip, path), content)
             blob = self.git("hash-object", "-w", "--stdin", content=settled).decode().strip()
             self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
-        # Files that were not fetched are there all the same, on the remote.
+        # Files that were not fetched exist on the remote.
         tree = self.git("write-tree", "--missing-ok").decode().strip()
         if tip is not None and tree == self.git("rev-parse", f"{tip}^{{tree}}").decode().strip():
             return None
@@ -139,9 +141,9 @@ class Branch:
 
 
 def immutable(path: str, old: bytes | None, new: bytes) -> bytes:
-    """Settle a file that never changes once it is written."""
+    """Return a new file's content. Raises MalformedError if it exists with other content."""
     if old is not None and old != new:
-        raise MalformedError(f"{path} is there already, with other contents: a recorded run never changes")
+        raise MalformedError(f"{path} exists with other content: a recorded run never changes")
     return new
 
 

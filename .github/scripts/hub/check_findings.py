@@ -1,4 +1,4 @@
-"""What `paceline check --json` found, read strictly: names in it come from whoever wrote the benchmarks."""
+"""Reads the findings of `paceline check --json` strictly: the names in it are untrusted."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ LINE = r"[^\x00-\x1f\x7f]{0,400}"
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """One finding. `ratio` is the time after over the time before; `changes` are (name, before, after).
+    """One change. `ratio` is the time after over the time before; `changes` are (name, before, after).
 
-    `is_alarm`: slower, and neither accepted nor made up for.
+    `is_alarm`: slower, and neither accepted nor recovered.
     """
 
     id: str
@@ -54,7 +54,7 @@ def read(content: bytes) -> list[ChangePoint]:
     rows = strict.array(document["findings"], "findings", MOST)
     found = [_change_point(row, f"findings[{place}]") for place, row in enumerate(rows)]
     if len({each.id for each in found}) < len(found):
-        raise strict.MalformedError("findings: an id stands twice")
+        raise strict.MalformedError("findings: duplicate id")
     return found
 
 

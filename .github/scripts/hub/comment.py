@@ -1,7 +1,7 @@
-"""`comment`: one sticky comment on the pull request that a gate was run for.
+"""`comment`: keeps one comment up to date on the pull request that a gate has judged.
 
-Runs with the right to write to pull requests, after a job that ran a stranger's code. The artifact is that code's
-word: it says what the gate found, and nothing else. Which pull request it was is asked of GitHub.
+It may write to pull requests, and runs after a job that ran untrusted code. The artifact is untrusted too: it gives
+the gate's findings, and nothing else. GitHub is asked which pull request it was.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NOTICES = 10
 
 @dataclass(frozen=True)
 class Judged:
-    """The run that judged, and the commit it judged, as GitHub tells."""
+    """The run that judged, and the commit that it judged, as GitHub reports them."""
 
     run: int
     commit: str
@@ -46,31 +46,31 @@ class Judged:
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    commands.add_parser("comment", help="post what a gate found to its pull request (workflow_run)")
+    commands.add_parser("comment", help="post a gate's findings on its pull request (workflow_run)")
 
 
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Post or update the comment; posts nothing, and says why, where it cannot be sure."""
+    """Post or update the comment. If the pull request is not certain, post nothing and print the reason."""
     judged = _judged(job.event(environment))
     if judged is None:
-        print("nothing to post: the run was not of a pull request, or its fork is gone")
+        print("nothing to post: the run was not of a pull request, or its fork was deleted")
         return 0
     api = github.Api.of_job(environment)
     packed = github.artifact(api, judged.run, ARTIFACT, gate_findings.LARGEST)
     if packed is None:
-        print(f"nothing to post: run {judged.run} left no artifact {ARTIFACT!r}; its own log says why")
+        print(f"nothing to post: run {judged.run} left no artifact {ARTIFACT!r}. See its log.")
         return 0
     gate = gate_findings.read(archive.members(packed, re.escape(FILE), 1, gate_findings.LARGEST)[FILE])
     number = _pull_request(api, judged)
     if number is None:
-        print(f"nothing to post: not exactly one open pull request has its head at {judged.commit}")
+        print(f"nothing to post: expected one open pull request with its head at {judged.commit}")
         return 0
     _post(api, environment, number, judged, page(gate, judged, job.run_address(environment, judged.run)))
     return 0
 
 
 def _judged(event: dict[str, Any]) -> Judged | None:
-    """Read the part of a `workflow_run` event that is needed; it is empty where a fork was deleted."""
+    """Return the needed part of a `workflow_run` event; None if a fork was deleted."""
     told = job.path(event, "workflow_run")
     found = (
         job.path(told, "id"),
@@ -86,7 +86,7 @@ def _judged(event: dict[str, Any]) -> Judged | None:
 
 
 def _pull_request(api: Api, judged: Judged) -> int | None:
-    """Ask for the one open pull request of this branch that still has this head."""
+    """Return the number of the one open pull request of this branch that still has this head."""
     numbers = [
         each["number"]
         for each in api.every("pulls", state="open", head=f"{judged.owner}:{judged.branch}")
@@ -99,7 +99,7 @@ def _pull_request(api: Api, judged: Judged) -> int | None:
 
 
 def page(gate: Outcome, judged: Judged, address: str) -> str:
-    """Write the comment: what is red, slower, broken or suspect, else what is unsure; the rest folded or left out."""
+    """Return the comment: red, slower, broken and suspect benchmarks, or else unsure ones; the rest is folded."""
     pairs = in_order(gate.findings)
     urgent = any(finding.urgency <= LET_THROUGH for finding in gate.findings)
     last = LET_THROUGH if urgent else UNSURE
@@ -109,7 +109,7 @@ def page(gate: Outcome, judged: Judged, address: str) -> str:
         f"<!-- paceline:gate run={judged.run} -->",
         f"### paceline: {escape(summary(gate.findings, gate.seconds)) if pairs else 'no benchmark'}",
         "",
-        f"{_in_short(gate.findings)}Commit {judged.commit[:12]}, [all about this run]({address}).",
+        f"{_in_short(gate.findings)}Commit {judged.commit[:12]}, [details of this run]({address}).",
         "",
     ]
     parts = [*(f"- {escape(notice[:SHOWN])}" for notice in gate.notices[:NOTICES]), *[""] * bool(gate.notices)]
@@ -120,22 +120,22 @@ def page(gate: Outcome, judged: Judged, address: str) -> str:
 
 
 def _in_short(findings: Sequence[Finding]) -> str:
-    """Say what no red means: that nothing is slower is known only of what was judged."""
+    """Return the result in short. `Nothing is slower` needs proof for every benchmark."""
     verdicts = [finding.verdict for finding in findings]
     if {Verdict.SLOWER.value, Verdict.BROKEN.value} & set(verdicts):
         return ""
     if unsure := verdicts.count(Verdict.UNSURE.value):
         suspects = sum(finding.suspect for finding in findings)
         more = f", {suspects} of them suspect" if suspects else ""
-        return f"Nothing was shown to be slower; {unsure} unsure{more}. "
+        return f"No slowdown found; {unsure} unsure{more}. "
     if unproven := sum(finding.unproven for finding in findings):
-        return f"Nothing was shown to be slower; {unproven} not judged, by one side's doing. "
+        return f"No slowdown found; {unproven} not judged because of one side. "
     judged = {Verdict.SAME.value, Verdict.FASTER.value} & set(verdicts)
     return "Nothing is slower. " if judged else "Nothing was judged. "
 
 
 def _within(head: Sequence[str], parts: Sequence[str], tail: Sequence[str]) -> str:
-    """Join lines up to the longest comment that there may be; a table's rows are what is left out."""
+    """Join lines up to GitHub's limit for a comment. Rows of the tables are left out."""
     left = LONGEST - sum(len(line) + 1 for line in [*head, *tail]) - 200
     kept: list[str] = []
     for number, line in enumerate(parts):
@@ -157,7 +157,7 @@ def _table(pairs: Sequence[tuple[Finding, str]]) -> list[str]:
 
 
 def _post(api: Api, environment: Mapping[str, str], number: int, judged: Judged, text: str) -> None:
-    """Bring the sticky comment up to date; the oldest of ours stays, and copies that a race left go."""
+    """Update our comment. The oldest one stays; copies from a race are deleted."""
 
     def ours() -> list[dict[str, Any]]:
         found = [each for each in api.every(f"issues/{number}/comments") if _is_ours(each, environment)]

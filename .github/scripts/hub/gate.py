@@ -1,7 +1,7 @@
-"""`gate`: `paceline gate`, for the action; and the label by which a slowdown is let through.
+"""`gate`: runs `paceline gate` for the action, and accepts slowdowns by a label.
 
-The label counts in the one run that giving it has started, for the commit that it was given for: the event says
-both. A later push starts a run whose event is another, so the label needs to be taken off and given again.
+The label counts in the run that it started, for the commit that it was given for. The event names both. A later push
+starts a run with another event, so the label must be taken off and given again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LABEL = "slowdown-accepted"
 LOGIN = r"[A-Za-z0-9-]{1,60}(?:\[bot\])?"
 
-#: Inputs of the action that are options of the gate where they are given.
+#: Inputs of the action that become options of the gate.
 OPTIONS = {
     "PACELINE_TOLERANCE": "--benchmark-tolerance",
     "PACELINE_BUDGET": "--benchmark-budget",
@@ -34,11 +34,11 @@ OPTIONS = {
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    commands.add_parser("gate", help="run `paceline gate` as the action's inputs say")
+    commands.add_parser("gate", help="run `paceline gate` with the action's inputs")
 
 
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Run the gate; returns its exit status."""
+    """Run the gate and return its exit status."""
     arguments = job.words(environment, "PACELINE_ARGUMENTS", "arguments")
     command = [str(install.judge_python(environment)), "-m", "paceline.cli", "gate", *_options(environment)]
     event = job.event(environment) if environment.get("GITHUB_EVENT_PATH") else {}
@@ -48,8 +48,8 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         command.append(f"--benchmark-accept=label {LABEL}, given by {giver} for {commit[:12]}")
     elif _has_label(event):
         print(
-            f"::notice title=paceline::the label {LABEL} was not given for this run's commit:"
-            " to let a slowdown through, take it off and give it again"
+            f"::notice title=paceline::the label {LABEL} was not given for this run's commit."
+            " To accept a slowdown, take it off and give it again."
         )
     command += ["--", *arguments]
     print(shlex.join(command), flush=True)
@@ -63,37 +63,40 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Remove what lies where the findings go: it is not of this run, as a checkout may bring one."""
+    """Remove an old JSON file: a checkout may contain one."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise PacelineError(
-            f"the input `json` is {str(path)!r}, which is no file to write to: {error.strerror}"
-        ) from None
+        raise PacelineError(f"the input `json` is {str(path)!r}, which cannot be written: {error.strerror}") from None
 
 
 def _insist_on_green(path: Path, expected: Mapping[str, str]) -> None:
-    """Raise PacelineError unless the findings are there, are of these commits, and have nothing red.
+    """Raise PacelineError unless the findings exist, are of these commits, and have nothing red.
 
-    A status alone says little: whatever ends a process early, with success, would be a green gate.
+    The status alone is not enough: a process that ends early with success would be a green gate.
     """
     try:
         document = strict.loads(path.read_bytes(), path.name)
     except OSError as error:
-        raise PacelineError(f"the gate said green, but left no {path.name} ({error.strerror}): see its log") from None
+        raise PacelineError(
+            f"the gate ended with status 0, but left no {path.name}: {error.strerror}. See its log."
+        ) from None
     for side, commit in expected.items():
         found = job.path(document, side, "commit")
         if commit and found != commit:
             raise PacelineError(
-                f"the gate said green, but {path.name} is of {side} {strict.quoted(found)}, not {commit}: see its log"
+                f"the gate ended with status 0, but {path.name} is of {side} {strict.quoted(found)}, not {commit}."
+                " See its log."
             )
     rows = job.path(document, "benchmarks")
     if not isinstance(rows, list) or not all(job.path(row, "red") is False for row in rows):
-        raise PacelineError(f"the gate said green, but {path.name} has red or unreadable benchmarks: see its log")
+        raise PacelineError(
+            f"the gate ended with status 0, but {path.name} has red or unreadable benchmarks. See its log."
+        )
 
 
 def accepted_by(event: Mapping[str, Any], tested: str) -> str | None:
-    """Return who has just given the label for the commit that is tested here, None if nobody has."""
+    """Return who has given the label for the tested commit; None if nobody has."""
     if event.get("action") != "labeled" or job.path(event, "label", "name") != LABEL:
         return None
     if job.path(event, "pull_request", "head", "sha") != tested:
@@ -108,12 +111,12 @@ def _has_label(event: Mapping[str, Any]) -> bool:
 
 
 def _tested_head() -> str:
-    """Return the pull request's own commit: the second parent of a merge commit, else what is checked out."""
+    """Return the pull request's own commit: the second parent of a merge commit, or else HEAD."""
     return _commit("HEAD^2") or _commit("HEAD")
 
 
 def _commit(revision: str) -> str:
-    """Return a revision's commit; nothing where there is none."""
+    """Return a revision's commit; an empty text if there is none."""
     command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if revision and done.returncode == 0 else ""
@@ -126,7 +129,7 @@ def _document(environment: Mapping[str, str]) -> Path:
 def _options(environment: Mapping[str, str]) -> Iterator[str]:
     against = environment.get("PACELINE_AGAINST", "")
     if against.startswith("-"):
-        raise PacelineError(f"the input `against` is {against!r}, no revision: name one, such as HEAD^1")
+        raise PacelineError(f"the input `against` is {against!r}, expected a revision such as HEAD^1")
     if against:
         yield against
     yield f"--python={sys.executable}"

@@ -1,4 +1,4 @@
-"""What a gate found, read from the artifact of a pull request's own job: every field is untrusted."""
+"""Reads a gate's findings from the artifact of a pull request's job: every field is untrusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`install`: the project goes into the Python that runs it, paceline into an environment of its own."""
+"""`install`: installs the project into this Python, and paceline into an environment of its own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ KNOWS_GROUPS = "pip>=25.1"
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    commands.add_parser("install", help="install what PACELINE_INSTALL names, and paceline beside it, by pip")
+    commands.add_parser("install", help="install PACELINE_INSTALL and paceline, by pip")
 
 
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Run pip. The judge has its own environment, so that nothing of the project can change it."""
+    """Run pip. The judge has its own environment, so that the project cannot change it."""
     wanted = job.words(environment, "PACELINE_INSTALL", "install")
     if any(word.partition("=")[0] == GROUP for word in wanted):
         _pip(sys.executable, [KNOWS_GROUPS])
@@ -51,4 +51,4 @@ def _pip(python: str, arguments: Sequence[str]) -> None:
 def _run(command: Sequence[str]) -> None:
     print(shlex.join(command), flush=True)
     if subprocess.run(command, check=False).returncode:
-        raise PacelineError(f"failed: {shlex.join(command)}: its message is above")
+        raise PacelineError(f"failed: {shlex.join(command)}. Its message is above.")

@@ -1,8 +1,7 @@
-"""`issues`: one issue for each slowdown that `paceline check` finds, for as long as it finds it.
+"""`issues`: keeps one issue open for each slowdown, as long as `paceline check` finds it.
 
-What links the two is a hidden marker with the finding's id in the issue's first line, in issues of the bot alone.
-An issue that a person has closed stays closed: they have decided. One that this command closed is opened again if
-its slowdown comes back.
+A hidden marker in the issue's first line has the slowdown's id. Only issues of the bot count. An issue that a person
+has closed stays closed. One that this command closed is opened again if its slowdown returns.
 """
 
 from __future__ import annotations
@@ -27,26 +26,26 @@ if TYPE_CHECKING:
 
 ARTIFACT = "check"
 LABEL = "slowdown"
-OPEN, GONE = "open", "gone"
-MARKER = re.compile(r"<!-- paceline:change-point=([0-9A-Za-z._-]{4,64}) state=(open|gone) -->")
+OPEN, CLOSED = "open", "closed"
+MARKER = re.compile(r"<!-- paceline:change-point=([0-9A-Za-z._-]{4,64}) state=(open|closed) -->")
 LONGEST = 60_000
 LONGEST_TITLE = 200
-MOST = 50  # issues opened by one run: if everything is slower, that is one finding and not hundreds
+MOST = 50  # issues opened by one run: if everything is slower, one issue is enough
 LISTED = 20
 
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    commands.add_parser("issues", help="bring issues up to date with what `paceline check --json` found")
+    commands.add_parser("issues", help="update issues from the findings of `paceline check --json`")
 
 
 def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Open, update, close and reopen."""
+    """Open, update, close and reopen issues."""
     api = github.Api.of_job(environment)
     own_run = job.run_id(environment)
     packed = github.artifact(api, own_run, ARTIFACT, check_findings.LARGEST)
     if packed is None:
-        print("::warning title=paceline::the check left no findings: issues stay as they are")
+        print("::warning title=paceline::the check left no findings. Issues stay as they are.")
         return 0
     content = archive.members(packed, re.escape(FILE), 1, check_findings.LARGEST)[FILE]
     found = [each for each in check_findings.read(content) if each.is_alarm]
@@ -55,7 +54,7 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 
 class _Tracker:
-    """The issues of the repository, and how they are made to agree with what was found."""
+    """The bot's issues in the repository."""
 
     def __init__(self, api: Api, environment: Mapping[str, str], address: str) -> None:
         self._api = api
@@ -78,12 +77,12 @@ class _Tracker:
         for each in missing[:MOST]:
             self._open(each)
         if len(missing) > MOST:
-            print(f"::warning title=paceline::{len(missing) - MOST} more findings get their issues in later runs")
+            print(f"::warning title=paceline::{len(missing) - MOST} more slowdowns get their issues in later runs")
 
     def _by_id(self, **query: str) -> dict[str, list[dict[str, Any]]]:
-        """Issues of ours by their finding, the oldest first: it is the one that stays.
+        """Return the bot's issues by id, the oldest first: that one stays.
 
-        Not by label: one that lost its label would be opened once more.
+        Labels do not count: an issue without its label would be opened twice.
         """
         ours: dict[str, list[dict[str, Any]]] = {}
         for entry in self._api.every("issues", state="all", sort="created", direction="asc", **query):
@@ -114,49 +113,48 @@ class _Tracker:
         self._close_copies(recent())
 
     def _close_copies(self, copies: list[dict[str, Any]]) -> None:
-        """Close what two runs at once have opened twice; both keep the oldest."""
+        """Close copies that two runs opened at once; both keep the oldest."""
         for copy in copies[1:]:
             if copy["state"] == "open":
                 self._change(copy, {"state": "closed", "state_reason": "not_planned"})
-                print(f"issue {copy['number']}: closed, as {copies[0]['number']} is about the same")
+                print(f"issue {copy['number']}: closed, as a duplicate of {copies[0]['number']}")
 
     def _update(self, issue: dict[str, Any], point: ChangePoint) -> None:
         marker = MARKER.match(issue["body"])
-        was_gone = marker is not None and marker[2] == GONE
-        if issue["state"] == "closed" and not was_gone:
-            print(f"issue {issue['number']}: stays closed, as a person closed it")
+        closed_by_us = marker is not None and marker[2] == CLOSED
+        if issue["state"] == "closed" and not closed_by_us:
+            print(f"issue {issue['number']}: stays closed, because a person closed it")
             return
         wanted = {"title": title(point), "body": text(point, self._address), "state": "open"}
         if _without_run(issue["body"]) != _without_run(wanted["body"]) or issue["state"] != "open":
             self._change(issue, wanted)
-            print(f"issue {issue['number']}: {'opened again' if was_gone else 'brought up to date'}")
+            print(f"issue {issue['number']}: {'reopened' if closed_by_us else 'updated'}")
 
     def _close(self, issue: dict[str, Any], identity: str) -> None:
         rest = MARKER.sub("", issue["body"], count=1).strip()
-        body = (
-            f"{marker(identity, GONE)}\n**Gone**: [the latest check]({self._address}) no longer finds it.\n\n{rest}"
-        )
+        why = f"**Closed**: [the latest check]({self._address}) no longer finds it."
+        body = f"{marker(identity, CLOSED)}\n{why}\n\n{rest}"
         self._change(issue, {"state": "closed", "state_reason": "completed", "body": body[:LONGEST]})
-        print(f"issue {issue['number']}: closed, as {identity} is gone")
+        print(f"issue {issue['number']}: closed, as {identity} is no longer found")
 
     def _change(self, issue: dict[str, Any], change: Mapping[str, str]) -> None:
         self._api.ask("PATCH", f"issues/{issue['number']}", dict(change))
 
 
 def marker(identity: str, state: str) -> str:
-    """Write the line that tells our issues from others'."""
+    """Return the line that marks our issues."""
     return f"<!-- paceline:change-point={identity} state={state} -->"
 
 
 def title(point: ChangePoint) -> str:
-    """Say it in one line of plain text, which GitHub shows as it is; only a mention could do harm there."""
+    """Return the title: one line of plain text, without mentions."""
     what = "The whole suite" if point.kind == "suite-slower" else point.benchmark
     more = f"{what} is slower by {percent(point.ratio - 1)}"
     return visible(more).replace("@", "(at)")[:LONGEST_TITLE]
 
 
 def text(point: ChangePoint, address: str) -> str:
-    """Write the issue: what, how much, where, since when, and what else changed there."""
+    """Return the issue: benchmark, size, machines, commits, and other changes at the same place."""
     times = f"{point.ratio:.3f} times as long as before"
     if point.low is not None and point.high is not None:
         times += f" (interval {point.low:.3f} to {point.high:.3f})"
@@ -164,18 +162,15 @@ def text(point: ChangePoint, address: str) -> str:
         marker(point.id, OPEN),
         f"{escape(point.benchmark or 'The whole suite')} takes {times}.",
         "",
-        f"- **hardware**: {escape(', '.join(point.machines))}",
-        f"- **elsewhere**: {escape(point.elsewhere)}",
+        f"- **machines**: {escape(', '.join(point.machines))}",
+        f"- **other machines**: {escape(point.elsewhere)}",
         f"- **measured by**: {escape(point.engine)}",
         f"- **since**: {escape(point.date)}, after {_commit(point.before)}, seen at {_commit(point.after)}",
         f"- **commits**: {', '.join(map(_commit, point.commits[:LISTED]))}{_more(len(point.commits))}",
-        *(
-            f"- **changed as well**: {escape(name)} {escape(old)} to {escape(new)}"
-            for name, old, new in point.changes
-        ),
+        *(f"- **also changed**: {escape(name)} {escape(old)} to {escape(new)}" for name, old, new in point.changes),
         "",
-        f"Found by [the latest check]({address}), which closes this issue once it is gone.",
-        "A slowdown that is to stay goes into `.paceline/accepted.toml`, with its reason.",
+        f"Found by [the latest check]({address}). The issue is closed when a check no longer finds it.",
+        f"To accept it, run `paceline check --accept {point.id} --reason ...` and commit `.paceline/accepted.toml`.",
     ]
     return "\n".join(lines)[:LONGEST] + "\n"
 

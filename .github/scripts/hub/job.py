@@ -1,4 +1,4 @@
-"""What GitHub tells a job about itself: the event and the environment. GitHub's word, not the pull request's."""
+"""Reads the event and the environment that GitHub gives a job. They come from GitHub, not from the pull request."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ def event(environment: Mapping[str, str]) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise PacelineError(f"GITHUB_EVENT_PATH {str(path)!r} cannot be read ({error}): run this in a job") from None
+        raise PacelineError(
+            f"cannot read GITHUB_EVENT_PATH {str(path)!r}: {error}. Run this in a job on GitHub."
+        ) from None
     if not isinstance(document, dict):
-        raise PacelineError(f"GITHUB_EVENT_PATH {str(path)!r} holds no object")
+        raise PacelineError(f"GITHUB_EVENT_PATH {str(path)!r}: expected a JSON object")
     return document
 
 
@@ -33,7 +35,7 @@ def run_id(environment: Mapping[str, str]) -> int:
     """Return the number of the job's own run. Raises PacelineError."""
     number = environment.get("GITHUB_RUN_ID", "")
     if not re.fullmatch(r"[0-9]{1,20}", number):
-        raise PacelineError(f"GITHUB_RUN_ID is {number!r}, no number: run this in a job on GitHub")
+        raise PacelineError(f"GITHUB_RUN_ID is {number!r}, expected a number. Run this in a job on GitHub.")
     return int(number)
 
 
@@ -41,12 +43,12 @@ def commit(environment: Mapping[str, str]) -> str:
     """Return the commit that the job runs for. Raises PacelineError."""
     sha = environment.get("GITHUB_SHA", "")
     if not re.fullmatch(COMMIT, sha):
-        raise PacelineError(f"GITHUB_SHA is {sha!r}, no commit: run this in a job on GitHub")
+        raise PacelineError(f"GITHUB_SHA is {sha!r}, expected a commit. Run this in a job on GitHub.")
     return sha
 
 
 def words(environment: Mapping[str, str], variable: str, called: str) -> list[str]:
-    """Split an input of the action as a shell would; `called` is its name there. Raises PacelineError."""
+    """Split an input of the action as a shell does. `called` is its name. Raises PacelineError."""
     text = environment.get(variable, "")
     try:
         return shlex.split(text)
@@ -55,7 +57,7 @@ def words(environment: Mapping[str, str], variable: str, called: str) -> list[st
 
 
 def temporary(environment: Mapping[str, str]) -> Path:
-    """Return the folder that lasts as long as the job, outside of the checkout."""
+    """Return the job's temporary folder, outside of the checkout."""
     return Path(environment.get("RUNNER_TEMP") or tempfile.gettempdir())
 
 
@@ -66,12 +68,12 @@ def run_address(environment: Mapping[str, str], run: int) -> str:
 
 
 def path(document: Any, *keys: str) -> Any:
-    """Follow keys into nested objects; None where one is missing."""
+    """Return the value at these nested keys; None if one is missing."""
     for key in keys:
         document = document.get(key) if isinstance(document, dict) else None
     return document
 
 
 def is_own(entry: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
-    """Whether a comment or issue was written by the bot whose token the job has: others may copy a marker."""
+    """Return whether the job's own bot wrote this comment or issue: others may copy a marker."""
     return bool(path(entry, "user", "login") == environment.get("PACELINE_BOT", "github-actions[bot]"))

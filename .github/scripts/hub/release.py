@@ -1,6 +1,6 @@
-"""`release`: builds paceline's sdist and wheel, and looks at them as the one who installs them will.
+"""`release`: builds paceline's sdist and wheel, and checks them.
 
-Installing brings dependencies that are not locked, so it is a step of its own: they never run where files are built.
+Installing brings dependencies that are not locked, so it is a step of its own: they never run in the job that builds.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ def add(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("release", help="build paceline's sdist and wheel, and check them")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="an empty or new folder (default: dist)")
-    parser.add_argument("--install", type=Path, metavar="DIR", help="build nothing: install the wheel of this folder")
+    parser.add_argument(
+        "--install", type=Path, metavar="DIR", help="build nothing, but install the wheel of this folder"
+    )
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Build and check, or install; returns 0, or raises PacelineError with what is wrong."""
+    """Build and check, or install, and return 0. Raises PacelineError."""
     if arguments.install is not None:
         return _install(arguments.install)
     version = str(tomllib.loads((PACELINE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
@@ -44,11 +46,13 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         check_tag(environment.get("GITHUB_REF_NAME", ""), version)
     out: Path = arguments.out
     if out.is_dir() and any(out.iterdir()):
-        raise PacelineError(f"{out} is not empty: remove it, so that nothing old is published")
+        raise PacelineError(f"{out} is not empty. Remove it, so that no old file is published.")
     _call(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(PACELINE))
     wheel, sdist = out / f"paceline-{version}-py3-none-any.whl", out / f"paceline-{version}.tar.gz"
     if {path.name for path in out.iterdir()} != {wheel.name, sdist.name}:
-        raise PacelineError(f"{out} holds {sorted(path.name for path in out.iterdir())}, not one wheel and one sdist")
+        raise PacelineError(
+            f"{out}: expected one wheel and one sdist, got {sorted(path.name for path in out.iterdir())}"
+        )
     _call(sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist))
     check_wheel(wheel, _sources())
     check_sdist(sdist, _sources())
@@ -60,12 +64,12 @@ def check_tag(tag: str, version: str) -> None:
     """Raise PacelineError unless the tag names the version that is built."""
     if tag != PREFIX + version:
         raise PacelineError(
-            f"the tag is {tag!r}, but paceline/pyproject.toml has version {version}: tag {PREFIX}{version}"
+            f"the tag is {tag!r}, but paceline/pyproject.toml has version {version}. Use the tag {PREFIX}{version}."
         )
 
 
 def _sources() -> set[str]:
-    """Return what a user of the package gets, by path below `src`."""
+    """Return the files of the package, as paths below `src`."""
     source = PACELINE / "src"
     files = (path for path in (source / "paceline").rglob("*") if path.is_file() and path.suffix != ".pyc")
     return {path.relative_to(source).as_posix() for path in files}
@@ -80,7 +84,7 @@ def check_wheel(wheel: Path, sources: Iterable[str]) -> None:
     _compare(wheel.name, {name for name in names if ".dist-info/" not in name}, set(sources))
     for point in ENTRY_POINTS:
         if point not in declared:
-            raise PacelineError(f"{wheel.name} lacks the entry point `{point}`")
+            raise PacelineError(f"{wheel.name}: missing the entry point `{point}`")
 
 
 def check_sdist(sdist: Path, sources: Iterable[str]) -> None:
@@ -94,16 +98,16 @@ def check_sdist(sdist: Path, sources: Iterable[str]) -> None:
 def _compare(where: str, found: set[str], wanted: set[str]) -> None:
     if found != wanted:
         raise PacelineError(
-            f"{where} lacks {sorted(wanted - found)[:5]} and has {sorted(found - wanted)[:5]} too many:"
-            " see [tool.setuptools] in paceline/pyproject.toml"
+            f"{where}: missing {sorted(wanted - found)[:5]}, unexpected {sorted(found - wanted)[:5]}."
+            " See [tool.setuptools] in paceline/pyproject.toml."
         )
 
 
 def _install(dist: Path) -> int:
-    """Install the wheel where nothing else is, and ask it for help."""
+    """Install the wheel into a new environment, and run its help."""
     wheels = sorted(dist.glob("*.whl"))
     if len(wheels) != 1:
-        raise PacelineError(f"{dist} holds {len(wheels)} wheels, not one: build it first, with --out {dist}")
+        raise PacelineError(f"{dist}: expected one wheel, got {len(wheels)}. Build it first, with --out {dist}.")
     with tempfile.TemporaryDirectory(prefix="paceline-release-") as folder:
         venv.create(folder, with_pip=True)
         binaries = Path(folder, "Scripts" if sys.platform == "win32" else "bin")
@@ -112,7 +116,7 @@ def _install(dist: Path) -> int:
         )
         _call(str(binaries / "paceline"), "--help")
         _call(str(binaries / "pytest"), "--help", expected="--benchmark-against")
-    print(f"{wheels[0].name}: installed, and answers")
+    print(f"{wheels[0].name}: installed, and its commands run")
     return 0
 
 

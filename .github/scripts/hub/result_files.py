@@ -1,4 +1,4 @@
-"""Recorded runs on their way into the history: asv's files, read strictly, and how those that are shared merge."""
+"""Reads recorded runs strictly before they join the history, and merges asv's shared files."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ FORMAT = {"run": 2, "machine": 1, "benchmarks": 2}  # asv's api_version of each
 
 
 def is_shared(name: str) -> bool:
-    """Whether later runs write this file too, so that it is merged; any other never changes."""
+    """Return whether runs share this file, so that it is merged; any other file never changes."""
     return name.rpartition("/")[2] in {"machine.json", "benchmarks.json"}
 
 
 def check(files: Mapping[str, bytes], commit: str) -> None:
-    """Refuse what is not a sound record of this commit."""
+    """Raise MalformedError unless the files are a valid run of this commit."""
     for name, content in files.items():
         folder, _, last = name.rpartition("/")
         document = strict.loads(content, name, () if is_shared(name) else INFINITE)
@@ -53,7 +53,7 @@ def check(files: Mapping[str, bytes], commit: str) -> None:
     machines = {name.partition("/")[0] for name in files if "/" in name}
     for machine in sorted(machines):
         if f"{machine}/machine.json" not in files:
-            raise MalformedError(f"{machine}: no machine.json, without which asv skips the folder")
+            raise MalformedError(f"{machine}: missing machine.json, without which asv skips the folder")
     if not any(not is_shared(name) for name in files):
         raise MalformedError("no run was recorded")
 
@@ -147,7 +147,7 @@ def _check_format(document: Mapping[str, Any], where: str, kind: str) -> None:
 
 
 def _check_depth(document: Any, where: str, left: int = DEPTH) -> None:
-    """Refuse deep nesting, and numbers that JSON can write but no float can hold."""
+    """Raise MalformedError for deep nesting, and for numbers that no float can hold."""
     if left == 0:
         raise MalformedError(f"{where}: nested more than {DEPTH} deep")
     if isinstance(document, dict):
@@ -162,6 +162,6 @@ def _check_depth(document: Any, where: str, left: int = DEPTH) -> None:
 
 
 def commit_message(files: Mapping[str, bytes], commit: str) -> str:
-    """Say in one line what is added; paths begin at the root of the branch."""
+    """Return a commit message of one line. Paths begin at the root of the branch."""
     machines = sorted({name.split("/")[1] for name in files if name.endswith("/machine.json")})
     return f"Add {commit[:12]} on {', '.join(machines)}"

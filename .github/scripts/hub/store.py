@@ -1,4 +1,4 @@
-"""`store`: what the jobs of this run have measured joins the shared history, a branch of files that never change."""
+"""`store`: adds the runs of this workflow's jobs to the shared history, a branch of files that never change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGEST = 20_000_000  # bytes of an artifact
 
 def add(commands: Any) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("store", help="append what this run measured to the branch of results")
+    parser = commands.add_parser("store", help="add this workflow's results to the branch of results")
     parser.add_argument("artifacts", nargs="+", metavar="ARTIFACT", help="names of this run's artifacts")
     parser.add_argument("--aa", action="store_true", help="they are gates of a commit against itself")
     parser.add_argument("--remote", help="the repository to push to (default: the job's own)")
@@ -35,27 +35,31 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Validate and append; a job of a matrix that left nothing is named, and fails the job only if all did."""
+    """Check the artifacts and append them. Missing ones are named; if all are missing, the job fails."""
     api = github.Api.of_job(environment)
     prefix = f"aa/{_day(api, job.run_id(environment))}-{job.run_id(environment)}" if arguments.aa else ""
     files: dict[str, bytes] = {}
     for name in arguments.artifacts:
         packed = github.artifact(api, job.run_id(environment), name, LARGEST)
         if packed is None:
-            print(f"::warning title=paceline::no artifact {name}: its job left nothing to store")
+            print(f"::warning title=paceline::no artifact {name}. See the log of its job.")
             continue
         _join(files, _gate(packed, prefix) if arguments.aa else _results(packed, environment))
     if not files:
-        raise PacelineError(f"nothing to store: none of {', '.join(arguments.artifacts)} is there")
+        raise PacelineError(f"nothing to store: none of {', '.join(arguments.artifacts)} exists")
     remote = arguments.remote or _remote(environment)
-    message = result_files.commit_message(files, job.commit(environment)) if not arguments.aa else "Add a gate's A/A"
+    message = (
+        result_files.commit_message(files, job.commit(environment))
+        if not arguments.aa
+        else "Add a gate of identical code"
+    )
     with Branch.of(remote, arguments.branch, api.token) as branch:
 
         def settle(path: str, old: bytes | None, new: bytes) -> bytes:
             return _settle(path, old, new, lambda: _newest(branch, files))
 
         commit = branch.append(files, message, settle)
-    print(f"{arguments.branch}: {commit or 'all was there already'}")
+    print(f"{arguments.branch}: {commit or 'nothing new'}")
     return 0
 
 
@@ -68,16 +72,16 @@ def _results(packed: bytes, environment: Mapping[str, str]) -> dict[str, bytes]:
 def _gate(packed: bytes, prefix: str) -> dict[str, bytes]:
     content = archive.members(packed, re.escape(FILE), 1, gate_findings.LARGEST)[FILE]
     gate_findings.read(content)
-    # By its content: a run that is repeated measures anew, one of which only this job is repeated does not.
+    # Named by its content: repeating the whole run measures again, repeating only this job does not.
     return {f"{prefix}-{hashlib.sha256(content).hexdigest()[:8]}.json": content}
 
 
 def _day(api: Api, run: int) -> str:
-    """Return the day on which the run was started first: it is the same when the run is repeated."""
+    """Return the day on which the run was first started: a repeated run keeps it."""
     document = api.ask("GET", f"actions/runs/{run}").document()
     created = job.path(document, "created_at")
     if not isinstance(created, str) or not re.match(r"\d{4}-\d\d-\d\dT", created):
-        raise PacelineError(f"GitHub's answer to actions/runs/{run} holds no date: {quoted(created)}")
+        raise PacelineError(f"GitHub's answer to actions/runs/{run}: expected a date, got {quoted(created)}")
     return created[:10]
 
 
@@ -98,7 +102,7 @@ def _settle(path: str, old: bytes | None, new: bytes, newest: Callable[[], Mappi
     try:
         return result_files.merge(old, new, path, newest)
     except (MalformedError, TypeError, AttributeError, KeyError, ValueError):
-        print(f"::warning title=paceline::{path} on the branch was not readable, and is written anew")
+        print(f"::warning title=paceline::{path} on the branch cannot be read, and is replaced")
         return new
 
 

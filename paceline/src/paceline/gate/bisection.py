@@ -1,7 +1,7 @@
 """Finds the commit that made a benchmark slower, with the gate as the judge, on this machine.
 
-Each commit is judged against the good one by a trial of its own (see docs/gate.md), in a clone in a temporary
-folder: times of different days are never compared, and the user's checkout is not touched.
+Each commit is judged against the good one by a trial of its own, in a clone in a temporary folder: times of different
+days are never compared, and the user's checkout is not touched. See docs/explanation/how-the-gate-judges.md.
 """
 
 from __future__ import annotations

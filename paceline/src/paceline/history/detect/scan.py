@@ -45,7 +45,8 @@ MIN_SIZE = math.log(1.02)  # changes of less are nobody's concern
 ALPHA = 0.001  # level of one scan
 ROUNDING = 1e-12  # exp(log(0.001)) is a little more than 0.001, which no series of 14 values would reach
 FDR = 0.01  # of the changes that one check finds, at most this share is false; if nothing changed, of the checks
-#: Inflation at an autocorrelation of 0.45. Below it, level and power are as measured; docs/history.md has figures.
+#: Inflation at an autocorrelation of 0.45. Below it, level and power are as measured:
+#: docs/explanation/history-evidence.md has figures.
 STRONG_MEMORY = (1 + 0.45) / (1 - 0.45)
 
 
