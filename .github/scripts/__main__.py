@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "paceline" / "src"))
 
-from hub import affected, audit, comment, gate, install, issues, release, store
+from hub import audit, comment, gate, install, issues, merge, release, store
 from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, Command] = {
-    "affected": affected,
     "audit": audit,
     "comment": comment,
     "gate": gate,
     "install": install,
     "issues": issues,
+    "merge": merge,
     "release": release,
     "store": store,
 }

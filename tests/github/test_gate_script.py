@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hub import affected, gate, install
+from hub import gate, install
 
 from tests.github.documents import BASE, HEAD, finding
 from tests.github.documents import gate as document_of
@@ -56,78 +56,6 @@ def labeled(**more: Any) -> dict[str, Any]:
 )
 def test_the_label_counts_for_the_commit_that_it_was_given_for(event: Any, tested: str, giver: str | None) -> None:
     assert gate.accepted_by(event, tested) == giver
-
-
-@pytest.mark.parametrize(
-    ("paths", "expression"),
-    [
-        ([], "python or numpy"),
-        (["README.md", "paceline/src/paceline/cli.py", "impl/README.md", ""], "python or numpy"),
-        (["impl/least_squares/sums_python.py"], "python or numpy or least_squares"),
-        (["impl/least_squares/a.py", "impl/least_squares/b.py"], "python or numpy or least_squares"),
-        (["impl/lines/a.py", "impl/text_training/b.py"], "python or numpy or lines or text_training"),
-        (
-            ["impl/_shared/image_keras.py"],
-            "python or numpy or (image_prediction and predict_tensorflow) or (image_training and fit_tensorflow)",
-        ),
-        (["impl/_shared/gone_jax.py"], "python or numpy"),  # whoever imported it is changed as well
-        (["impl/_shared/problem.py"], "python or numpy"),
-        (["impl/x' --collect-only '/a.py", "impl/a b/c.py", "impl/-k/c.py"], "python or numpy"),
-    ],
-)  # fmt: skip
-def test_what_a_change_touches_is_judged(paths: list[str], expression: str) -> None:
-    assert affected.expression(paths, ROOT) == expression
-
-
-def test_shared_code_leads_to_its_users_through_other_shared_code(tmp_path: Path) -> None:
-    files = {
-        "_shared/low.py": "",
-        "_shared/high.py": "from impl._shared.low import a\nfrom impl._shared import high\n",
-        "lines/problem.py": "from impl._shared import other, high\n",
-        "words/_parts.py": "import impl._shared.high\n",
-        "sums/fast_numpy.py": "    from impl._shared.high import (\n        a,\n    )\n",
-        "sums/slow_numpy.py": "from impl._shared.higher import a\n",
-        "odd name/a.py": "import impl._shared.high\n",
-    }
-    for name, text in files.items():
-        path = tmp_path / "impl" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    expected = "python or numpy or lines or (sums and fast_numpy) or words"
-    assert affected.expression(["impl/_shared/low.py"], tmp_path) == expected
-
-
-def test_what_is_judged_is_handed_to_the_next_step(command: Script, tmp_path: Path) -> None:
-    git(tmp_path, "init", "--quiet")
-    git(tmp_path, "commit", "--quiet", "--allow-empty", "-mx")
-    (tmp_path / "impl" / "text_training").mkdir(parents=True)
-    (tmp_path / "impl" / "text_training" / "descent_torch.py").write_text("", encoding="utf-8")
-    git(tmp_path, "add", "impl")
-    git(tmp_path, "commit", "--quiet", "-mx")
-    done = command("affected", "HEAD^1", GITHUB_OUTPUT=str(tmp_path / "output"))
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "output").read_text(encoding="utf-8") == "arguments=-k 'python or numpy or text_training'\n"
-
-
-def test_expressions_choose_benchmarks_of_this_suite() -> None:
-    from benchmarks import catalog
-
-    names = [
-        f"{workload}-{contender}" for workload in catalog.workloads() for contender in catalog.contenders(workload)
-    ]
-    for word in affected.ALWAYS:
-        assert sum(word in name for name in names) >= 10
-    always = " or ".join(affected.ALWAYS)
-    shared = [
-        f"impl/_shared/{path.name}" for path in (ROOT / "impl" / "_shared").glob("*.py") if path.stem != "problem"
-    ]
-    assert shared
-    for path in (*shared, *(f"impl/{workload}/problem.py" for workload in catalog.workloads())):
-        more = affected.expression([path], ROOT).removeprefix(always)
-        assert more, f"{path} chooses nothing"
-        for choice in more.removeprefix(" or ").split(" or "):
-            words = choice.strip("()").split(" and ")
-            assert any(all(word in name for word in words) for name in names), choice
 
 
 def judge(folder: Path, body: str) -> dict[str, str]:

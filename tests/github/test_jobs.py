@@ -162,6 +162,25 @@ def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...]
     return {"action": action, "number": 7, "pull_request": told, "sender": {"login": "alice"}, **more}
 
 
+def judge(tiny: Tiny, event: dict[str, Any]) -> tuple[Runner, str]:
+    """Run the shards and the job that joins them; returns that runner and its status."""
+    log = ""
+    found = {}
+    for shard in tiny.job("bench-pr.yml", "shard")["strategy"]["matrix"]["shard"]:
+        runner = tiny.runner(event)
+        runner.run(tiny.job("bench-pr.yml", "shard"), shard)
+        log += runner.log
+        for name, files in runner.uploads.items():
+            found[name] = files["gate.json"].read_bytes() if files else b""
+    runner = tiny.runner(event)
+    for name, content in found.items():
+        (runner.folder / "shards" / name).mkdir(parents=True)
+        (runner.folder / "shards" / name / "gate.json").write_bytes(content)
+    status = runner.run(tiny.job("bench-pr.yml", "judge"))
+    runner.log = log + runner.log
+    return runner, status
+
+
 def judged(runner: Runner) -> str:
     """Read the uploaded findings as the comment's job does; returns the verdict."""
     findings = gate_findings.read(runner.uploads["gate"]["gate.json"].read_bytes()).findings
@@ -172,8 +191,8 @@ def judged(runner: Runner) -> str:
 @pytest.mark.slow
 def test_a_slowdown_is_red(tiny: Tiny) -> None:
     stale = (LABEL,)  # given before this push, so it lets nothing through
-    runner = tiny.runner(pull_request(tiny.propose(200), "synchronize", stale))
-    assert runner.run(tiny.job("bench-pr.yml", "judge")) == "failure", runner.log
+    runner, status = judge(tiny, pull_request(tiny.propose(200), "synchronize", stale))
+    assert status == "failure", runner.log
     assert judged(runner) == "slower", runner.log
     assert "**slower**" in runner.summary
     assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
@@ -183,10 +202,8 @@ def test_a_slowdown_is_red(tiny: Tiny) -> None:
 @pytest.mark.slow
 def test_the_label_lets_a_slowdown_through_for_one_commit_and_it_stays_visible(tiny: Tiny) -> None:
     head = tiny.propose(200)
-    job = tiny.job("bench-pr.yml", "judge")
-
-    runner = tiny.runner(pull_request(head, "labeled", (LABEL,), label={"name": LABEL}))
-    assert runner.run(job) == "success", runner.log
+    runner, status = judge(tiny, pull_request(head, "labeled", (LABEL,), label={"name": LABEL}))
+    assert status == "success", runner.log
     assert judged(runner) == "slower"
     assert f"label {LABEL}, given by alice for {head[:12]}" in runner.summary.replace("\\", "")
     assert "**slower**" in runner.summary

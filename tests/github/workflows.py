@@ -112,9 +112,10 @@ class Runner:
         """What the job wrote to the page of its run."""
         return (self.folder / "summary").read_text(encoding="utf-8")
 
-    def run(self, job: Mapping[str, Any]) -> str:
-        """Run a job's steps; returns `success` or `failure`."""
+    def run(self, job: Mapping[str, Any], shard: str = "") -> str:
+        """Run a job's steps; returns `success` or `failure`. `shard` is that of its matrix, if it has one."""
         self._names = {"github": self.github, "steps": {}, "runner": {"temp": str(self.folder)}}
+        self._names |= {"matrix": {"shard": shard}, "strategy": {"job-index": shard[:1]}}
         self._names["env"] = {name: self.text(value) for name, value in job.get("env", {}).items()}
         self._run_steps(job["steps"])
         return self.status

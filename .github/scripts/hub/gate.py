@@ -29,6 +29,7 @@ LOGIN = r"[A-Za-z0-9-]{1,60}(?:\[bot\])?"
 OPTIONS = {
     "PACELINE_TOLERANCE": "--benchmark-tolerance",
     "PACELINE_BUDGET": "--benchmark-budget",
+    "PACELINE_SHARD": "--benchmark-shard",
 }
 
 
