@@ -53,7 +53,7 @@ def run(trial: Trial) -> None:
         raise PacelineError(line) from error
     finally:
         trial.seconds = time.monotonic() - started
-    trial.insist_on_something_measured()
+    trial.outcome().insist_on_something_measured()
 
 
 class _Execution:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from paceline.config.settings import fraction
-from paceline.errors import PacelineError
 from paceline.gate import sequential
 from paceline.gate.pair import STARTS_WITHIN, Pair
 from paceline.gate.verdict import Benchmark
@@ -106,13 +105,3 @@ class Trial:
     def undecided(self) -> dict[str, Benchmark]:
         """Return the benchmarks that still need rounds."""
         return {name: each for name, each in self._benchmarks.items() if each.verdict is None}
-
-    def insist_on_something_measured(self) -> None:
-        """Raise PacelineError if nothing could be timed."""
-        found = self.findings()
-        useless = {Verdict.UNAVAILABLE.value, Verdict.UNSURE.value}
-        if found and all(finding.verdict in useless and not finding.rounds for finding in found):
-            raise PacelineError(
-                f"nothing was measured, so nothing was judged: {found[0].name}: {found[0].reason}"
-                f" ({len(found)} {found[0].verdict})"
-            )

@@ -22,7 +22,7 @@ def joined(outcomes: Mapping[str, Outcome]) -> Outcome:
     _insist_on_one("set of benchmarks", {file: (part.benchmarks, part.digest) for file, part in parts.items()})
     _insist_on_all(parts)
     ordered = sorted(outcomes.values(), key=lambda each: each.part.shard.number if each.part else 0)
-    return replace(
+    whole = replace(
         ordered[0],
         seconds=max(each.seconds for each in ordered),
         findings=[finding for each in ordered for finding in each.findings],
@@ -30,6 +30,8 @@ def joined(outcomes: Mapping[str, Outcome]) -> Outcome:
         notices=[*_notices(ordered)],
         part=None,
     )
+    whole.insist_on_something_measured()
+    return whole
 
 
 def _part(file: str, outcome: Outcome) -> Part:

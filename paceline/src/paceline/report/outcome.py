@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from paceline.errors import PacelineError
+from paceline.report.verdicts import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -41,3 +44,13 @@ class Outcome:
     def is_red(self) -> bool:
         """Whether the gate fails: the one definition, for exit statuses and reports."""
         return any(finding.red for finding in self.findings)
+
+    def insist_on_something_measured(self) -> None:
+        """Raise PacelineError if nothing could be timed. A shard may have nothing: the others have it."""
+        useless = {Verdict.UNAVAILABLE.value, Verdict.UNSURE.value}
+        found = self.findings
+        if self.part is None and found and all(each.verdict in useless and not each.rounds for each in found):
+            raise PacelineError(
+                f"nothing was measured, so nothing was judged: {found[0].name}: {found[0].reason}"
+                f" ({len(found)} {found[0].verdict})"
+            )
