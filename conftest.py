@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import catalog, environment, summary
+from benchmarks import catalog, chart, environment, summary
+from benchmarks.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,6 +20,11 @@ TEST_SIZES = ("tiny", "small")
 CASE = ("workload", "contender", "size")
 
 RESULTS = pytest.StashKey[list[summary.Result]]()
+
+LEFT = pytest.StashKey[TimeLeft]()
+
+#: Where pytest's cache keeps the seconds that each benchmark and first call took the last time.
+TOOK = "suite/seconds"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +40,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--strict-contenders",
         action="store_true",
         help="a contender whose framework is not installed is an error, not a skip",
+    )
+    group.addoption("--no-first-calls", action="store_true", help="leave out first calls, each in a fresh process")
+    group.addoption(
+        "--chart", type=Path, metavar="FILE", help="draw the first workload's answer, at its largest size, as SVG"
     )
 
 
@@ -69,8 +80,12 @@ def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:
 
 def _default_sizes(config: pytest.Config) -> tuple[str, ...]:
     """Return the sizes that are measured: where paceline judges a change, the one whose runs fit its bursts."""
-    judging = config.getoption("benchmark_against", None) is not None
-    return ("small",) if judging else catalog.DEFAULT_SIZES
+    return ("small",) if _judges(config) else catalog.DEFAULT_SIZES
+
+
+def _judges(config: pytest.Config) -> bool:
+    """Return whether paceline judges a change in this run."""
+    return config.getoption("benchmark_against", None) is not None
 
 
 def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -137,19 +152,22 @@ def pytest_runtest_makereport(
         benchmark = item.funcargs.get("benchmark")
         stats = getattr(benchmark, "stats", None)
         if stats or not report.passed:
-            workload, contender, size = (str(item.callspec.params[name]) for name in CASE)
-            item.config.stash[RESULTS].append(
-                summary.Result(
-                    workload,
-                    contender,
-                    size,
-                    seconds=stats["median"] if stats and report.passed else None,
-                    reason=_reason(report, call),
-                    skipped=report.skipped,
-                    extra_info=getattr(benchmark, "extra_info", {}),
-                )
-            )
+            result = _result(item, stats if report.passed else None)
+            result.reason, result.skipped = _reason(report, call), report.skipped
+            item.config.stash[RESULTS].append(result)
+            if LEFT in item.config.stash:
+                item.config.stash[LEFT].done(item.callspec.id)
     return report
+
+
+def _result(item: pytest.Function, stats: Any) -> summary.Result:
+    """Return what became of a benchmark whose ``stats``, where it has any, are pytest-benchmark's."""
+    workload, contender, size = (str(item.callspec.params[name]) for name in CASE)
+    result = summary.Result(workload, contender, size, stats["median"] if stats else None)
+    result.extra_info = getattr(item.funcargs.get("benchmark"), "extra_info", {})
+    if stats and stats["rounds"] > 1:
+        result.spread = stats["iqr"] / stats["median"]
+    return result
 
 
 def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
@@ -161,15 +179,41 @@ def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     return text.removeprefix("Skipped: ") if report.skipped else f"failed with {text}"
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    items = [item for item in session.items if isinstance(item, pytest.Function)]
+    timed = [item for item in items if item.originalname == "test_speed"]
+    if config.option.benchmark_only and timed and not _judges(config):
+        names = [item.callspec.id for item in timed]
+        if not config.option.no_first_calls:
+            names += ["first call of {workload}/{contender}".format_map(item.callspec.params) for item in timed]
+        config.stash[LEFT] = TimeLeft(names, config.cache.get(TOOK, {}) if config.cache else {})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_teststatus(
+    config: pytest.Config,
+) -> Generator[None, tuple[str, str, Any], tuple[str, str, Any]]:
+    category, letter, word = yield
+    if LEFT in config.stash and isinstance(word, str) and word and (left := str(config.stash[LEFT])):
+        word = f"{word}, {left}"
+    return category, letter, word
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     done = yield
-    results = session.config.stash[RESULTS]
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if results and reporter:
+    config = session.config
+    results = config.stash[RESULTS]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    left = config.stash.get(LEFT, None)
+    if left and results and reporter and not config.option.no_first_calls:
         reporter.write_line("")
-        failed = summary.measure_first_calls(results, reporter.write_line)
-        session.testsfailed += failed
+        session.testsfailed += summary.measure_first_calls(results, left, reporter.write_line)
+    if left and left.took:
+        if config.cache:
+            config.cache.set(TOOK, config.cache.get(TOOK, {}) | left.took)
+        del config.stash[LEFT]
     return done
 
 
@@ -181,3 +225,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
         for line, stands_out in summary.render(results):
             terminalreporter.write_line(summary.in_ascii(line) if plain else line, bold=stands_out)
+    if config.option.chart and any(result.seconds is not None for result in results):
+        config.option.chart.parent.mkdir(parents=True, exist_ok=True)
+        config.option.chart.write_text(chart.draw(results), encoding="utf-8")
+        terminalreporter.write_line(f"The chart is in {config.option.chart}.")
