@@ -16,7 +16,8 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 bench: .venv/ready  ## answer the article's question in two minutes; THREADS=n, CHART=FILE, ARGS="--contender with_numpy"
-	$(BIN)/pytest --benchmark-only --workload gradient_descent,least_squares --no-first-calls --chart $(CHART) $(ARGS)
+	$(BIN)/pytest --benchmark-only --workload gradient_descent,least_squares --benchmark-max-time=0.5 \
+	  --no-first-calls --chart $(CHART) $(ARGS)
 
 bench-all: .venv/ready  ## run every benchmark of all ten workloads, and measure first calls; THREADS=n, ARGS=...
 	$(BIN)/pytest --benchmark-only $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,9 @@ CASE = ("workload", "contender", "size")
 RESULTS = pytest.StashKey[list[summary.Result]]()
 
 LEFT = pytest.StashKey[TimeLeft]()
+
+#: The seconds of wall and of CPU that the tests took, without setups, in which frameworks are imported.
+SPENT = pytest.StashKey[list[float]]()
 
 #: Where pytest's cache keeps the seconds that each benchmark and first call took the last time.
 TOOK = "suite/seconds"
@@ -49,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[RESULTS] = []
+    config.stash[SPENT] = [0.0, 0.0]
     if not _cases(config, _default_sizes(config)):
         raise pytest.UsageError(
             "--workload, --contender and --size together leave nothing: no workload has all of them"
@@ -144,6 +149,16 @@ def run(workload: str, contender: str, size: str, problem: Any, pytestconfig: py
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    spent = item.config.stash[SPENT]
+    wall, cpu = perf_counter(), process_time()
+    try:
+        return (yield)
+    finally:
+        spent[:] = spent[0] + perf_counter() - wall, spent[1] + process_time() - cpu
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -202,8 +217,8 @@ def pytest_report_teststatus(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    done = yield
     config = session.config
+    done = yield
     results = config.stash[RESULTS]
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     left = config.stash.get(LEFT, None)
@@ -223,7 +238,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if any(result.seconds is not None or not result.skipped for result in results):
         terminalreporter.write_sep("=", "the answer")
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        for line, stands_out in summary.render(results):
+        wall, cpu = config.stash[SPENT]
+        for line, stands_out in summary.render(results, cpu / wall if wall else 1.0):
             terminalreporter.write_line(summary.in_ascii(line) if plain else line, bold=stands_out)
     if config.option.chart and any(result.seconds is not None for result in results):
         config.option.chart.parent.mkdir(parents=True, exist_ok=True)

@@ -19,24 +19,31 @@ if TYPE_CHECKING:
     from benchmarks.summary import Result
 
 WIDTH, ROW, TOP, MARGIN = 800, 24, 92, 20
-LEFT, RIGHT = 230, 640  #: where the scale begins and ends
+LEFT, RIGHT = 240, 650  #: where the scale begins and ends
+
+#: By light and dark: the page, its text, text that steps back, lines, and a colour for each kind of approach.
+LIGHT = ("#ffffff", "#1f2328", "#59636e", "#d1d9e0", "#1f6feb", "#bc4c00")
+DARK = ("#0d1117", "#f0f6fc", "#9198a1", "#3d444d", "#4493f8", "#f0883e")
+VARIABLES = ("page", "text", "quiet", "line", "own", "other")
 
 STYLE = """
-text { font: 14px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328 }
-.title { font-size: 17px; font-weight: 600 }
-.quiet { font-size: 12px; fill: #59636e }
-.page { fill: #ffffff; stroke: #d1d9e0 }
-.grid { stroke: #d1d9e0 }
-.bar0 { fill: #1f6feb }
-.bar1 { fill: #bf5b04 }
-@media (prefers-color-scheme: dark) {
-text { fill: #f0f6fc }
-.quiet { fill: #9198a1 }
-.page { fill: #0d1117; stroke: #3d444d }
-.grid { stroke: #3d444d }
-.bar0 { fill: #4493f8 }
-.bar1 { fill: #f0883e }
-}"""
+svg {{ {light} }}
+@media (prefers-color-scheme: dark) {{ svg {{ {dark} }} }}
+text {{
+  font: 14px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif;
+  fill: var(--text); stroke: var(--page); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke;
+}}
+.title {{ font-size: 17px; font-weight: 600 }}
+.quiet {{ font-size: 12px; fill: var(--quiet) }}
+.page {{ fill: var(--page); stroke: var(--line) }}
+.grid {{ stroke: var(--line) }}
+.own {{ fill: var(--own) }}
+.other {{ fill: var(--other) }}""".format(
+    **{
+        name: " ".join(f"--{variable}: {colour};" for variable, colour in zip(VARIABLES, colours, strict=True))
+        for name, colours in (("light", LIGHT), ("dark", DARK))
+    }
+)
 
 
 class Scale(NamedTuple):
@@ -85,9 +92,10 @@ def _picture(rows: list[Result], ratios: dict[str, float], baseline: Result, wha
     yield from _grid(scale, bottom)
     y = TOP
     for number, (approach, of_approach) in enumerate(approaches):
-        yield _text(MARGIN, y + 16, approach, "quiet")
+        kind = "other" if number else "own"
+        yield _text(MARGIN, y + 16, approach, kind)
         for at, row in enumerate(of_approach, 1):
-            yield from _bar(scale, y + ROW * at, row, ratios[row.contender], f"bar{min(number, 1)}")
+            yield from _bar(scale, y + ROW * at, row, ratios[row.contender], kind)
         y += ROW * (1 + len(of_approach))
     if any(row.label.endswith("*") for row in rows):
         yield _text(MARGIN, bottom + 24, "* computes in float32", "quiet")

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 WIDTH = 80
 LABEL_WIDTH = 29
 BAR_WIDTH = WIDTH - LABEL_WIDTH - 4 - 3 * 8
-SPREAD_WIDTH = 4
+SPREAD_WIDTH = 3
+
+#: A run that got less of a core than this, while it timed, shared the machine with other programs.
+BUSY = 0.9
 
 #: Bars that are shorter, in columns, say nothing.
 SHORTEST = 6
@@ -94,8 +97,11 @@ def measure_first_calls(results: list[Result], left: TimeLeft, say: Callable[[st
     return failed
 
 
-def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
-    """Yield the answer line by line, in at most 80 columns, each with whether it is to stand out."""
+def render(results: list[Result], share: float = 1.0) -> Iterator[tuple[str, bool]]:
+    """Yield the answer line by line, in at most 80 columns, each with whether it is to stand out.
+
+    ``share`` is how much of a core the run had while it timed.
+    """
     for workload, of_workload in groupby(in_order(results), key=lambda result: result.workload):
         rows = list(of_workload)
         for size, of_size in groupby(rows, key=lambda result: result.size):
@@ -108,6 +114,9 @@ def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
     count = environment.threads()
     threads = f"{count} thread{'s' if count > 1 else ''}"
     yield f"Every contender had {threads}. Times are this machine's; ratios travel better.", False
+    if share < BUSY:
+        yield f"The machine was busy: this run got {share:.0%} of a core, so times are too long", True
+        yield "and ratios are rough. Run it again when nothing else runs.", True
 
 
 def _speed(workload: str, rows: list[Result], of_workload: list[Result]) -> Iterator[tuple[str, bool]]:
@@ -125,7 +134,7 @@ def _speed(workload: str, rows: list[Result], of_workload: list[Result]) -> Iter
     if timed:
         legend = ", ".join(f"{letter} = {name}" for letter, name in zip("AB", module.BASELINES, strict=True))
         yield f"{legend}; 12x is twelve times as fast", False
-        yield "IQR: the middle half of the runs, in % of their median; none if timed once", False
+        yield "IQR: spread of the middle half of the runs; blank: timed once", False
         if any(row.label.endswith("*") for row in timed):
             yield "* computes in float32", False
     yield from _lesson(timed, module.APPROACH)
@@ -171,10 +180,14 @@ def by_approach(workload: str, timed: Iterable[Result]) -> list[Result]:
 
 
 def _spread(row: Result) -> str:
-    """Write the spread of a ``row`` in percent, in the width of its column."""
+    """Write the spread of a ``row`` in the three columns that it has: ``7%``, ``2x`` for twice the median."""
     if row.spread is None:
-        return " " * SPREAD_WIDTH
-    return f"{row.spread:.0%}".rjust(SPREAD_WIDTH) if row.spread < 1 else ">99%"
+        text = ""
+    elif row.spread < 0.995:  # noqa: PLR2004 - as many percent as fit
+        text = f"{row.spread:.0%}"
+    else:
+        text = f"{min(row.spread, 99):.0f}x"
+    return text.rjust(SPREAD_WIDTH)
 
 
 def _more_columns(workload: str, timed: list[Result]) -> list[tuple[str, Callable[[Result], str]]]:
