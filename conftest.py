@@ -202,7 +202,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         names = [item.callspec.id for item in timed]
         if not config.option.no_first_calls:
             names += ["first call of {workload}/{contender}".format_map(item.callspec.params) for item in timed]
-        config.stash[LEFT] = TimeLeft(names, config.cache.get(TOOK, {}) if config.cache else {})
+        config.stash[LEFT] = TimeLeft(names, _took_last_time(config))
+
+
+def _took_last_time(config: pytest.Config) -> dict[str, float]:
+    """Return the seconds that benchmarks and first calls took, as far as pytest's cache, if it is on, knows."""
+    cache = getattr(config, "cache", None)
+    took: dict[str, float] = cache.get(TOOK, {}) if cache else {}
+    return took
 
 
 @pytest.hookimpl(wrapper=True)
@@ -226,8 +233,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         reporter.write_line("")
         session.testsfailed += summary.measure_first_calls(results, left, reporter.write_line)
     if left and left.took:
-        if config.cache:
-            config.cache.set(TOOK, config.cache.get(TOOK, {}) | left.took)
+        if cache := getattr(config, "cache", None):
+            cache.set(TOOK, _took_last_time(config) | left.took)
         del config.stash[LEFT]
     return done
 

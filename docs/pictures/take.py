@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -111,10 +112,10 @@ def make_history(folder: Path) -> str:
 
 
 def draw_terminal(said: str) -> str:
-    """Return the SVG of a terminal that shows the gate's command and the end of what it ``said``, from the failures."""
+    """Return the SVG of a terminal with the gate's command and what it ``said``, from the failures on."""
     lines = said.rstrip().splitlines()
     start = next(at for at, line in enumerate(lines) if " FAILURES " in line)
-    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115, PTH123
+    console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
     console.print(Text.from_ansi("\n".join([f"$ {' '.join(GATE)}", "...", *lines[start:]])))
     # Without the web font: a picture loads nothing from elsewhere.
     shape = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
