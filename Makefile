@@ -13,7 +13,7 @@ export THREADS
 .PHONY: help bench bench-all test pages pictures evidence lint lock torch clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 bench: .venv/ready  ## answer the article's question in two minutes; THREADS=n, CHART=FILE, ARGS="--contender with_numpy"
 	$(BIN)/pytest --benchmark-only --workload gradient_descent,least_squares --benchmark-max-time=0.5 \

@@ -224,19 +224,27 @@ def pytest_report_teststatus(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    try:
+        done = yield
+        if LEFT in session.config.stash:
+            _end(session, session.config.stash[LEFT])
+        return done
+    finally:
+        # What pytest prints from here on tells of tests that are over.
+        session.config.stash[LEFT] = TimeLeft([], {})
+
+
+def _end(session: pytest.Session, left: TimeLeft) -> None:
+    """Measure first calls, unless they are left out, and keep for the next run what everything took."""
     config = session.config
-    done = yield
     results = config.stash[RESULTS]
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    left = config.stash.get(LEFT, None)
-    if left and results and reporter and not config.option.no_first_calls:
+    if results and reporter and not config.option.no_first_calls:
         reporter.write_line("")
         session.testsfailed += summary.measure_first_calls(results, left, reporter.write_line)
-    if left and left.took:
-        if cache := getattr(config, "cache", None):
-            cache.set(TOOK, _took_last_time(config) | left.took)
-        del config.stash[LEFT]
-    return done
+    cache = getattr(config, "cache", None)
+    if cache and left.took:
+        cache.set(TOOK, _took_last_time(config) | left.took)
 
 
 @pytest.hookimpl(trylast=True)

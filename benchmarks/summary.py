@@ -77,24 +77,22 @@ def measure_first_calls(results: list[Result], left: TimeLeft, say: Callable[[st
 
     Says which is being measured, and returns how many failed. One that fails leaves its reason and no ``first_call``.
     """
-    failed = 0
-    timed: dict[tuple[str, str], Result] = {}
+    timed: dict[str, Result] = {}
     for result in in_order(results):
         if result.seconds is not None:
-            timed.setdefault((result.workload, result.contender), result)
-    for number, result in enumerate(timed.values(), 1):
-        name = f"first call of {result.workload}/{result.contender}"
+            timed.setdefault(f"first call of {result.workload}/{result.contender}", result)
+    left.expect_only(timed)
+    for number, (name, result) in enumerate(timed.items(), 1):
         say(f"{name}, {result.size} [{number}/{len(timed)}], {left}")
         try:
             result.first_call = first_call.in_fresh_process(result.workload, result.contender, result.size)
         except RuntimeError as error:
             result.reason = str(error)
             say(f"FAILED {error}")
-            failed += 1
         else:
             result.extra_info["first_call_seconds"] = result.first_call._asdict()
         left.done(name)
-    return failed
+    return sum(result.first_call is None for result in timed.values())
 
 
 def render(results: list[Result], share: float = 1.0) -> Iterator[tuple[str, bool]]:

@@ -41,6 +41,11 @@ class TimeLeft:
         self._expected += self.rest.pop(name, 0.0)
         self._since = now
 
+    def expect_only(self, names: Iterable[str]) -> None:
+        """Forget what is still expected besides ``names``, which will not come."""
+        wanted = set(names)
+        self.rest = {name: seconds for name, seconds in self.rest.items() if name in wanted}
+
     def seconds(self) -> float:
         """Return the expected seconds of the rest, 0 if nothing is left, at the pace of this run so far."""
         pace = (sum(self.took.values()) + BELIEVED) / (self._expected + BELIEVED)

@@ -56,6 +56,12 @@ def test_nothing_is_left_after_the_last(clock: list[float]) -> None:
     assert (str(left), left.seconds()) == ("", 0)
 
 
+def test_what_will_not_come_is_forgotten() -> None:
+    left = TimeLeft(["a", "b"], {"a": 20.0, "b": 30.0})
+    left.expect_only(["a", "c"])
+    assert left.seconds() == pytest.approx(20)
+
+
 def test_the_long_ones_exist() -> None:
     for name in time_left.LONG:
         workload, contender, size = name.split("-")
