@@ -120,7 +120,7 @@ def test_the_spread_of_the_runs_stands_beside_the_time() -> None:
 
 
 @pytest.mark.parametrize(("share", "busy"), [(0.5, 1), (0.99, 0), (2.0, 0)])
-def test_a_busy_machine_is_told(share: float, busy: int) -> None:
+def test_a_busy_machine_is_reported(share: float, busy: int) -> None:
     lines = [line for line, _ in summary.render([result("with_jax", 0.02)], share)]
     assert sum("The machine was busy: this run got 50% of a core" in line for line in lines) == busy
 

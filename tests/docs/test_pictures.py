@@ -45,6 +45,6 @@ def test_a_terminal_is_the_same_whenever_it_is_drawn_and_loads_nothing(take: Any
     assert "cdnjs" not in picture
 
 
-def test_a_tool_that_fails_is_told_with_its_words(take: Any, tmp_path: Path) -> None:
+def test_a_failure_quotes_the_tool(take: Any, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="not a git repository"):
         take.run(tmp_path, "git", "status", GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
