@@ -145,30 +145,15 @@ def _times(workload: str, timed: list[Result]) -> Iterator[tuple[str, bool]]:
     more = _more_columns(workload, timed)
     width = BAR_WIDTH - SPREAD_WIDTH - 1 - sum(len(header) + 1 for header, _ in more)
     axis = Axis.around(seconds.values(), width if width >= SHORTEST else 0)
-    headers = [header for header, _ in more]
-    yield (
-        _line(
-            "contender", "one run", "IQR".rjust(SPREAD_WIDTH), "vs A".rjust(8), "vs B".rjust(8), *headers, axis.label
-        ),
-        False,
-    )
+    named = ["IQR".rjust(SPREAD_WIDTH), *(f"{name:>8}" for name in ("vs A", "vs B")), *(header for header, _ in more)]
+    yield _line("contender", "one run", *named, axis.label), False
     for approach, of_approach in groupby(by_approach(workload, timed), key=lambda row: row.approach):
         yield f"-- {approach}", False
         for row in of_approach:
             took = seconds_of(row)
-            ratios = [ratio(seconds[name] / took) if name in seconds else "" for name in baselines]
+            ratios = [f"{ratio(seconds[name] / took) if name in seconds else '':>8}" for name in baselines]
             values = [value(row).rjust(len(header)) for header, value in more]
-            yield (
-                _line(
-                    row.label,
-                    duration(took),
-                    _spread(row),
-                    *(f"{each:>8}" for each in ratios),
-                    *values,
-                    axis.bar(took),
-                ),
-                False,
-            )
+            yield _line(row.label, duration(took), _spread(row), *ratios, *values, axis.bar(took)), False
 
 
 def by_approach(workload: str, timed: Iterable[Result]) -> list[Result]:
