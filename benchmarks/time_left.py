@@ -15,7 +15,7 @@ USUAL = 1.5
 LONG = {
     "gradient_descent-article_python-article": 21.0,
     "gradient_descent-pure_python-article": 16.0,
-    "gradient_descent-with_tensorflow_eager-article": 12.0,
+    "gradient_descent-with_tensorflow_eager-article": 10.0,
     "gradient_descent-article_tensorflow-article": 6.0,
 }
 
