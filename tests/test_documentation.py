@@ -160,13 +160,12 @@ def published() -> dict[str, tuple[str, str]]:
     """The time and the ratio to A of every contender in the README's table."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"```text\n(gradient_descent, article.*?)```", readme, re.DOTALL)
-    rows = re.findall(r"^([a-z_]+)\*? +([\d.,]+ (?:n|u|m)?s)(?: +\d+%)? +([\d.,]+x) ", table, re.MULTILINE)
+    rows = re.findall(r"^([a-z_\d]+)\*? +([\d.,]+ (?:n|u|m)?s)(?: +\d+%)? +([\d.,]+x) ", table, re.MULTILINE)
     return {contender: (time, to_a) for contender, time, to_a in rows}
 
 
 def test_the_answer_is_of_contenders_that_exist(published: dict[str, tuple[str, str]]) -> None:
-    assert len(published) >= 10
-    assert published.keys() <= set(catalog.contenders("gradient_descent"))
+    assert published.keys() == set(catalog.contenders("gradient_descent"))
 
 
 def test_the_answer_and_the_claims_agree(published: dict[str, tuple[str, str]]) -> None:
@@ -178,7 +177,7 @@ def test_the_answer_and_the_claims_agree(published: dict[str, tuple[str, str]]) 
 
 def test_the_chart_shows_the_table(published: dict[str, tuple[str, str]]) -> None:
     chart = (ROOT / "docs" / "pictures" / "answer.svg").read_text(encoding="utf-8")
-    shown = re.findall(r">([a-z_]+)\*?</text>\n<rect .*\n<text .*>([\d.,]+x)</text>\n<text .*>(.*)</text>", chart)
+    shown = re.findall(r">([a-z_\d]+)\*?</text>\n<rect .*\n<text .*>([\d.,]+x)</text>\n<text .*>(.*)</text>", chart)
     assert {contender: (time, ratio) for contender, ratio, time in shown} == published
 
 
