@@ -7,15 +7,20 @@ PYTHON ?= $(eval PYTHON := $(or $(call if_new_enough,python3),$(call if_new_enou
 THREADS ?= 1
 ARGS ?=
 MINUTES ?= 20
+CHART ?= build/answer.svg
 BIN := .venv/bin
 export THREADS
 
-.PHONY: help bench test pages evidence lint lock torch clean
+.PHONY: help bench bench-all test pages pictures evidence lint lock torch clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-bench: .venv/ready  ## run every benchmark and answer the question; THREADS=n, ARGS="--workload least_squares"
+bench: .venv/ready  ## answer the article's question in two minutes; THREADS=n, CHART=FILE, ARGS="--contender with_numpy"
+	$(BIN)/pytest --benchmark-only --workload gradient_descent,least_squares --benchmark-max-time=0.5 \
+	  --no-first-calls --chart $(CHART) $(ARGS)
+
+bench-all: .venv/ready  ## run every benchmark of all ten workloads, and measure first calls; THREADS=n, ARGS=...
 	$(BIN)/pytest --benchmark-only $(ARGS)
 
 # A worker for each core, but no more than the frameworks' memory allows; who is done takes tests from the others.
@@ -24,6 +29,9 @@ test: .venv/ready  ## run the tests; ARGS="-m ''" adds those that are marked slo
 
 pages: .venv/ready  ## build the pages of the recorded history; ARGS=--serve shows them
 	$(BIN)/paceline pages $(ARGS)
+
+pictures: .venv/ready  ## take the pictures of the gate and of the pages again (needs Chromium)
+	$(BIN)/python docs/pictures/take.py
 
 evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchmark; MINUTES=20, ARGS=--load
 	$(BIN)/python paceline/evidence.py --minutes $(MINUTES) $(ARGS)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import catalog, environment, summary
+from benchmarks import catalog, chart, environment, summary
+from benchmarks.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,6 +21,14 @@ TEST_SIZES = ("tiny", "small")
 CASE = ("workload", "contender", "size")
 
 RESULTS = pytest.StashKey[list[summary.Result]]()
+
+LEFT = pytest.StashKey[TimeLeft]()
+
+#: The seconds of wall and of CPU that the tests took, without setups, in which frameworks are imported.
+SPENT = pytest.StashKey[list[float]]()
+
+#: Where pytest's cache keeps the seconds that each benchmark and first call took the last time.
+TOOK = "suite/seconds"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,10 +45,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a contender whose framework is not installed is an error, not a skip",
     )
+    group.addoption("--no-first-calls", action="store_true", help="leave out first calls, each in a fresh process")
+    group.addoption(
+        "--chart", type=Path, metavar="FILE", help="draw the first workload's answer, at its largest size, as SVG"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[RESULTS] = []
+    config.stash[SPENT] = [0.0, 0.0]
     if not _cases(config, _default_sizes(config)):
         raise pytest.UsageError(
             "--workload, --contender and --size together leave nothing: no workload has all of them"
@@ -69,8 +85,12 @@ def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:
 
 def _default_sizes(config: pytest.Config) -> tuple[str, ...]:
     """Return the sizes that are measured: where paceline judges a change, the one whose runs fit its bursts."""
-    judging = config.getoption("benchmark_against", None) is not None
-    return ("small",) if judging else catalog.DEFAULT_SIZES
+    return ("small",) if _judges(config) else catalog.DEFAULT_SIZES
+
+
+def _judges(config: pytest.Config) -> bool:
+    """Return whether paceline judges a change in this run."""
+    return config.getoption("benchmark_against", None) is not None
 
 
 def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -129,6 +149,16 @@ def run(workload: str, contender: str, size: str, problem: Any, pytestconfig: py
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    spent = item.config.stash[SPENT]
+    wall, cpu = perf_counter(), process_time()
+    try:
+        return (yield)
+    finally:
+        spent[:] = spent[0] + perf_counter() - wall, spent[1] + process_time() - cpu
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -137,19 +167,22 @@ def pytest_runtest_makereport(
         benchmark = item.funcargs.get("benchmark")
         stats = getattr(benchmark, "stats", None)
         if stats or not report.passed:
-            workload, contender, size = (str(item.callspec.params[name]) for name in CASE)
-            item.config.stash[RESULTS].append(
-                summary.Result(
-                    workload,
-                    contender,
-                    size,
-                    seconds=stats["median"] if stats and report.passed else None,
-                    reason=_reason(report, call),
-                    skipped=report.skipped,
-                    extra_info=getattr(benchmark, "extra_info", {}),
-                )
-            )
+            result = _result(item, stats if report.passed else None)
+            result.reason, result.skipped = _reason(report, call), report.skipped
+            item.config.stash[RESULTS].append(result)
+            if LEFT in item.config.stash:
+                item.config.stash[LEFT].done(item.callspec.id)
     return report
+
+
+def _result(item: pytest.Function, stats: Any) -> summary.Result:
+    """Return what became of a benchmark whose ``stats``, where it has any, are pytest-benchmark's."""
+    workload, contender, size = (str(item.callspec.params[name]) for name in CASE)
+    result = summary.Result(workload, contender, size, stats["median"] if stats else None)
+    result.extra_info = getattr(item.funcargs.get("benchmark"), "extra_info", {})
+    if stats and stats["rounds"] > 1:
+        result.spread = stats["iqr"] / stats["median"]
+    return result
 
 
 def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
@@ -161,16 +194,57 @@ def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     return text.removeprefix("Skipped: ") if report.skipped else f"failed with {text}"
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    items = [item for item in session.items if isinstance(item, pytest.Function)]
+    timed = [item for item in items if item.originalname == "test_speed"]
+    if config.option.benchmark_only and timed and not _judges(config):
+        names = [item.callspec.id for item in timed]
+        if not config.option.no_first_calls:
+            names += ["first call of {workload}/{contender}".format_map(item.callspec.params) for item in timed]
+        config.stash[LEFT] = TimeLeft(names, _took_last_time(config))
+
+
+def _took_last_time(config: pytest.Config) -> dict[str, float]:
+    """Return the seconds that benchmarks and first calls took, as far as pytest's cache, if it is on, knows."""
+    cache = getattr(config, "cache", None)
+    took: dict[str, float] = cache.get(TOOK, {}) if cache else {}
+    return took
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_teststatus(
+    config: pytest.Config,
+) -> Generator[None, tuple[str, str, Any], tuple[str, str, Any]]:
+    category, letter, word = yield
+    if LEFT in config.stash and isinstance(word, str) and word and (left := str(config.stash[LEFT])):
+        word = f"{word}, {left}"
+    return category, letter, word
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    done = yield
-    results = session.config.stash[RESULTS]
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if results and reporter:
+    try:
+        done = yield
+        if LEFT in session.config.stash:
+            _end(session, session.config.stash[LEFT])
+        return done
+    finally:
+        # What pytest prints from here on tells of tests that are over.
+        session.config.stash[LEFT] = TimeLeft([], {})
+
+
+def _end(session: pytest.Session, left: TimeLeft) -> None:
+    """Measure first calls, unless they are left out, and keep for the next run what everything took."""
+    config = session.config
+    results = config.stash[RESULTS]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if results and reporter and not config.option.no_first_calls:
         reporter.write_line("")
-        failed = summary.measure_first_calls(results, reporter.write_line)
-        session.testsfailed += failed
-    return done
+        session.testsfailed += summary.measure_first_calls(results, left, reporter.write_line)
+    cache = getattr(config, "cache", None)
+    if cache and left.took:
+        cache.set(TOOK, _took_last_time(config) | left.took)
 
 
 @pytest.hookimpl(trylast=True)
@@ -179,5 +253,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if any(result.seconds is not None or not result.skipped for result in results):
         terminalreporter.write_sep("=", "the answer")
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        for line, stands_out in summary.render(results):
+        wall, cpu = config.stash[SPENT]
+        for line, stands_out in summary.render(results, cpu / wall if wall else 1.0):
             terminalreporter.write_line(summary.in_ascii(line) if plain else line, bold=stands_out)
+    if config.option.chart and any(result.seconds is not None for result in results):
+        config.option.chart.parent.mkdir(parents=True, exist_ok=True)
+        config.option.chart.write_text(chart.draw(results), encoding="utf-8")
+        terminalreporter.write_line(f"The chart is in {config.option.chart}.")

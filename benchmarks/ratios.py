@@ -30,20 +30,33 @@ C_LOOP = "a fused loop in C"
 
 
 class Claim(NamedTuple):
-    """That ``faster`` takes at most ``1/at_least`` of the time of ``slower`` per epoch, at the article's size."""
+    """``faster`` is ``low`` to ``high`` times as fast as ``slower`` per epoch, at the article's size.
+
+    A range, as a single run of the suite times contenders one after another while the machine drifts. What the README
+    publishes of such a run lies in it as well.
+    """
 
     faster: str
     slower: str
-    at_least: float
+    low: float
+    high: float
+
+    def holds(self, ratio: float) -> bool:
+        """Return whether ``ratio`` lies in the range."""
+        return self.low <= ratio <= self.high
+
+    def __str__(self) -> str:
+        """Write the range."""
+        return f"{summary.ratio(self.low)} to {summary.ratio(self.high)}"
 
 
 CLAIMS = (
-    Claim("pure_python", "article_python", 1.7),
-    Claim("with_numpy", "article_numpy", 1.5),
-    Claim("with_tensorflow", "article_tensorflow", 12),
-    Claim("moments_python", "article_python", 2000),
-    Claim("moments_python", "article_numpy", 25),
-    Claim("with_numba", C_LOOP, 1 / 1.5),
+    Claim("pure_python", "article_python", 1.5, 2.3),
+    Claim("with_numpy", "article_numpy", 1.3, 2.2),
+    Claim("with_tensorflow", "article_tensorflow", 12, 40),
+    Claim("moments_python", "article_python", 4000, 16_000),
+    Claim("moments_python", "article_numpy", 60, 240),
+    Claim("with_numba", C_LOOP, 0.667, 1.5),
 )
 
 POINTS, EPOCHS = catalog.problem_module("gradient_descent").SIZES["article"]
@@ -170,10 +183,10 @@ def main() -> int:
             continue
         median = statistics.median(found)
         low, high = found[len(found) // 4], found[-1 - len(found) // 4]
-        holds = median >= claim.at_least
+        holds = claim.holds(median)
         broken += not holds
         numbers = f"{summary.ratio(median)} [{summary.ratio(low)}, {summary.ratio(high)}]"
-        say(f"{numbers}, claimed {summary.ratio(claim.at_least)}: {'holds' if holds else 'DOES NOT HOLD'}\n")
+        say(f"{numbers}, claimed {claim}: {'holds' if holds else 'DOES NOT HOLD'}\n")
     return 1 if broken else 0
 
 

@@ -17,11 +17,19 @@ from benchmarks import catalog, environment, first_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import ModuleType
+
+    from benchmarks.time_left import TimeLeft
 
 WIDTH = 80
 LABEL_WIDTH = 29
 BAR_WIDTH = WIDTH - LABEL_WIDTH - 4 - 3 * 8
+SPREAD_WIDTH = 3
+
+#: A run that got less of a core than this, while it timed, shared the machine with other programs.
+BUSY = 0.9
+
+#: Bars that are shorter, in columns, say nothing.
+SHORTEST = 6
 
 #: Eighths of a column.
 PARTS = " ▏▎▍▌▋▊▉"
@@ -34,7 +42,8 @@ UNITS = {0: "s", -1: "ms", -2: "us", -3: "ns"}
 class Result:
     """What became of one benchmark.
 
-    ``seconds`` is the median of one run, None where none was timed, for the ``reason`` given in one line.
+    ``seconds`` is the median of one run, None where none was timed, for the ``reason`` given in one line. ``spread``
+    is the interquartile range of the runs as a share of that, None where a single run was timed.
     """
 
     workload: str
@@ -45,6 +54,7 @@ class Result:
     skipped: bool = False
     extra_info: dict[str, Any] = field(default_factory=dict)
     first_call: first_call.FirstCall | None = None
+    spread: float | None = None
 
     @property
     def approach(self) -> str:
@@ -57,37 +67,40 @@ class Result:
         return self.contender + ("*" if self.extra_info.get("dtype") == "float32" else "")
 
 
-def _in_order(results: Iterable[Result]) -> list[Result]:
+def in_order(results: Iterable[Result]) -> list[Result]:
     """Return ``results`` by workload and by size, small first, in any order of measuring."""
     return sorted(results, key=lambda row: (row.workload, catalog.sizes(row.workload).index(row.size)))
 
 
-def measure_first_calls(results: list[Result], say: Callable[[str], None]) -> int:
+def measure_first_calls(results: list[Result], left: TimeLeft, say: Callable[[str], None]) -> int:
     """Add the first call to one result of every contender that was timed: that of the smallest size.
 
     Says which is being measured, and returns how many failed. One that fails leaves its reason and no ``first_call``.
     """
-    failed = 0
-    timed: dict[tuple[str, str], Result] = {}
-    for result in _in_order(results):
+    timed: dict[str, Result] = {}
+    for result in in_order(results):
         if result.seconds is not None:
-            timed.setdefault((result.workload, result.contender), result)
-    for number, result in enumerate(timed.values(), 1):
-        say(f"first call of {result.workload}/{result.contender}, {result.size} [{number}/{len(timed)}]")
+            timed.setdefault(f"first call of {result.workload}/{result.contender}", result)
+    left.expect_only(timed)
+    for number, (name, result) in enumerate(timed.items(), 1):
+        say(f"{name}, {result.size} [{number}/{len(timed)}], {left}")
         try:
             result.first_call = first_call.in_fresh_process(result.workload, result.contender, result.size)
         except RuntimeError as error:
             result.reason = str(error)
             say(f"FAILED {error}")
-            failed += 1
         else:
             result.extra_info["first_call_seconds"] = result.first_call._asdict()
-    return failed
+        left.done(name)
+    return sum(result.first_call is None for result in timed.values())
 
 
-def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
-    """Yield the answer line by line, in at most 80 columns, each with whether it is to stand out."""
-    for workload, of_workload in groupby(_in_order(results), key=lambda result: result.workload):
+def render(results: list[Result], share: float = 1.0) -> Iterator[tuple[str, bool]]:
+    """Yield the answer line by line, in at most 80 columns, each with whether it is to stand out.
+
+    ``share`` is how much of a core the run had while it timed.
+    """
+    for workload, of_workload in groupby(in_order(results), key=lambda result: result.workload):
         rows = list(of_workload)
         for size, of_size in groupby(rows, key=lambda result: result.size):
             yield f"{workload}, {size}: {catalog.make(workload, size)}", True
@@ -99,45 +112,74 @@ def render(results: list[Result]) -> Iterator[tuple[str, bool]]:
     count = environment.threads()
     threads = f"{count} thread{'s' if count > 1 else ''}"
     yield f"Every contender had {threads}. Times are this machine's; ratios travel better.", False
+    if share < BUSY:
+        yield f"The machine was busy: this run got {share:.0%} of a core, so times are too long", True
+        yield "and ratios are rough. Run it again when nothing else runs.", True
 
 
 def _speed(workload: str, rows: list[Result], of_workload: list[Result]) -> Iterator[tuple[str, bool]]:
     """Yield the table of one workload and size, and what it says in words; other sizes serve to extrapolate from."""
-    module = catalog.problem_module(workload)
     timed = [row for row in rows if row.seconds is not None]
-    seconds = {row.contender: _seconds(row) for row in timed}
-    more = _more_columns(module, timed)
     if timed:
-        axis = Axis.around(seconds.values(), BAR_WIDTH - sum(len(header) + 1 for header, _ in more))
-        headers = (header for header, _ in more)
-        yield _line("contender", "one run", "vs A", "vs B", *headers, axis.label), False
-    for approach in sorted({row.approach for row in timed}, key=lambda name: (name != module.APPROACH, name)):
-        yield f"-- {approach}", False
-        for row in sorted((row for row in timed if row.approach == approach), key=_seconds, reverse=True):
-            took = _seconds(row)
-            vs_a, vs_b = (ratio(seconds[name] / took) if name in seconds else "" for name in module.BASELINES)
-            values = (value(row).rjust(len(header)) for header, value in more)
-            yield _line(row.label, duration(took), vs_a, vs_b, *values, axis.bar(took)), False
+        yield from _times(workload, timed)
     for row in rows:
         if row.seconds is None:
             head = f"{row.contender:<{LABEL_WIDTH}} {'n/a':>8} "
             text = row.reason + _extrapolated(row, of_workload)
             for line in textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)):
                 yield line, False
+    module = catalog.problem_module(workload)
     if timed:
         legend = ", ".join(f"{letter} = {name}" for letter, name in zip("AB", module.BASELINES, strict=True))
         yield f"{legend}; 12x is twelve times as fast", False
+        yield "IQR: spread of the middle half of the runs; blank: timed once", False
         if any(row.label.endswith("*") for row in timed):
             yield "* computes in float32", False
     yield from _lesson(timed, module.APPROACH)
 
 
-def _more_columns(module: ModuleType, timed: list[Result]) -> list[tuple[str, Callable[[Result], str]]]:
+def _times(workload: str, timed: list[Result]) -> Iterator[tuple[str, bool]]:
+    """Yield the lines with times, by approach."""
+    seconds = {row.contender: seconds_of(row) for row in timed}
+    baselines = catalog.problem_module(workload).BASELINES
+    more = _more_columns(workload, timed)
+    width = BAR_WIDTH - SPREAD_WIDTH - 1 - sum(len(header) + 1 for header, _ in more)
+    axis = Axis.around(seconds.values(), width if width >= SHORTEST else 0)
+    named = ["IQR".rjust(SPREAD_WIDTH), *(f"{name:>8}" for name in ("vs A", "vs B")), *(header for header, _ in more)]
+    yield _line("contender", "one run", *named, axis.label), False
+    for approach, of_approach in groupby(by_approach(workload, timed), key=lambda row: row.approach):
+        yield f"-- {approach}", False
+        for row in of_approach:
+            took = seconds_of(row)
+            ratios = [f"{ratio(seconds[name] / took) if name in seconds else '':>8}" for name in baselines]
+            values = [value(row).rjust(len(header)) for header, value in more]
+            yield _line(row.label, duration(took), _spread(row), *ratios, *values, axis.bar(took)), False
+
+
+def by_approach(workload: str, timed: Iterable[Result]) -> list[Result]:
+    """Return ``timed`` by approach, that of the workload first, and the slowest first within each."""
+    own = catalog.problem_module(workload).APPROACH
+    return sorted(timed, key=lambda row: (row.approach != own, row.approach, -seconds_of(row)))
+
+
+def _spread(row: Result) -> str:
+    """Write the spread of a ``row`` in the three columns that it has: ``7%``, ``2x`` for twice the median."""
+    if row.spread is None:
+        text = ""
+    elif row.spread < 0.995:  # noqa: PLR2004 - as many percent as fit
+        text = f"{row.spread:.0%}"
+    else:
+        text = f"{min(row.spread, 99):.0f}x"
+    return text.rjust(SPREAD_WIDTH)
+
+
+def _more_columns(workload: str, timed: list[Result]) -> list[tuple[str, Callable[[Result], str]]]:
     """Return the headers that a workload adds, as wide as their columns, and what to write below them."""
+    module = catalog.problem_module(workload)
     columns: list[tuple[str, Callable[[Result], str]]] = []
     if hasattr(module, "UNIT"):
         columns.append(
-            (f"{module.UNIT}/s".rjust(10), lambda row: three_digits(row.extra_info["units"] / _seconds(row)))
+            (f"{module.UNIT}/s".rjust(10), lambda row: three_digits(row.extra_info["units"] / seconds_of(row)))
         )
     if any("quality" in row.extra_info for row in timed):
         ((name, _),) = next(row.extra_info["quality"] for row in timed if "quality" in row.extra_info).items()
@@ -151,19 +193,19 @@ def _extrapolated(row: Result, of_workload: list[Result]) -> str:
     others = [other for other in of_workload if other.contender == row.contender and other.seconds is not None]
     if row.reason != catalog.LeftOut.REASON or not others or not hasattr(module, "work"):
         return ""
-    per_operation = _seconds(others[-1]) / module.work(module.SIZES[others[-1].size])
+    per_operation = seconds_of(others[-1]) / module.work(module.SIZES[others[-1].size])
     estimate = duration(per_operation * module.work(module.SIZES[row.size]))
     return f" (about {estimate}, extrapolated from {others[-1].size})"
 
 
 def _lesson(timed: list[Result], default: str) -> Iterator[tuple[str, bool]]:
     """Say what the better algorithm gains over the best backend, where the table shows that it does."""
-    backend = min((row for row in timed if row.approach == default), key=_seconds, default=None)
-    algorithm = min((row for row in timed if row.approach != default), key=_seconds, default=None)
-    if backend and algorithm and _seconds(algorithm) < _seconds(backend):
+    backend = min((row for row in timed if row.approach == default), key=seconds_of, default=None)
+    algorithm = min((row for row in timed if row.approach != default), key=seconds_of, default=None)
+    if backend and algorithm and seconds_of(algorithm) < seconds_of(backend):
         yield "A better algorithm beats the best backend:", True
         yield f"{algorithm.contender} {algorithm.approach}", False
-        yield f"and is {ratio(_seconds(backend) / _seconds(algorithm))} as fast as {backend.contender}.", False
+        yield f"and is {ratio(seconds_of(backend) / seconds_of(algorithm))} as fast as {backend.contender}.", False
 
 
 def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]]:
@@ -172,25 +214,26 @@ def _first_calls(workload: str, rows: list[Result]) -> Iterator[tuple[str, bool]
     sizes = "/".join(dict.fromkeys(row.size for row in rows if row.first_call))
     axis = Axis.around((sum(call) for call in called.values()), BAR_WIDTH)
     yield f"{workload}, {sizes}: the first call, each in a fresh process", True
-    yield _line("contender", "import", "prepare", "1st run", f"sum, {axis.label}"), False
+    columns = (f"{name:>8}" for name in ("prepare", "1st run"))
+    yield _line("contender", "import", *columns, f"sum, {axis.label}"), False
     for label, call in sorted(called.items(), key=lambda item: -sum(item[1])):
         imported, prepared, ran = map(duration, call)
-        yield _line(label, imported, prepared, ran, axis.bar(sum(call))), False
+        yield _line(label, imported, f"{prepared:>8}", f"{ran:>8}", axis.bar(sum(call))), False
     for row in rows:
         if row.seconds is not None and row.reason:
             for line in textwrap.wrap(row.reason, WIDTH):
                 yield line, True
 
 
-def _seconds(row: Result) -> float:
+def seconds_of(row: Result) -> float:
     """Return the time of a ``row`` that has one."""
     if row.seconds is None:  # pragma: no cover - rows without a time are listed apart
         raise ValueError(f"{row.contender} has no time: {row.reason}")
     return row.seconds
 
 
-def _line(label: str, first: str, second: str, third: str, *rest: str) -> str:
-    return f"{label:<{LABEL_WIDTH}} {first:>8} {second:>8} {third:>8} {' '.join(rest)}".rstrip()
+def _line(label: str, first: str, *rest: str) -> str:
+    return f"{label:<{LABEL_WIDTH}} {first:>8} {' '.join(rest)}".rstrip()
 
 
 class Axis(NamedTuple):
@@ -214,6 +257,8 @@ class Axis(NamedTuple):
 
     def bar(self, value: float) -> str:
         """Draw ``value``, in seconds, in eighths of a column."""
+        if not self.width:
+            return ""
         eighths = round(8 * self.width * (math.log10(value) - self.low) / (self.high - self.low))
         return "█" * (eighths // 8) + PARTS[eighths % 8].strip()
 

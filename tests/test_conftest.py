@@ -87,7 +87,7 @@ def test_an_unknown_name_is_one_line_that_lists_the_valid_ones(
 
 def test_help_names_the_options(run_pytest: Run) -> None:
     printed = run_pytest("--help").stdout
-    for option in ("--workload", "--contender", "--size", "--strict-contenders"):
+    for option in ("--workload", "--contender", "--size", "--strict-contenders", "--no-first-calls", "--chart"):
         assert f"  {option}" in printed
 
 
@@ -180,3 +180,24 @@ def test_a_benchmark_is_named_as_it_begins(run_pytest: Run) -> None:
     assert "benchmarks/test_speed.py::test_speed[least_squares-sums_python-tiny] PASSED" in done.stdout
     assert "first call of least_squares/sums_python, tiny [1/1]" in done.stdout
     assert run_pytest(*MEASURE, "--contender=sums_python", "-q").stdout.startswith(".")
+
+
+def test_the_time_left_is_what_the_last_run_took(tree: Path, run_python: Run) -> None:
+    seconds = tree / ".pytest_cache" / "v" / "suite" / "seconds"
+    seconds.parent.mkdir(parents=True)
+    seconds.write_text('{"least_squares-sums_python-tiny": 600, "another": 1}', encoding="utf-8")
+    done = run_python("-m", "pytest", *MEASURE, "--contender=pinv_numpy,sums_python", "--no-first-calls", cwd=tree)
+    assert re.search(r"pinv_numpy-tiny\] PASSED, about \d+ min left", done.stdout)
+    assert "sums_python-tiny] PASSED [100%]" in done.stdout
+    took = json.loads(seconds.read_text(encoding="utf-8"))
+    assert took.pop("another") == 1
+    assert took.keys() == {"least_squares-sums_python-tiny", "least_squares-pinv_numpy-tiny"}
+    assert max(took.values()) < 600
+
+
+def test_first_calls_can_be_left_out_and_the_answer_drawn(tmp_path: Path, run_pytest: Run) -> None:
+    chart = tmp_path / "new" / "answer.svg"
+    done = run_pytest(*MEASURE, "--contender=sums_python", "--no-first-calls", f"--chart={chart}")
+    assert "first call" not in done.stdout
+    assert f"The chart is in {chart}." in done.stdout
+    assert ">sums_python</text>" in chart.read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def test_a_pytorch_that_clashes_with_tensorflow_is_one_line(cuda: str, lines: in
 
 def test_make_without_a_target_explains_itself(fresh: Path) -> None:
     printed = make(cwd=fresh).stdout
-    for target in ("bench", "test", "lint", "torch", "lock", "clean"):
+    for target in ("bench", "bench-all", "pictures", "test", "lint", "torch", "lock", "clean"):
         assert re.search(rf"^make {target} +\S", printed, re.MULTILINE)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from benchmarks import catalog, summary
 from benchmarks.first_call import FirstCall
+from benchmarks.time_left import TimeLeft
 
 READS_ALL = "reads all the data in every epoch"
 
@@ -107,6 +110,21 @@ def test_single_precision_is_marked_and_explained() -> None:
     assert "* computes in float32" in lines
 
 
+def test_the_spread_of_the_runs_stands_beside_the_time() -> None:
+    rows = (result("with_numba", 0.02, spread=0.034), result("with_jax", 0.03, spread=2.0), result("with_dask", 1.0))
+    lines = {line.split()[0]: line.split()[1:4] for line in text(*rows) if line.startswith("with_")}
+    assert lines["with_numba"] == ["20.0", "ms", "3%"]
+    assert lines["with_jax"] == ["30.0", "ms", "2x"]
+    assert lines["with_dask"][:2] == ["1.00", "s"]
+    assert "%" not in lines["with_dask"][2]
+
+
+@pytest.mark.parametrize(("share", "busy"), [(0.5, 1), (0.99, 0), (2.0, 0)])
+def test_a_busy_machine_is_reported(share: float, busy: int) -> None:
+    lines = [line for line, _ in summary.render([result("with_jax", 0.02)], share)]
+    assert sum("The machine was busy: this run got 50% of a core" in line for line in lines) == busy
+
+
 def test_what_has_no_time_says_why() -> None:
     lines = text(result("with_numba", 0.02), result("with_torch", None, reason="torch is not installed"))
     assert any(line.split() == ["with_torch", "n/a", "torch", "is", "not", "installed"] for line in lines)
@@ -138,10 +156,11 @@ def test_first_calls_are_measured_once_a_contender_and_failures_kept() -> None:
         summary.Result("least_squares", "pinv_numpy", "tiny", None, reason="broken"),
         summary.Result("least_squares", "unheard_of", "tiny", 1.0),
     ]
-    assert summary.measure_first_calls(results, said.append) == 1
-    assert said == [
-        "first call of least_squares/sums_python, tiny [1/2]",
-        "first call of least_squares/unheard_of, tiny [2/2]",
+    names = [f"first call of least_squares/{name}" for name in ("sums_python", "unheard_of")]
+    assert summary.measure_first_calls(results, TimeLeft(names, dict.fromkeys(names, 20.0)), said.append) == 1
+    assert said[0] == "first call of least_squares/sums_python, tiny [1/2], about 40 s left"
+    assert re.fullmatch(r"first call of least_squares/unheard_of, tiny \[2/2\], about \d+ s left", said[1])
+    assert said[2:] == [
         f"FAILED {results[3].reason}",
     ]
     assert results[1].first_call
