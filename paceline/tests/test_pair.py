@@ -59,6 +59,44 @@ def test_round_is_complete_only_if_both_sides_came_to_their_end() -> None:
     assert not whole.is_complete
 
 
+RATIOS = [0.01, -0.02, 0.03, 0.0, -0.01, 0.02, 0.05, -0.03]  # their median absolute deviation: 0.02
+
+
+def spread(by: float, *, pairs: int = 8, bare: bool = True, mirrored: bool = False) -> Visit:
+    times = [(9_000_000, round(9_000_000 * math.exp(by * ratio))) for ratio in RATIOS[:pairs]]
+    found = visit(*((head, base) if mirrored else (base, head) for base, head in times))
+    found.is_bare = bare
+    return found
+
+
+def pairs_for(found: Visit, tolerance: float = 0.03) -> int:
+    recipe = found.recipe_for(tolerance)
+    assert recipe is not None
+    return recipe.pairs
+
+
+def test_later_rounds_have_as_many_bursts_as_the_tolerance_needs() -> None:
+    assert pairs_for(spread(0.001)) == 3
+    assert pairs_for(spread(0.35)) == 7  # 1.2533 * 1.4826 * 0.02 * 0.35 / 7**0.5 is about a sixth of log(1.03)
+    assert pairs_for(spread(1.0)) == 12
+    assert pairs_for(spread(1.0), tolerance=0.2) == 3
+    needed = [pairs_for(spread(by / 50)) for by in range(50)]
+    assert needed == sorted(needed)
+
+
+def test_long_or_numbered_calls_get_no_more_bursts_than_they_allow() -> None:
+    assert pairs_for(spread(1.0, bare=False)) == 8
+    assert pairs_for(spread(0.001, bare=False)) == 3
+    assert pairs_for(spread(1.0, pairs=6)) == 6
+    assert pairs_for(spread(0.001, pairs=4)) == 4, "too few to say"
+    assert pairs_for(spread(1.0, pairs=1)) == 1
+
+
+@pytest.mark.parametrize("by", [0.05, 0.2, 0.35, 0.4, 1.0])
+def test_bursts_are_as_many_with_the_sides_swapped(by: float) -> None:
+    assert pairs_for(spread(by)) == pairs_for(spread(by, mirrored=True))
+
+
 def test_every_draw_is_a_fair_coin_of_its_own() -> None:
     coins = random.Random(1)
     draws = [schedule.draw(coins, ["a", "b", "c"]) for _ in range(2000)]

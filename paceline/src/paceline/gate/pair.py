@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from paceline.gate.channel import ADDRESS, GATE_ENDED, Callee, ChannelLostError
@@ -38,6 +38,9 @@ MOST_CALLS = 10**7  # of nothing at all would fill a burst
 PAIRS = 8  # of bursts, in a round: what is left of noise lies between processes, not between bursts
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
 FEWEST_PAIRS = 3
+MOST_PAIRS = 12  # where calls are short and the first round was noisy
+FEWEST_BURSTS_SPREAD = 5  # fewer say too little about the spread between bursts
+WITHIN = 1 / 6  # of the tolerance: an error within a round that does not matter beside that between processes
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
 BUSY = 0.98  # of the wall time a benchmark must be running or ready to run, else it waits for something
@@ -140,9 +143,28 @@ class Visit:
 
     def log_ratio(self, clock: str) -> float | None:
         """Round value: median over bursts of log(head / base); None if the clock stood still."""
-        pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
-        usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
+        usable = self._log_ratios(clock)
         return statistics.median(usable) if usable else None
+
+    def _log_ratios(self, clock: str) -> list[float]:
+        pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
+        return [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
+
+    def recipe_for(self, tolerance: float) -> Recipe | None:
+        """Return the recipe with as many pairs of bursts as later rounds need, 3 to 12.
+
+        They make the standard error of a round's median small beside the tolerance. Where calls are long or
+        numbered, the recipe's own pairs are the most. The rule keeps the sign-flip tests exact: a swap of the sides'
+        names turns each log-ratio around, and their median, and leaves every distance between them. So it changes
+        neither the pairs nor any later round, and the first round's sign is a fair coin, given all the others.
+        """
+        if self.recipe is None or len(ratios := self._log_ratios(self.recipe.clock)) < FEWEST_BURSTS_SPREAD:
+            return self.recipe
+        centre = statistics.median(ratios)
+        spread = 1.4826 * statistics.median(abs(ratio - centre) for ratio in ratios)
+        needed = math.ceil(math.pi / 2 * (spread / (WITHIN * math.log1p(tolerance))) ** 2)  # of a median
+        most = MOST_PAIRS if self.is_bare and self.recipe.pairs == PAIRS else self.recipe.pairs
+        return replace(self.recipe, pairs=max(FEWEST_PAIRS, min(needed, most)))
 
     def gates_log_ratio(self) -> float | None:
         """Return the same by the gate's own clock; None where more passes than what is timed."""

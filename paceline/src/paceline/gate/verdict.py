@@ -82,7 +82,7 @@ class Benchmark:
         depends on no sign, and given it the signs are the fair coins that they were.
         """
         if self.recipe is None:
-            self.recipe = visit.recipe
+            self.recipe = visit.recipe_for(self.tolerance)
         elif len(self._visits) < CLOCK_ROUNDS and visit.clock == "cpu" and self.clock == "wall":
             self.recipe = replace(self.recipe, clock="cpu")
             self._visits = [each for each in self._visits if each.log_ratio("cpu") is not None]
