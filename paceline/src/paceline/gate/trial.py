@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError, why
-from paceline.gate import checkout, sequential
+from paceline.gate import checkout, screening, sequential
 from paceline.gate.budget import Budget
 from paceline.gate.checkout import Workspace
 from paceline.gate.finding import Finding, Verdict
@@ -96,7 +96,7 @@ class Trial:
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""
         names = list(names)
-        plan = sequential.plan(self.settings.alpha / max(1, len(names)))
+        plan = sequential.plan(screening.kept(self.settings.alpha, len(names)))
         tolerances = self.settings.tolerances
         self._benchmarks = {
             name: Benchmark(

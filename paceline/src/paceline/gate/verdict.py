@@ -15,7 +15,7 @@ from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate
 from paceline.gate.finding import Finding, Verdict
 from paceline.gate.pair import PASSED
 from paceline.gate.schedule import SIDES
-from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor
+from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor, plan
 
 if TYPE_CHECKING:
     from paceline.gate.estimates import Estimate
@@ -50,10 +50,14 @@ class Benchmark:
     _visits: list[Visit] = field(default_factory=list)
     _cut: str | None = None
     _failures: list[dict[str, End]] = field(default_factory=list)
-    _monitor: Monitor = field(init=False)
+    _monitors: list[tuple[int, Monitor]] = field(init=False)  # each with the round after which it begins
 
     def __post_init__(self) -> None:
-        self._monitor = Monitor(self.plan)
+        self._monitors = [(0, Monitor(self.plan))]
+
+    def confirm(self, level: float) -> None:
+        """Test it on the rounds to come alone, too, at a level of their own."""
+        self._monitors.append((len(self.values), Monitor(plan(level))))
 
     def add(self, visit: Visit) -> None:
         """Take what one round found, and decide if that can be."""
@@ -145,12 +149,12 @@ class Benchmark:
         return bad
 
     def _decide(self) -> None:
-        found = self._monitor.update(self.values)
+        found = {monitor.update(self.values[start:]) for start, monitor in self._monitors}
         seen = estimate(self.values)
         limit = self._limit
-        if found is Direction.SLOWER and seen.value >= limit:
+        if Direction.SLOWER in found and seen.value >= limit:
             self._end(Verdict.SLOWER, None)
-        elif found is Direction.FASTER and seen.value <= -limit:
+        elif Direction.FASTER in found and seen.value <= -limit:
             self._end(Verdict.FASTER, None)
         elif self._is_not_slower(seen) and (seen.value > -limit or len(self.values) >= self.plan.rounds):
             self._end(Verdict.SAME, None)
@@ -179,6 +183,11 @@ class Benchmark:
         return bool(self.values) and self._is_suspect(estimate(self.values))
 
     @property
+    def least_excess(self) -> float:
+        """How far the least of its values lies above the tolerance; negative when decided, or without rounds."""
+        return min(self.values, default=-math.inf) - self._limit if self.verdict is None else -math.inf
+
+    @property
     def suspicion(self) -> float:
         """How far its estimate lies above the tolerance, in units of what could be seen; without rounds least."""
         if not self.values:
@@ -191,18 +200,24 @@ class Benchmark:
         """Rounds until the next verdict may fall: `slower` by what is known so far, else `same`."""
         rounds = len(self.values)
         if rounds >= FEWEST_ROUNDS_SPREAD and self.suspicion >= 0:
-            return next((look for look in self.plan.looks if look > rounds), rounds + 1) - rounds
+            return next((look for look in self._looks if look > rounds), rounds + 1) - rounds
         return max(1, EARLIEST_LOOK - rounds)
 
     def rounds_to_slower(self) -> int | None:
         """Return how many more until `slower`, if they turn out as those so far; None if the plan has not as many."""
         rounds = len(self.values)
-        monitor = Monitor(self.plan)
+        monitors = [(start, Monitor(monitor.plan)) for start, monitor in self._monitors]
         expected = [self.values[place % rounds] for place in range(self.plan.rounds)] if rounds else []
-        for look in self.plan.looks if rounds else ():
-            if monitor.update(expected[:look]) is Direction.SLOWER:
+        for look in self._looks if rounds else ():
+            if any(monitor.update(expected[start:look]) is Direction.SLOWER for start, monitor in monitors):
                 return max(1, look - rounds)
         return None
+
+    @property
+    def _looks(self) -> list[int]:
+        """Rounds after which a test looks."""
+        looks = {start + look for start, monitor in self._monitors for look in monitor.plan.looks}
+        return sorted(look for look in looks if look <= self.plan.rounds)
 
     def _is_hopeless(self, value: float, limit: float) -> bool:
         """Whether neither verdict is in sight, and the noise leaves no chance of one.
