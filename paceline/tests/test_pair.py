@@ -77,7 +77,7 @@ def pairs_for(found: Visit, tolerance: float = 0.03) -> int:
 
 def test_later_rounds_have_as_many_bursts_as_the_tolerance_needs() -> None:
     assert pairs_for(spread(0.001)) == 3
-    assert pairs_for(spread(0.35)) == 7  # 1.2533 * 1.4826 * 0.02 * 0.35 / 7**0.5 is about a sixth of log(1.03)
+    assert pairs_for(spread(0.7)) == 7  # 1.2533 * 1.4826 * 0.02 * 0.7 / 7**0.5 is about a third of log(1.03)
     assert pairs_for(spread(1.0)) == 12
     assert pairs_for(spread(1.0), tolerance=0.2) == 3
     needed = [pairs_for(spread(by / 50)) for by in range(50)]
