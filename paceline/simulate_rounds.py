@@ -126,7 +126,7 @@ def walsh(values: Floats) -> Floats:
 
 @dataclass
 class Gate:
-    """Judges rows of round values `(benchmarks, rounds)` as the gate does.
+    """Judges rows of round values `(benchmarks, rounds)` as the gate does, but that no `same` waits for `faster`.
 
     `is_strict`: whatever the tests call slower counts, its estimate may be below the tolerance.
     """

@@ -285,7 +285,7 @@ def test_a_benchmark_that_hangs_is_waited_for_when_nobody_else_is() -> None:
 def test_after_the_first_round_the_gate_says_what_it_will_take() -> None:
     trial, _ = judge(cheap(101, 0.68), 600)
     (said,) = [text for text in trial.said if text.startswith("a round takes")]
-    assert "101 benchmarks need 5 for `same` and" in said
+    assert "101 benchmarks need 5 for `same` and 13 for `slower`" in said
     assert said.endswith("budget 10 min (--benchmark-budget)")
     trial, _ = judge({"t.py::test_sleeps": Subject(20.0), **cheap(30)}, 600)
     assert "; 1 more wait, at " in trial.said[1]
