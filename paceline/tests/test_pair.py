@@ -1,12 +1,14 @@
 """The parts of a round that need no process: clock, round value and draws."""
 
+import itertools
 import math
 import random
 from collections import Counter
 
 import pytest
-from paceline.gate import schedule
+from paceline.gate import schedule, sequential
 from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
+from paceline.gate.verdict import Benchmark
 
 CALM = Timing(wall=9_000_000, process=8_990_000, thread=8_980_000, queued=0, waits=0, children=False, iterations=10)
 
@@ -69,32 +71,45 @@ def spread(by: float, *, pairs: int = 8, bare: bool = True, mirrored: bool = Fal
     return found
 
 
-def pairs_for(found: Visit, tolerance: float = 0.03) -> int:
-    recipe = found.recipe_for(tolerance)
-    assert recipe is not None
-    return recipe.pairs
+def pairs_after(*visits: Visit, tolerance: float = 0.03) -> int:
+    benchmark = Benchmark("test_it", sequential.plan(0.01), tolerance)
+    for each in visits:
+        benchmark.add(each)
+    assert benchmark.recipe is not None
+    return benchmark.recipe.pairs
 
 
-def test_later_rounds_have_as_many_bursts_as_the_tolerance_needs() -> None:
-    assert pairs_for(spread(0.001)) == 3
-    assert pairs_for(spread(0.7)) == 7  # 1.2533 * 1.4826 * 0.02 * 0.7 / 7**0.5 is about a third of log(1.03)
-    assert pairs_for(spread(1.0)) == 12
-    assert pairs_for(spread(1.0), tolerance=0.2) == 3
-    needed = [pairs_for(spread(by / 50)) for by in range(50)]
+def test_a_round_has_as_many_bursts_as_the_tolerance_needs() -> None:
+    assert pairs_after(spread(0.001)) == 3
+    assert pairs_after(spread(0.5)) == 7  # 1.2533 * 1.4826 * 0.02 * 0.5 / 7**0.5 is about a quarter of log(1.03)
+    assert pairs_after(spread(1.0)) == 12
+    assert pairs_after(spread(1.0), tolerance=0.3) == 3
+    needed = [pairs_after(spread(by / 50)) for by in range(50)]
     assert needed == sorted(needed)
 
 
+def test_later_rounds_count_too() -> None:
+    assert (
+        pairs_after(spread(0.001)) < pairs_after(spread(0.001), spread(1.0), spread(1.0)) < pairs_after(spread(1.0))
+    )
+    assert pairs_after(spread(1.0), spread(0.001), spread(0.001)) < pairs_after(spread(1.0))
+
+
 def test_long_or_numbered_calls_get_no_more_bursts_than_they_allow() -> None:
-    assert pairs_for(spread(1.0, bare=False)) == 8
-    assert pairs_for(spread(0.001, bare=False)) == 3
-    assert pairs_for(spread(1.0, pairs=6)) == 6
-    assert pairs_for(spread(0.001, pairs=4)) == 4, "too few to say"
-    assert pairs_for(spread(1.0, pairs=1)) == 1
+    assert pairs_after(spread(1.0, bare=False)) == 8
+    assert pairs_after(spread(0.001, bare=False)) == 3
+    assert pairs_after(spread(1.0, pairs=6)) == 6
+    assert pairs_after(spread(0.001, pairs=4)) == 4, "too few to say"
+    assert pairs_after(spread(0.001, pairs=4), spread(0.001, pairs=4)) == 3
+    assert pairs_after(*[spread(1.0, pairs=1)] * 6) == 1
 
 
-@pytest.mark.parametrize("by", [0.05, 0.2, 0.35, 0.4, 1.0])
-def test_bursts_are_as_many_with_the_sides_swapped(by: float) -> None:
-    assert pairs_for(spread(by)) == pairs_for(spread(by, mirrored=True))
+@pytest.mark.parametrize("swapped", list(itertools.product([False, True], repeat=3)))
+def test_bursts_are_as_many_whichever_rounds_have_their_sides_swapped(swapped: tuple[bool, ...]) -> None:
+    for scale in (0.2, 0.5, 0.8):
+        visits = [spread(scale * (place + 1) / 2, mirrored=turned) for place, turned in enumerate(swapped)]
+        plain = [spread(scale * (place + 1) / 2) for place in range(len(swapped))]
+        assert pairs_after(*visits) == pairs_after(*plain)
 
 
 def test_every_draw_is_a_fair_coin_of_its_own() -> None:

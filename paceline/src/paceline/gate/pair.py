@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from paceline.gate.channel import ADDRESS, GATE_ENDED, Callee, ChannelLostError
@@ -38,9 +38,8 @@ MOST_CALLS = 10**7  # of nothing at all would fill a burst
 PAIRS = 8  # of bursts, in a round: what is left of noise lies between processes, not between bursts
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
 FEWEST_PAIRS = 3
-MOST_PAIRS = 12  # where calls are short and the first round was noisy
-FEWEST_BURSTS_SPREAD = 5  # fewer say too little about the spread between bursts
-WITHIN = 1 / 3  # of the tolerance, as standard error within a round: alone it leaves 99 % `same` after five rounds
+MOST_PAIRS = 12  # where calls are short and bursts noisy
+WITHIN = 0.25  # of the tolerance: a standard error within a round that hardly matters beside that between processes
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
 BUSY = 0.98  # of the wall time a benchmark must be running or ready to run, else it waits for something
@@ -150,21 +149,16 @@ class Visit:
         pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
         return [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
 
-    def recipe_for(self, tolerance: float) -> Recipe | None:
-        """Return the recipe with as many pairs of bursts as later rounds need, 3 to 12.
+    def distances(self, clock: str) -> list[float]:
+        """Return how far each burst's log-ratio lies from the round value; the same with the sides swapped."""
+        ratios = self._log_ratios(clock)
+        return [abs(ratio - statistics.median(ratios)) for ratio in ratios]
 
-        They make the standard error of a round's median small beside the tolerance. Where calls are long or
-        numbered, the recipe's own pairs are the most. The rule keeps the sign-flip tests exact: a swap of the sides'
-        names turns each log-ratio around, and their median, and leaves every distance between them. So it changes
-        neither the pairs nor any later round, and the first round's sign is a fair coin, given all the others.
-        """
-        if self.recipe is None or len(ratios := self._log_ratios(self.recipe.clock)) < FEWEST_BURSTS_SPREAD:
-            return self.recipe
-        centre = statistics.median(ratios)
-        spread = 1.4826 * statistics.median(abs(ratio - centre) for ratio in ratios)
-        needed = math.ceil(math.pi / 2 * (spread / (WITHIN * math.log1p(tolerance))) ** 2)  # of a median
-        most = MOST_PAIRS if self.is_bare and self.recipe.pairs == PAIRS else self.recipe.pairs
-        return replace(self.recipe, pairs=max(FEWEST_PAIRS, min(needed, most)))
+    @property
+    def most_pairs(self) -> int:
+        """Pairs of bursts that a later round may have: no more than this one, where calls are long or numbered."""
+        pairs = self.recipe.pairs if self.recipe else 1
+        return MOST_PAIRS if self.is_bare and pairs == PAIRS else pairs
 
     def gates_log_ratio(self) -> float | None:
         """Return the same by the gate's own clock; None where more passes than what is timed."""
@@ -175,6 +169,18 @@ class Visit:
     def base_seconds(self, clock: str) -> float:
         """Median seconds per call of base."""
         return statistics.median(pair["base"].seconds(clock) for pair in self.bursts)
+
+
+def needed_pairs(distances: Sequence[float], tolerance: float) -> int:
+    """Return how many pairs of bursts make the error of their median small beside the tolerance, 3 to 12.
+
+    `distances` are those of the rounds so far. The rule keeps the sign-flip tests exact. A swap of the sides in any
+    of these rounds turns its log-ratios around, and their median, and leaves every distance between them. So it
+    changes neither the pairs nor a later round, and each round's sign is a fair coin, given the sizes of all.
+    """
+    spread = 1.4826 * statistics.median(distances)
+    needed = math.ceil(math.pi / 2 * (spread / (WITHIN * math.log1p(tolerance))) ** 2)  # pi / 2: of a median
+    return max(FEWEST_PAIRS, min(needed, MOST_PAIRS))
 
 
 def choose_clock(bursts: Sequence[Burst]) -> str:

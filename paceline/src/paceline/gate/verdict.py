@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate
 from paceline.gate.finding import Finding, Verdict
-from paceline.gate.pair import PASSED
+from paceline.gate.pair import PASSED, needed_pairs
 from paceline.gate.schedule import SIDES
 from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor, plan
 
@@ -26,6 +26,7 @@ HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, furthe
 SHOWN = 100  # characters of a version
 FAILURES = 2  # a test that fails, or whose process is killed, is tried once more, in fresh processes
 FINAL = {"hung", "missing", "skipped", "unused"}  # outcomes for which that would be in vain, or too dear
+FEWEST_DISTANCES = 5  # fewer say too little about the spread between bursts
 CLOCK_ROUNDS = 3  # in which the clock may still change: fewer than any verdict takes
 
 
@@ -47,6 +48,7 @@ class Benchmark:
     is_apart: bool = False  #: it has failed beside others: from now on it gets processes of its own
     _reason: str | None = None
     _unproven: bool = False
+    _most_pairs: int = 1
     _visits: list[Visit] = field(default_factory=list)
     _cut: str | None = None
     _failures: list[dict[str, End]] = field(default_factory=list)
@@ -72,6 +74,7 @@ class Benchmark:
             self.note_failure(self._failed(visit))
             return
         self._visits.append(visit)
+        self._choose_pairs()
         self.take(value)
 
     @property
@@ -86,11 +89,18 @@ class Benchmark:
         depends on no sign, and given it the signs are the fair coins that they were.
         """
         if self.recipe is None:
-            self.recipe = visit.recipe_for(self.tolerance)
+            self.recipe, self._most_pairs = visit.recipe, visit.most_pairs
         elif len(self._visits) < CLOCK_ROUNDS and visit.clock == "cpu" and self.clock == "wall":
             self.recipe = replace(self.recipe, clock="cpu")
             self._visits = [each for each in self._visits if each.log_ratio("cpu") is not None]
             self.values = [value for each in self._visits if (value := each.log_ratio("cpu")) is not None]
+
+    def _choose_pairs(self) -> None:
+        """Let the next round have as many bursts as those so far show to be needed."""
+        distances = [distance for visit in self._visits for distance in visit.distances(self.clock)]
+        if self.recipe is not None and len(distances) >= FEWEST_DISTANCES:
+            pairs = min(self._most_pairs, needed_pairs(distances, self.tolerance))
+            self.recipe = replace(self.recipe, pairs=pairs)
 
     def take(self, value: float) -> None:
         """Take a round's log-ratio, and decide if that can be."""
