@@ -250,7 +250,7 @@ def power(arguments: argparse.Namespace) -> Iterator[str]:
     for count in arguments.suite:
         for spread in arguments.spread:
             for scheme in SCHEMES:
-                gates = max(20, arguments.gates // max(1, count // 100))
+                gates = max(10, arguments.gates // max(1, count // 100))
                 found = [
                     chances(scheme, count, spread, slowdown, (gates, arguments.slow, arguments.seed))
                     for slowdown in arguments.slowdown
@@ -310,7 +310,7 @@ def main() -> None:
     one.add_argument("--spread", type=float, nargs="+", default=[0.015, 0.03], help="of a round's log-ratio")
     one.add_argument("--slowdown", type=float, nargs="+", default=[0.03, 0.05, 0.10, 1.0])
     one.add_argument("--slow", type=int, default=1, help="benchmarks that are slower")
-    one.add_argument("--gates", type=int, default=200, help="fewer in larger suites, at least 20")
+    one.add_argument("--gates", type=int, default=100, help="fewer in larger suites, at least 10")
     other = tables.add_parser("level", help="how often unchanged code is called slower", description=level.__doc__)
     other.add_argument("--benchmarks", type=int, default=60)
     other.add_argument("--alpha", type=float, default=0.2, help="large, so that few gates show it")

@@ -35,10 +35,9 @@ Found = TypeVar("Found")
 BURST = 0.009  # seconds: long enough for the clock, short enough to meet the same machine twice
 CALIBRATED_FROM = 0.002  # seconds: a shorter burst says too little about the next
 MOST_CALLS = 10**7  # of nothing at all would fill a burst
-PAIRS = 8  # of bursts, in a round: what is left of noise lies between processes, not between bursts
+PAIRS = 8  # of bursts, in a round, at most: with 12, rounds take longer than they save, on a busy machine too
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
 FEWEST_PAIRS = 3
-MOST_PAIRS = 12  # where calls are short and bursts noisy
 WITHIN = 0.25  # of the tolerance: a standard error within a round that hardly matters beside that between processes
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
@@ -154,12 +153,6 @@ class Visit:
         ratios = self._log_ratios(clock)
         return [abs(ratio - statistics.median(ratios)) for ratio in ratios]
 
-    @property
-    def most_pairs(self) -> int:
-        """Pairs of bursts that a later round may have: no more than this one, where calls are long or numbered."""
-        pairs = self.recipe.pairs if self.recipe else 1
-        return MOST_PAIRS if self.is_bare and pairs == PAIRS else pairs
-
     def gates_log_ratio(self) -> float | None:
         """Return the same by the gate's own clock; None where more passes than what is timed."""
         pairs = [(pair["head"].passed, pair["base"].passed) for pair in self.bursts]
@@ -172,7 +165,7 @@ class Visit:
 
 
 def needed_pairs(distances: Sequence[float], tolerance: float) -> int:
-    """Return how many pairs of bursts make the error of their median small beside the tolerance, 3 to 12.
+    """Return how many pairs of bursts, at least 3, make the error of their median small beside the tolerance.
 
     `distances` are those of the rounds so far. The rule keeps the sign-flip tests exact. A swap of the sides in any
     of these rounds turns its log-ratios around, and their median, and leaves every distance between them. So it
@@ -180,7 +173,7 @@ def needed_pairs(distances: Sequence[float], tolerance: float) -> int:
     """
     spread = 1.4826 * statistics.median(distances)
     needed = math.ceil(math.pi / 2 * (spread / (WITHIN * math.log1p(tolerance))) ** 2)  # pi / 2: of a median
-    return max(FEWEST_PAIRS, min(needed, MOST_PAIRS))
+    return max(FEWEST_PAIRS, needed)
 
 
 def choose_clock(bursts: Sequence[Burst]) -> str:

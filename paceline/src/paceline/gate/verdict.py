@@ -89,14 +89,15 @@ class Benchmark:
         depends on no sign, and given it the signs are the fair coins that they were.
         """
         if self.recipe is None:
-            self.recipe, self._most_pairs = visit.recipe, visit.most_pairs
+            self.recipe = visit.recipe
+            self._most_pairs = visit.recipe.pairs if visit.recipe else 1
         elif len(self._visits) < CLOCK_ROUNDS and visit.clock == "cpu" and self.clock == "wall":
             self.recipe = replace(self.recipe, clock="cpu")
             self._visits = [each for each in self._visits if each.log_ratio("cpu") is not None]
             self.values = [value for each in self._visits if (value := each.log_ratio("cpu")) is not None]
 
     def _choose_pairs(self) -> None:
-        """Let the next round have as many bursts as those so far show to be needed."""
+        """Let the next round have as many bursts as those so far show to be needed, and no more than the first."""
         distances = [distance for visit in self._visits for distance in visit.distances(self.clock)]
         if self.recipe is not None and len(distances) >= FEWEST_DISTANCES:
             pairs = min(self._most_pairs, needed_pairs(distances, self.tolerance))
