@@ -137,7 +137,7 @@ class Gate:
     is_strict: bool = False
     verdicts: NDArray[np.int64] = field(init=False)
     rounds: NDArray[np.int64] = field(init=False)
-    covered: Mask = field(init=False)  #: whether the last interval holds zero
+    covered: Mask = field(init=False)  #: whether the last interval holds zero; from six rounds there is one
 
     def __post_init__(self) -> None:
         count = len(self.values)
@@ -293,7 +293,7 @@ def level(arguments: argparse.Namespace) -> Iterator[str]:
             for _ in range(arguments.gates):
                 gate = Gate(noise(rng, arguments.benchmarks, 0.06), scheme, arguments.alpha, is_strict=True).run()
                 alarms += bool((gate.verdicts == SLOWER).any())
-                covered += gate.covered.mean() / arguments.gates
+                covered += gate.covered[gate.rounds > EARLIEST_LOOK].mean() / arguments.gates
             bound = stats.beta.ppf(0.95, alarms + 1, arguments.gates - alarms) if alarms < arguments.gates else 1.0
             yield (
                 f"{scheme.name:<42} {noise.__name__:<10} {arguments.gates:>5} {alarms / arguments.gates:>6.1%}"
