@@ -289,15 +289,16 @@ def level(arguments: argparse.Namespace) -> Iterator[str]:
     for noise in NOISES:
         for scheme in SCHEMES:
             rng = np.random.default_rng(arguments.seed)
-            alarms, covered = 0, 0.0
+            alarms, covered, intervals = 0, 0, 0
             for _ in range(arguments.gates):
                 gate = Gate(noise(rng, arguments.benchmarks, 0.06), scheme, arguments.alpha, is_strict=True).run()
                 alarms += bool((gate.verdicts == SLOWER).any())
-                covered += gate.covered[gate.rounds > EARLIEST_LOOK].mean() / arguments.gates
+                covered += gate.covered[gate.rounds > EARLIEST_LOOK].sum()
+                intervals += (gate.rounds > EARLIEST_LOOK).sum()
             bound = stats.beta.ppf(0.95, alarms + 1, arguments.gates - alarms) if alarms < arguments.gates else 1.0
             yield (
                 f"{scheme.name:<42} {noise.__name__:<10} {arguments.gates:>5} {alarms / arguments.gates:>6.1%}"
-                f" {bound:>8.1%} {arguments.alpha:>6.0%} {covered:>8.1%}"
+                f" {bound:>8.1%} {arguments.alpha:>6.0%} {covered / intervals:>8.1%}"
             )
 
 
