@@ -15,6 +15,7 @@ from paceline.gate import sequential
 from paceline.gate.budget import Budget, duration
 from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
 from paceline.gate.rounds import Rounds
+from paceline.gate.screening import kept
 from paceline.gate.verdict import Benchmark
 from paceline.report.verdicts import Verdict
 
@@ -106,6 +107,10 @@ class Simulated:
     coins: random.Random
     said: list[str] = field(default_factory=list)
 
+    @property
+    def alpha(self) -> float:
+        return self.settings.alpha
+
     def undecided(self) -> dict[str, Benchmark]:
         """Return who still needs rounds."""
         return {name: each for name, each in self.benchmarks.items() if each.verdict is None}
@@ -136,9 +141,9 @@ def judge(
 ) -> tuple[Simulated, Machine]:
     """Judge these in simulated time, of which the preparation has `spent` some; `imports` take so long by file."""
     coins = random.Random(seed)
-    plan = sequential.plan(alpha / len(subjects))
+    plan = sequential.plan(kept(alpha, len(subjects)))
     benchmarks = {name: Benchmark(name, plan, tolerance) for name in subjects}
-    trial = Simulated(Settings("HEAD", budget=budget), benchmarks, coins)
+    trial = Simulated(Settings("HEAD", budget=budget, alpha=alpha), benchmarks, coins)
     machine = Machine(subjects, coins, now=spent, imports=imports or {})
     rounds: Any = Rounds
     time = Budget(budget, lambda: machine.now)
@@ -284,7 +289,7 @@ def test_a_benchmark_that_hangs_is_waited_for_when_nobody_else_is() -> None:
 def test_after_the_first_round_the_gate_says_what_it_will_take() -> None:
     trial, _ = judge(cheap(101, 0.68), 600)
     (said,) = [text for text in trial.said if text.startswith("a round takes")]
-    assert "101 benchmarks need 5 for `same` and" in said
+    assert "101 benchmarks need 5 for `same` and 13 for `slower`" in said
     assert said.endswith("budget 10 min (--benchmark-budget)")
     trial, _ = judge({"t.py::test_sleeps": Subject(20.0), **cheap(30)}, 600)
     assert "; 1 more wait, at " in trial.said[1]
@@ -412,3 +417,18 @@ def test_choosing_the_clock_again_keeps_the_rate_of_false_alarms() -> None:
             benchmark.add(loaded(wall=value, cpu=other, busy=busy, recipe=benchmark.recipe))
         alarms += benchmark.verdict is Verdict.SLOWER
     assert alarms <= gates * level + 3 * math.sqrt(gates * level * (1 - level))
+
+
+# Many benchmarks
+
+
+def rounds_to_red(count: int, slowdown: float = math.log(2)) -> int:
+    trial, _ = judge({"t.py::test_slow": Subject(0.1, slowdown=slowdown), **cheap(count - 1, 0.1)}, 1e9)
+    finding = trial.benchmarks["t.py::test_slow"].finding()
+    assert verdicts(trial) == {"same": count - 1, "slower": 1}
+    return finding.rounds
+
+
+def test_rounds_to_red_do_not_grow_with_the_suite() -> None:
+    assert rounds_to_red(10) == 12
+    assert rounds_to_red(100) == rounds_to_red(1000) == 13

@@ -219,11 +219,11 @@ class Budget:
         """Seconds that one visit may take: an equal share of what is left, or more if that is known to be short."""
         return min(self.left, max(self.left / undecided, self.costs.allowance(name), self._pair))
 
-    def forecast(self, undecided: Mapping[str, Benchmark], budget: float) -> str:
-        """Say after the first round what all will take."""
+    def forecast(self, undecided: Mapping[str, Benchmark], slower: int, budget: float) -> str:
+        """Say after the first round what all will take; `slower`: rounds that the quickest red verdict takes."""
         cheap = self._without_dear(list(undecided))
         a_round = self.costs.round(cheap)
-        same, slower = FEWEST, max(benchmark.plan.looks[0] for benchmark in undecided.values())
+        same = FEWEST
         many = "1 benchmark needs" if len(cheap) == 1 else f"{len(cheap)} benchmarks need"
         dear = [name for name in undecided if name not in cheap]
         waiting = f"; {len(dear)} more wait, at {duration(self.costs.round(dear))} a round" if dear else ""

@@ -36,9 +36,10 @@ Found = TypeVar("Found")
 BURST = 0.009  # seconds: long enough for the clock, short enough to meet the same machine twice
 CALIBRATED_FROM = 0.002  # seconds: a shorter burst says too little about the next
 MOST_CALLS = 10**7  # of nothing at all would fill a burst
-PAIRS = 8  # of bursts, in a round: what is left of noise lies between processes, not between bursts
+PAIRS = 8  # of bursts, in a round, at most: with 12, rounds take longer than they save, on a busy machine too
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
 FEWEST_PAIRS = 3
+WITHIN = 0.25  # of the tolerance: a standard error within a round that hardly matters beside that between processes
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
 BUSY = 0.98  # of the wall time a benchmark must be running or ready to run, else it waits for something
@@ -131,9 +132,17 @@ class Visit:
 
     def log_ratio(self, clock: str) -> float | None:
         """Round value: median over bursts of log(head / base); None if the clock stood still."""
-        pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
-        usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
+        usable = self._log_ratios(clock)
         return statistics.median(usable) if usable else None
+
+    def _log_ratios(self, clock: str) -> list[float]:
+        pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
+        return [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
+
+    def distances(self, clock: str) -> list[float]:
+        """Return how far each burst's log-ratio lies from the round value; the same with the sides swapped."""
+        ratios = self._log_ratios(clock)
+        return [abs(ratio - statistics.median(ratios)) for ratio in ratios]
 
     def gates_log_ratio(self) -> float | None:
         """Return the same by the gate's own clock; None where more passes than what is timed."""
@@ -144,6 +153,18 @@ class Visit:
     def base_seconds(self, clock: str) -> float:
         """Median seconds per call of base."""
         return statistics.median(pair["base"].seconds(clock) for pair in self.bursts)
+
+
+def needed_pairs(distances: Sequence[float], tolerance: float) -> int:
+    """Return how many pairs of bursts, at least 3, make the error of their median small beside the tolerance.
+
+    `distances` are those of the rounds so far. The rule keeps the sign-flip tests exact. A swap of the sides in any
+    of these rounds turns its log-ratios around, and their median, and leaves every distance between them. So it
+    changes neither the pairs nor a later round, and each round's sign is a fair coin, given the sizes of all.
+    """
+    spread = 1.4826 * statistics.median(distances)
+    needed = math.ceil(math.pi / 2 * (spread / (WITHIN * math.log1p(tolerance))) ** 2)  # pi / 2: of a median
+    return max(FEWEST_PAIRS, needed)
 
 
 def choose_clock(bursts: Sequence[Burst]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from paceline.config.options import SIDES
 from paceline.gate.budget import FEWEST, duration
 from paceline.gate.pair import PASSED, End, Pair
+from paceline.gate.screening import Screening
 from paceline.gate.sides import schedule
 from paceline.report import values
 from paceline.report.verdicts import Verdict
@@ -71,6 +72,7 @@ class Rounds:
     def run(self) -> None:
         """Give rounds until there is nobody left. Raises PacelineError if a side ran foreign code."""
         trial, count = self._trial, 0
+        screening = Screening(trial.alpha, trial.undecided().values())
         while undecided := trial.undecided():
             chosen, lost = self._budget.choose(undecided)
             self._give_up(lost, others=bool(chosen))
@@ -80,10 +82,12 @@ class Rounds:
             timed = self._round(chosen, undecided)
             self._confirm({name: each for name, each in undecided.items() if each.verdict is Verdict.BROKEN})
             self._proof.show(undecided)
+            screening.update()
             left = trial.undecided()
             trial.say(f"round {count}: {timed} timed, {len(left)} undecided")
             if count == 1 and left:
-                trial.say(self._budget.forecast(left, trial.settings.budget))
+                slower = screening.rounds_to_slower(left.values())
+                trial.say(self._budget.forecast(left, slower, trial.settings.budget))
 
     def measure(self, names: Sequence[str]) -> None:
         """Measure values, each in a fresh pair of processes as asv does, in at most a share of what is left."""

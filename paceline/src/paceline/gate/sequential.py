@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LOOK_OFFSETS = (0, 2, 4, 8, 12, 18)  # in rounds after the first look
-# Of the level, spent by each look: enough at the first for a gross slowdown, most at the last for small ones.
-SHARES = (0.25, 0.32, 0.42, 0.55, 0.75, 1.0)
+LOOK_OFFSETS = (0, 3, 6, 10, 15, 20)  # in rounds after the first look
+# Of the level, spent by each look: up to half at the first, for a gross slowdown, and the rest for small ones.
+SHARES = (0.5, 0.55, 0.6, 0.7, 0.82, 1.0)
 EARLIEST_LOOK = 5  # in rounds: 2**-5, the smallest p-value there, is the first below 5 %
 
 
@@ -122,8 +122,8 @@ class _Boundary:
     spent: int = 0
     scores: Sequence[int] = ()
 
-    def look(self, scores: Sequence[int], spendable: float) -> int:
-        """Place this look's bound as high as the level allows.
+    def look(self, scores: Sequence[int], spendable: float, least: int) -> int:
+        """Place this look's bound as high as the level allows; a bound below `least` spends nothing and is -1.
 
         Spent is the sum over looks of P(reject now and not at the look before), which is at least the
         probability ever to reject: exact for the first two looks, on the safe side afterwards.
@@ -135,6 +135,7 @@ class _Boundary:
         new = list(accumulate(new))
         allowed = math.floor(math.ldexp(spendable, len(scores))) - self.spent
         bound = bisect_right(new, allowed) - 1
+        bound = -1 if bound < least else bound
         self.bounds.append(bound)
         self.spent += new[bound] if bound >= 0 else 0
         self.scores = scores
@@ -150,7 +151,8 @@ class _Boundary:
 class Monitor:
     """One benchmark's group-sequential trial: signed ranks and plain signs, each at half the level.
 
-    The one has the power, the other shrugs off gross outliers. Boundaries depend on the sizes of values and
+    The one has the power, the other shrugs off gross outliers: it pays for one at least, as where no value is
+    negative signed ranks reject too. Boundaries depend on the sizes of values and
     never on their signs, so it holds for either direction; each direction has the whole level to itself.
     Sources: Wilcoxon 1945; Lan and DeMets 1983 (alpha spending).
     """
@@ -181,9 +183,9 @@ class Monitor:
 
     def _look(self, values: Sequence[float], spendable: float) -> None:
         mirrored = [-value for value in values]
-        for boundary, score in ((self._rank, signed_ranks), (self._sign, signs_only)):
+        for boundary, score, least in ((self._rank, signed_ranks, 0), (self._sign, signs_only, 1)):
             scores = score(values)
-            bound = boundary.look(scores, spendable)
+            bound = boundary.look(scores, spendable, least)
             if self.found is None and negative_sum(values, scores) <= bound:
                 self.found = Direction.SLOWER
             elif self.found is None and negative_sum(mirrored, scores) <= bound:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from paceline.config.settings import fraction
-from paceline.gate import sequential
+from paceline.gate import screening, sequential
 from paceline.gate.pair import STARTS_WITHIN, Pair
 from paceline.gate.verdict import Benchmark
 from paceline.report import notices
@@ -79,7 +79,7 @@ class Trial:
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""
         names = list(names)
-        plan = sequential.plan(self._alpha() / max(1, len(names)))
+        plan = sequential.plan(screening.kept(self.alpha, len(names)))
         tolerances = self.settings.tolerances
         self._benchmarks = {
             name: Benchmark(
@@ -93,7 +93,8 @@ class Trial:
         }
         self.notices.extend(tolerances.notices(names))
 
-    def _alpha(self) -> float:
+    @property
+    def alpha(self) -> float:
         """Return the false-alarm rate of what is judged here."""
         shard = self.settings.shard
         return self.settings.alpha if shard is None else shard.share(self.settings.alpha)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
 from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate
-from paceline.gate.pair import PASSED
-from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor
+from paceline.gate.pair import PASSED, needed_pairs
+from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor, plan
 from paceline.report.verdicts import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, furthe
 SHOWN = 100  # characters of a version
 FAILURES = 2  # a test that fails, or whose process is killed, is tried once more, in fresh processes
 FINAL = {"hung", "missing", "skipped", "unused"}  # outcomes for which that would be in vain, or too dear
+FEWEST_DISTANCES = 5  # fewer say too little about the spread between bursts
 CLOCK_ROUNDS = 3  # in which the clock may still change: fewer than any verdict takes
 
 
@@ -47,13 +48,18 @@ class Benchmark:
     is_apart: bool = False  #: it has failed beside others: from now on it gets processes of its own
     _reason: str | None = None
     _unproven: bool = False
+    _most_pairs: int = 1
     _visits: list[Visit] = field(default_factory=list)
     _cut: str | None = None
     _failures: list[dict[str, End]] = field(default_factory=list)
-    _monitor: Monitor = field(init=False)
+    _monitors: list[tuple[int, Monitor]] = field(init=False)  # each with the round after which it begins
 
     def __post_init__(self) -> None:
-        self._monitor = Monitor(self.plan)
+        self._monitors = [(0, Monitor(self.plan))]
+
+    def confirm(self, level: float) -> None:
+        """Test it on the rounds to come alone, too, at a level of their own."""
+        self._monitors.append((len(self.values), Monitor(plan(level))))
 
     def add(self, visit: Visit) -> None:
         """Take what one round found, and decide if that can be."""
@@ -68,6 +74,7 @@ class Benchmark:
             self.note_failure(self._failed(visit))
             return
         self._visits.append(visit)
+        self._choose_pairs()
         self.take(value)
 
     @property
@@ -83,10 +90,18 @@ class Benchmark:
         """
         if self.recipe is None:
             self.recipe = visit.recipe
+            self._most_pairs = visit.recipe.pairs if visit.recipe else 1
         elif len(self._visits) < CLOCK_ROUNDS and visit.clock == "cpu" and self.clock == "wall":
             self.recipe = replace(self.recipe, clock="cpu")
             self._visits = [each for each in self._visits if each.log_ratio("cpu") is not None]
             self.values = [value for each in self._visits if (value := each.log_ratio("cpu")) is not None]
+
+    def _choose_pairs(self) -> None:
+        """Let the next round have as many bursts as those so far show to be needed, and no more than the first."""
+        distances = [distance for visit in self._visits for distance in visit.distances(self.clock)]
+        if self.recipe is not None and len(distances) >= FEWEST_DISTANCES:
+            pairs = min(self._most_pairs, needed_pairs(distances, self.tolerance))
+            self.recipe = replace(self.recipe, pairs=pairs)
 
     def take(self, value: float) -> None:
         """Take a round's log-ratio, and decide if that can be."""
@@ -145,12 +160,12 @@ class Benchmark:
         return bad
 
     def _decide(self) -> None:
-        found = self._monitor.update(self.values)
+        found = {monitor.update(self.values[start:]) for start, monitor in self._monitors}
         seen = estimate(self.values)
         limit = self._limit
-        if found is Direction.SLOWER and seen.value >= limit:
+        if Direction.SLOWER in found and seen.value >= limit:
             self._end(Verdict.SLOWER, None)
-        elif found is Direction.FASTER and seen.value <= -limit:
+        elif Direction.FASTER in found and seen.value <= -limit:
             self._end(Verdict.FASTER, None)
         elif self._is_not_slower(seen) and (seen.value > -limit or len(self.values) >= self.plan.rounds):
             self._end(Verdict.SAME, None)
@@ -179,6 +194,11 @@ class Benchmark:
         return bool(self.values) and self._is_suspect(estimate(self.values))
 
     @property
+    def least_excess(self) -> float:
+        """How far the least of its values lies above the tolerance; negative when decided, or without rounds."""
+        return min(self.values, default=-math.inf) - self._limit if self.verdict is None else -math.inf
+
+    @property
     def suspicion(self) -> float:
         """How far its estimate lies above the tolerance, in units of what could be seen; without rounds least."""
         if not self.values:
@@ -191,18 +211,24 @@ class Benchmark:
         """Rounds until the next verdict may fall: `slower` by what is known so far, else `same`."""
         rounds = len(self.values)
         if rounds >= FEWEST_ROUNDS_SPREAD and self.suspicion >= 0:
-            return next((look for look in self.plan.looks if look > rounds), rounds + 1) - rounds
+            return next((look for look in self._looks if look > rounds), rounds + 1) - rounds
         return max(1, EARLIEST_LOOK - rounds)
 
     def rounds_to_slower(self) -> int | None:
         """Return how many more until `slower`, if they turn out as those so far; None if the plan has not as many."""
         rounds = len(self.values)
-        monitor = Monitor(self.plan)
+        monitors = [(start, Monitor(monitor.plan)) for start, monitor in self._monitors]
         expected = [self.values[place % rounds] for place in range(self.plan.rounds)] if rounds else []
-        for look in self.plan.looks if rounds else ():
-            if monitor.update(expected[:look]) is Direction.SLOWER:
+        for look in self._looks if rounds else ():
+            if any(monitor.update(expected[start:look]) is Direction.SLOWER for start, monitor in monitors):
                 return max(1, look - rounds)
         return None
+
+    @property
+    def _looks(self) -> list[int]:
+        """Rounds after which a test looks."""
+        looks = {start + look for start, monitor in self._monitors for look in monitor.plan.looks}
+        return sorted(look for look in looks if look <= self.plan.rounds)
 
     def _is_hopeless(self, value: float, limit: float) -> bool:
         """Whether neither verdict is in sight, and the noise leaves no chance of one.
