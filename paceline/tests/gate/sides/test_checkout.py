@@ -432,7 +432,7 @@ def test_partial_clone_without_its_remote_says_the_remedy(project: Project, made
     partial = clone(project, tmp_path / "partial", "--filter=blob:none")
     project.root.rename(tmp_path / "moved")
     with pytest.raises(
-        PacelineError, match=r"could not check out .*: this clone is partial: make its remote"
+        PacelineError, match=r"could not check out .*\. Make the remote of this partial clone reachable"
     ) as told:
         made.base(partial, "HEAD~1")
     assert "\n" not in str(told.value)
@@ -470,7 +470,7 @@ def test_another_git_that_works_here_is_no_hindrance(project: Project, made: Mad
 def test_damaged_repository_is_one_line(project: Project, made: Made) -> None:
     lost = project.git("rev-parse", "HEAD:work.py").strip()
     (project.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
-    with pytest.raises(PacelineError, match=r"could not check out .*: see what `git fsck` finds") as told:
+    with pytest.raises(PacelineError, match=r"could not check out .*\. Run `git fsck`") as told:
         made.base(project.root)
     assert "\n" not in str(told.value)
 
