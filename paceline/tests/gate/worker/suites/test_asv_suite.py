@@ -347,7 +347,7 @@ def test_gate_shows_values_of_both_sides_and_notes(make_project: MakeProject) ->
     ]
     assert re.search(r"track_size +1 MB +2\.5 MB", run.output)
     assert "note: asv's rounds: not used" in run.output
-    assert "note: asv.conf.json: matrix, pythons: not used by the gate" in run.output
+    assert "note: asv.conf.json: matrix, pythons: no effect in a gate" in run.output
     case = ET.parse(project.root / "junit.xml").getroot().find(".//testcase")
     assert case is not None
     assert case.find("properties/property[@name='head'][@value='2.5']") is not None
