@@ -115,7 +115,7 @@ class _Execution:
     # Collection
 
     def _part(self, selection: Selection, own: set[str] | None) -> tuple[Selection, set[str] | None]:
-        """Leave this machine's part of both collections, if the suite is judged in shards."""
+        """Return both collections, or this machine's part of them if the suite is judged in shards."""
         shard = self._trial.settings.shard
         if shard is None:
             return selection, own

@@ -153,7 +153,7 @@ class GateSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Let a shard without benchmarks pass: the others have them."""
+        """Let a shard without benchmarks pass: other shards have them."""
         is_empty = session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
         if is_empty and self._trial.part is not None and self._trial.part.benchmarks:
             session.exitstatus = pytest.ExitCode.OK

@@ -97,7 +97,7 @@ class Trial:
         self.notices.extend(tolerances.notices(names))
 
     def _alpha(self) -> float:
-        """Return the false-alarm rate of what is judged here."""
+        """Return alpha for this gate: its share of it if the suite is judged in shards."""
         shard = self.settings.shard
         return self.settings.alpha if shard is None else shard.share(self.settings.alpha)
 

@@ -280,7 +280,7 @@ def test_filter_that_fails_is_one_line(project: Project, made: Made) -> None:
     project.commit({".gitattributes": "*.dat filter=tests\n", "x.dat": "LARGE\n"})
     git(project.root, "config", "filter.tests.smudge", "no-such-program")
     with pytest.raises(
-        PacelineError, match=r"could not check out .*smudge filter tests failed.*install that filter"
+        PacelineError, match=r"could not check out .*smudge filter tests failed.*\. Install this filter"
     ) as told:
         made.base(project.root)
     assert "\n" not in str(told.value)
@@ -336,7 +336,7 @@ def test_filter_that_waits_for_ever_is_ended_with_the_budget(project: Project, m
     project.commit({".gitattributes": "*.dat filter=tests\n", "x.dat": "1"})
     git(project.root, "config", "filter.tests.smudge", "exec sleep 30")
     commit = resolve(project.root, "HEAD")
-    with pytest.raises(PacelineError, match=r"had not ended in time: raise --benchmark-budget"):
+    with pytest.raises(PacelineError, match=r"had not ended in time\. Raise --benchmark-budget"):
         checkout.checkout_commit(project.root, commit, made.folder / "base", until=time.monotonic() + 0.5)
 
 
@@ -638,7 +638,7 @@ def test_commit_that_a_submodule_lacks_is_named(make_project: MakeProject, made:
     project, _ = with_submodule(make_project)
     project.git("update-index", "--cacheinfo", f"160000,{'1' * 40},lib")
     project.git("commit", "--quiet", "-m", "pin what nobody has")
-    with pytest.raises(PacelineError, match=r"submodule lib has no commit 1111.*: `git -C lib fetch`"):
+    with pytest.raises(PacelineError, match=r"submodule lib lacks commit 1111.*\. Run `git -C lib fetch`\."):
         made.base(project.root)
 
 

@@ -45,7 +45,7 @@ class Selection:
     seconds: Mapping[str, float] = field(default_factory=dict)  # to import each file
 
     def only(self, names: Collection[str]) -> Selection:
-        """Return it with these benchmarks alone."""
+        """Return this selection with only these benchmarks."""
         benchmarks, values = (
             {name: place for name, place in each.items() if name in names} for each in (self.benchmarks, self.values)
         )
