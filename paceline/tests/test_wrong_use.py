@@ -110,7 +110,7 @@ def test_unknown_setting(project: Project) -> None:
 
 def test_overlay_that_does_not_exist(project: Project) -> None:
     project.write({"pyproject.toml": '[tool.paceline]\noverlay = ["benches"]\n'})
-    assert "overlay names 'benches'" in project.judge().error
+    assert "overlay: head has no 'benches'" in project.judge().error
 
 
 @pytest.mark.slow

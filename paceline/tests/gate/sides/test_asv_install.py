@@ -72,7 +72,7 @@ def test_defaults_are_used_where_only_one_is_set(places: Places) -> None:
         ("make install PREFIX={env_dir}", "writes to asv's environment"),
         ("python -m pip install {unheard}", "unknown variable 'unheard'"),
         ("in-dir={env_dir}", "has no command"),
-        ("python 'x", "No closing quotation"),
+        ("python 'x", 'cannot read "python \'x": No closing quotation'),
     ],
 )
 def test_commands_that_cannot_be_used(places: Places, line: str, why: str) -> None:

@@ -96,9 +96,11 @@ def _parsed(text: str, variables: Mapping[str, str], folder: Path) -> InstallCom
         words = shlex.split(text)
         _insist_on_no_environment(text, words)
         words = [word.format(**variables) for word in words]
-    except (KeyError, IndexError, ValueError) as error:
+    except KeyError as error:
         known = ", ".join(variables)
         raise PacelineError(f"asv.conf.json: {text!r}: unknown variable {error}. Use one of {known}.") from None
+    except (IndexError, ValueError) as error:
+        raise PacelineError(f"asv.conf.json: cannot read {text!r}: {error}. Fix the file.") from None
     environment: dict[str, str] = {}
     statuses: frozenset[int] | None = frozenset({0})
     while words:

@@ -39,12 +39,12 @@ REMEDIES = {
     **{os.strerror(number): remedy for number, remedy in REFUSALS.items()},
     "Out of diskspace": ELSEWHERE,
     "SIGXFSZ": REFUSALS[errno.EFBIG],
-    "in time": "raise --benchmark-budget, or find out what git waits for",
-    "promisor": "make the remote of this partial clone reachable, or clone without --filter",
-    "filter": "install this filter and fetch its files (as by `git lfs fetch --all`)",
-    "index.lock": "set TMPDIR to a folder that can be written to",
-    "unable to read": "run `git fsck`",
-    "missing": "run `git fsck`",
+    "in time": "Raise --benchmark-budget, or find out what git waits for.",
+    "promisor": "Make the remote of this partial clone reachable, or clone without --filter.",
+    "filter": "Install this filter and fetch its files (as by `git lfs fetch --all`).",
+    "index.lock": "Set TMPDIR to a writable folder.",
+    "unable to read": "Run `git fsck`.",
+    "missing": "Run `git fsck`.",
 }
 
 
@@ -164,10 +164,8 @@ def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
                 refusal(reason, tree) or f"cannot write to {tree}: {reason.strerror}. Set TMPDIR to another folder."
             )
     remedies = (advice for words, advice in REMEDIES.items() if words in text)
-    remedy = next(remedies, "check it out in another clone")
-    return (
-        f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}. {remedy[0].upper()}{remedy[1:]}"
-    )
+    remedy = next(remedies, "Check it out in another clone.")
+    return f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}. {remedy}"
 
 
 def names_without_git(source: Path) -> list[str]:

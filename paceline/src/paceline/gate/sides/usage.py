@@ -82,8 +82,9 @@ def chosen(folders: Sequence[str], distributions: Sequence[Distribution], head: 
         name = "" if path == PurePosixPath() else path.as_posix()
         here = [each for each in distributions if "head" in each.projects and each.projects["head"].folder == name]
         if not here:
-            known = ", ".join(project.folder or "." for project in head.projects) or "none"
-            raise PacelineError(f"[tool.paceline] install: {folder!r} is not a project. Choose from: {known}")
+            known = ", ".join(project.folder or "." for project in head.projects)
+            remedy = f"Choose from: {known}" if known else "Leave out the setting: head has no project to install."
+            raise PacelineError(f"[tool.paceline] install: {folder!r} is not a project. {remedy}")
         found += here
     return found
 
