@@ -54,7 +54,7 @@ def test_everyday_settings_do_not_decide(make_project: Callable[..., Project]) -
     for run in (project.gate("HEAD"), project.judge()):
         assert run.status == 0, run.output
         assert run.verdicts == {"test_total": "same"}
-        assert "note: no effect in a gate: --cov, --durations, --maxfail, -n" in run.output
+        assert "note: not applied in a gate: --cov, --durations, --maxfail, -n" in run.output
         assert "Coverage" not in run.output
 
 

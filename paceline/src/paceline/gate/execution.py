@@ -85,7 +85,7 @@ class _Execution:
         self._trial.notices += selection.notes
         self._launcher.asv = selection.asv
         if selection.set_aside:
-            self._trial.notices.append(f"no effect in a gate: {', '.join(selection.set_aside)}")
+            self._trial.notices.append(f"not applied in a gate: {', '.join(selection.set_aside)}")
         own = self._collect_base(selection)
         selection, own = self._part(selection, own)
         self._trees.insist_on_seal()

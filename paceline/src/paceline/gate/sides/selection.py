@@ -38,7 +38,7 @@ class Selection:
     root: Path  # pytest's rootdir
     ini: Path | None
     errors: Mapping[str, str]  # what could not be collected, and why
-    set_aside: tuple[str, ...]  # the user's options that have no effect in a gate
+    set_aside: tuple[str, ...]  # the user's options that a gate does not apply
     values: Mapping[str, Location] = field(default_factory=dict)  # benchmarks that give a value, not a time
     asv: str | None = None  # folder of an asv suite, below `root`; base gets all of it
     notes: tuple[str, ...] = ()  # settings of that suite that are not used

@@ -65,7 +65,7 @@ SPOKEN_OF = {
 
 
 def active(config: pytest.Config) -> list[str]:
-    """Return the user's options that have no effect in a gate, as a user writes them."""
+    """Return the user's options that a gate does not apply, as a user writes them."""
     found = [label for name, label in SPOKEN_OF.items() if _is_set(config, name)]
     if config.pluginmanager.hasplugin("randomly"):
         found.append("-p randomly")

@@ -166,9 +166,11 @@ class Plugin:
 
         found = {id(each.found): each.found for each in items if isinstance(each, AsvTime | AsvValue)}
         ignored = ignored_settings(list(found.values()))
-        notes = [f"asv's {', '.join(ignored)}: no effect, the gate decides how often it measures"] if ignored else []
+        notes = (
+            [f"asv's {', '.join(ignored)}: not applied, the gate decides how often it measures"] if ignored else []
+        )
         if self.suite.file and self.suite.ignored():
-            notes.append(f"{self.suite.file.name}: {', '.join(self.suite.ignored())}: no effect in a gate")
+            notes.append(f"{self.suite.file.name}: {', '.join(self.suite.ignored())}: not applied in a gate")
         return notes
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -48,11 +48,11 @@ def take_over(pluginmanager: pytest.PytestPluginManager, parser: pytest.Parser) 
 
 def _add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("CodSpeed benchmarking")
-    group.addoption(ASKS_FOR_BENCHMARKS, action="store_true", default=False, help="No effect in a gate.")
-    group.addoption("--codspeed-mode", help="No effect in a gate.")
-    group.addoption("--codspeed-warmup-time", type=float, help="No effect in a gate.")
-    group.addoption("--codspeed-max-time", type=float, help="No effect in a gate.")
-    group.addoption("--codspeed-max-rounds", type=int, help="No effect in a gate.")
+    group.addoption(ASKS_FOR_BENCHMARKS, action="store_true", default=False, help="Not applied in a gate.")
+    group.addoption("--codspeed-mode", help="Not applied in a gate.")
+    group.addoption("--codspeed-warmup-time", type=float, help="Not applied in a gate.")
+    group.addoption("--codspeed-max-time", type=float, help="Not applied in a gate.")
+    group.addoption("--codspeed-max-rounds", type=int, help="Not applied in a gate.")
 
 
 def _stand_in() -> None:
