@@ -107,7 +107,7 @@ def spiky(rng: np.random.Generator, n: int) -> scan.Panel:
 
 
 def autocorrelated(inherited: float) -> Noise:
-    """Return noise of 2 %; each run inherits this share of it from the run before."""
+    """Return a source of noise of 2 %; each run inherits this share of the noise of the run before."""
 
     def noise(rng: np.random.Generator, n: int) -> scan.Panel:
         fresh = 0.02 * math.sqrt(1 - inherited**2) * rng.normal(size=n)

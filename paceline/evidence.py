@@ -128,7 +128,7 @@ def test_contender(benchmark, kind):
 
 
 def project(contenders: Sequence[str]) -> dict[str, str]:
-    """Return the files of the project but for the work itself."""
+    """Return the files of the project except the work itself."""
     asv = {
         "version": 1,
         "project": "workpiece",

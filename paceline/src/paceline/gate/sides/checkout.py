@@ -34,7 +34,7 @@ WRITES = re.compile(
 )
 
 
-# What helps, by words in git's output.
+# The next step, by words in git's output.
 REMEDIES = {
     **{os.strerror(number): remedy for number, remedy in REFUSALS.items()},
     "Out of diskspace": ELSEWHERE,

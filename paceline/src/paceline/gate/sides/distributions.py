@@ -151,7 +151,7 @@ def _has_candidates(tree: Sources, installed: Installed) -> bool:
 
 
 def shared_roots(tree: Sources, installed: Installed) -> Iterator[str]:
-    """Folders of the tree below which most of the installed Python files lie, under the same names."""
+    """Yield the folders of the tree below which most of the installed Python files lie, under the same names."""
     files = [name for name in installed.files if name.endswith(".py")]
     for root in sorted({root for name in installed.names for root in tree.roots_of(name)}):
         if sum(tree.has(root, name) for name in files) * 2 > len(files):

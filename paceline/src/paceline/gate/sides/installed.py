@@ -44,7 +44,7 @@ def compiled_module(file: str) -> str | None:
 class Installed:
     """A distribution in an environment.
 
-    `place` is the folder on the import path, and `entries` are the names in it up to their first dots.
+    `place`: its folder on the import path. `entries`: the names in that folder, up to their first dots.
     """
 
     name: str

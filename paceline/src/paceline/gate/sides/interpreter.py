@@ -105,7 +105,7 @@ def _answer(text: str) -> dict[str, Any] | None:
 
 
 def _lacking(found: Mapping[str, Any]) -> tuple[str, ...]:
-    if _is_outdated(found["pytest"]):  # a pytest-benchmark that fits the old pytest may not fit the judge's
+    if _is_outdated(found["pytest"]):  # a pytest-benchmark that fits the old pytest may not fit the gate's
         return ("pytest", "pytest-benchmark", *(["asv_runner"] if found["asv_runner"] is None else []))
     return tuple(name for name in ("pytest", "pytest-benchmark", "asv_runner") if found[name] is None)
 

@@ -51,7 +51,7 @@ class Provision:
         loose = frozenset().union(*(loose_names(tree, folders) for tree in self._sources.values()))
         return loose.union(*(each.names for each in self.distributions))
 
-    # What is there already
+    # Wheels and environments
 
     def use_ready_made(self) -> None:
         """Use each side's wheel, or the copy in its environment, as its code, if the user compares these."""
@@ -99,7 +99,7 @@ class Provision:
             served = {"folders": list(folders[side]), "names": sorted(names)}
             self._trees.served_file(side).write_text(json.dumps(served), encoding="utf-8")
 
-    # What must be installed
+    # Installing
 
     def install(self, found: Mapping[str, Any] | None) -> bool:
         """Install the distributions that need it, by head's collection; return whether there were any.

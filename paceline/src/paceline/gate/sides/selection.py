@@ -37,7 +37,7 @@ class Selection:
     paths: tuple[str, ...]  # of the command line, as given: files, folders, node ids
     root: Path  # pytest's rootdir
     ini: Path | None
-    errors: Mapping[str, str]  # what could not be collected, and why
+    errors: Mapping[str, str]  # reasons why files and tests could not be collected, by node id
     set_aside: tuple[str, ...]  # the user's options that a gate does not apply
     values: Mapping[str, Location] = field(default_factory=dict)  # benchmarks that give a value, not a time
     asv: str | None = None  # folder of an asv suite, below `root`; base gets all of it

@@ -39,7 +39,7 @@ class Survey:
     imported: frozenset[str]
 
     def is_outside(self, file: str) -> bool:
-        """Whether a file is not of this side."""
+        """Whether a file lies outside of head's tree."""
         return not file.startswith(f"{self.tree}{os.sep}")
 
 

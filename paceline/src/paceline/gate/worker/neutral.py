@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-#: What each option is set to, by its name in pytest's namespace.
+#: The value that each option is set to, by its name in pytest's namespace.
 VALUES: dict[str, Any] = {
     "benchmark_autosave": None,
     "benchmark_compare": [],

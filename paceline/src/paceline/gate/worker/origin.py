@@ -89,7 +89,7 @@ def foreign_modules(task: Mapping[str, Any], loaded: Mapping[str, str]) -> Itera
 
 
 def own_code(task: Mapping[str, Any], loaded: Mapping[str, str], tests: Collection[str]) -> dict[str, list[str]]:
-    """Return the code of its own that this side has loaded or lacks; `tests` are the test files.
+    """Return which of its own code this side has loaded, and which it lacks; `tests` are the test files.
 
     `code`: import names of the repository, or else top-level names. `native`: compiled modules. `lacking`: modules
     that should be compiled. `elsewhere`: if there is no code, top-level names of the other loaded modules.

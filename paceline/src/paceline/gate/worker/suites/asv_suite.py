@@ -355,7 +355,7 @@ class AsvTime(pytest.Function):
         return item
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the benchmark is defined."""
+        """Return where the benchmark is defined."""
         return self.path, _line(self.found), self.name
 
 
@@ -421,5 +421,5 @@ class AsvValue(pytest.Item):
         self.user_properties += [("value", measured), ("unit", unit)]
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the benchmark is defined."""
+        """Return where the benchmark is defined."""
         return self.path, _line(self.found), self.name
