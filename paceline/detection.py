@@ -39,11 +39,11 @@ LENGTHS = (
     *(1300, 1700, 2400, 3600, 5500, 10_000),
 )
 LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0003, 0.0002, 0.0001)
-BATCH = 2_000_000  # values simulated at once
+BATCH = 2_000_000  # values simulated in one array
 
 
 def maxima(rng: np.random.Generator, n: int, draws: int) -> Floats:
-    """T of `draws` series of `n` values that are exchangeable, `(draws,)`."""
+    """Return T of `draws` series of `n` exchangeable values, shape `(draws,)`."""
     k = np.arange(1, n)[scan.MIN_SEGMENT - 1 : n - scan.MIN_SEGMENT]
     scale = 1 / np.sqrt(k * (n - k) * (n + 1) / 12).astype(np.float32)
     found = []
@@ -55,7 +55,7 @@ def maxima(rng: np.random.Generator, n: int, draws: int) -> Floats:
 
 
 def quantiles(sample: Floats) -> list[float]:
-    """Return the smallest T of each level that at most this share of the sample reaches; inf if the law has none."""
+    """Return, for each level, the smallest T that at most this share of the sample reaches; inf if there is none."""
     ordered = np.sort(sample)
     wanted = []
     for level in LEVELS:
@@ -74,7 +74,7 @@ def draws_of(n: int) -> int:
 
 
 def table() -> Iterator[str]:
-    """Lines of `null.csv`."""
+    """Yield the lines of `null.csv`."""
     yield "# The smallest T of each level, by length; made by `paceline/detection.py table`"
     yield ",".join(["length", *map(str, LEVELS)])
     for n in LENGTHS:
@@ -96,18 +96,18 @@ ASV_THRESHOLD = 0.05  # its default
 
 
 def gaussian(rng: np.random.Generator, n: int) -> scan.Panel:
-    """Gaussian noise of 2 %."""
+    """Return a series with Gaussian noise of 2 %."""
     return scan.one_class(rng.normal(0, 0.02, n))
 
 
 def spiky(rng: np.random.Generator, n: int) -> scan.Panel:
-    """Gaussian noise of 1 %; one run in twenty is slower, by 30 % on average."""
+    """Return a series with Gaussian noise of 1 %; one run in twenty is slower, by 30 % on average."""
     spikes = (rng.random(n) < 0.05) * rng.exponential(0.3, n)  # noqa: PLR2004
     return scan.one_class(rng.normal(0, 0.01, n) + spikes)
 
 
 def autocorrelated(inherited: float) -> Noise:
-    """Noise of 2 % of which each run inherits a part from the one before."""
+    """Return a source of noise of 2 %; each run inherits this share of the noise of the run before."""
 
     def noise(rng: np.random.Generator, n: int) -> scan.Panel:
         fresh = 0.02 * math.sqrt(1 - inherited**2) * rng.normal(size=n)
@@ -118,7 +118,7 @@ def autocorrelated(inherited: float) -> Noise:
 
 
 def mixed(rng: np.random.Generator, n: int) -> scan.Panel:
-    """Gaussian noise of 2 %; each commit runs on one of two CPUs, of which one is 8 % slower."""
+    """Return a series with Gaussian noise of 2 %; each commit runs on one of two CPUs, one of them 8 % slower."""
     cpu = rng.integers(0, 2, n)
     return scan.Panel(rng.normal(0, 0.02, n) + 0.08 * cpu, cpu, np.arange(n))
 
@@ -133,18 +133,18 @@ FAMILIES: dict[str, Noise] = {
 
 
 def slowed(panel: scan.Panel) -> scan.Panel:
-    """Slow a series down by 5 % in its last commits."""
+    """Return the series with a slowdown of 5 % in its last commits."""
     values = panel.values + STEP * (np.arange(panel.values.size) >= panel.values.size - AFTER)
     return scan.Panel(values, panel.strata, panel.commits)
 
 
 def by_scan(panel: scan.Panel) -> list[int]:
-    """Positions at which the scan says that something became slower."""
+    """Return the positions at which the scan finds a slowdown."""
     return [split.at for split in segments.changes([panel])[0] if split.statistic > 0]
 
 
 def by_asv(panel: scan.Panel) -> list[int]:
-    """Positions at which asv says so, with its defaults. It knows one machine: a hosted runner's name."""
+    """Return the positions at which asv finds a slowdown, with its defaults. It sees both CPUs as one machine."""
     steps = step_detect.detect_steps(np.exp(panel.values).tolist(), [1.0] * panel.values.size)
     _, _, positions = step_detect.detect_regressions(steps, threshold=ASV_THRESHOLD)
     return [first if first is not None else last + 1 for last, first, *_ in positions or ()]
@@ -160,7 +160,7 @@ def rate(hits: int, trials: int) -> str:
 
 
 def single_look(family: str, detector: str, series: int) -> tuple[str, str]:
-    """Series with a false slowdown; series in which a slowdown of 5 % was found after 12 commits."""
+    """Return the rates of series with a false slowdown, and of those whose real one was found after 12 commits."""
     rng = np.random.default_rng(2026)
     panels = [FAMILIES[family](rng, COMMITS) for _ in range(series)]
     false = sum(bool(DETECTORS[detector](panel)) for panel in panels)
@@ -170,10 +170,10 @@ def single_look(family: str, detector: str, series: int) -> tuple[str, str]:
 
 
 def after_every_commit(family: str, suites: int, *, together: bool) -> str:
-    """Count false slowdowns per series and year: 100 commits are there already, each of 250 more is checked.
+    """Return the false slowdowns per series and year: after 100 commits, each of 250 more is checked.
 
-    One check and the next see nearly the same, so a false slowdown counts once: what is found within 12 commits of
-    it is the same. `together`: with the procedure over 50 benchmarks.
+    Consecutive checks see nearly the same data, so slowdowns within 12 commits of each other count once. `together`:
+    with the procedure over 50 benchmarks.
     """
     rng = np.random.default_rng(2027)
     false = 0
@@ -192,9 +192,9 @@ def after_every_commit(family: str, suites: int, *, together: bool) -> str:
 
 
 def measure(series: int, asv_series: int, suites: int) -> Iterator[str]:
-    """Markdown tables."""
+    """Yield the lines of two Markdown tables."""
     machine = f"{platform.machine()}, {os.cpu_count()} CPUs"
-    yield f"Measured {datetime.now(UTC).date()} on {machine} (on which no figure depends)."
+    yield f"Measured {datetime.now(UTC).date()} on {machine} (no figure depends on the machine)."
     yield ""
     yield f"| noise | detector | series | false slowdowns | +5 % found after {AFTER} commits |"
     yield "| --- | --- | --- | --- | --- |"
@@ -211,7 +211,7 @@ def measure(series: int, asv_series: int, suites: int) -> Iterator[str]:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print lines as they come."""
+    """Print lines as they are made."""
     for line in lines:
         print(line, flush=True)
 
@@ -220,9 +220,15 @@ def main() -> None:
     """Measure, or make the table again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["measure", "table"])
-    parser.add_argument("--series", type=int, default=5000, help="series for the scan, a family (default: 5000)")
-    parser.add_argument("--asv-series", type=int, default=1000, help="series for asv, a family (default: 1000)")
-    parser.add_argument("--suites", type=int, default=20, help=f"suites of {SUITE} series, a family (default: 20)")
+    parser.add_argument(
+        "--series", type=int, default=5000, help="series per kind of noise for the scan (default: 5000)"
+    )
+    parser.add_argument(
+        "--asv-series", type=int, default=1000, help="series per kind of noise for asv (default: 1000)"
+    )
+    parser.add_argument(
+        "--suites", type=int, default=20, help=f"suites of {SUITE} series per kind of noise (default: 20)"
+    )
     arguments = parser.parse_args()
     if arguments.command == "table":
         NULL.write_text("".join(f"{line}\n" for line in table()), encoding="ascii")

@@ -1,7 +1,7 @@
-"""Three real tools judge the same known changes, side by side: `make evidence MINUTES=20`.
+"""Compares three real tools on the same known changes: `make evidence MINUTES=20`.
 
-Not part of the distribution: it needs asv. Results are appended to a file, so that runs add up; the table is
-of all of them. Changes are planted in code, as commits of a throw-away repository.
+Not part of the distribution: it needs asv. Results are appended to a file, and the table is of all runs together.
+Changes are planted in code, as commits of a throw-away repository.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def test_contender(benchmark, kind):
 
 
 def project(contenders: Sequence[str]) -> dict[str, str]:
-    """Return the files of the project but for the work itself."""
+    """Return the files of the project except the work itself."""
     asv = {
         "version": 1,
         "project": "workpiece",
@@ -158,7 +158,7 @@ def project(contenders: Sequence[str]) -> dict[str, str]:
 
 
 def edited(text: str) -> str:
-    """Change nothing that is executed: comments, a rename, another order of the functions."""
+    """Return the code with changes that have no effect: comments, a rename, another order of the functions."""
     text = text.replace("total", "the_sum").replace('"""Python', '"""Once more: Python')
     head, *functions = text.split("\n\n\ndef ")
     return "\n\n\n# Reordered.\ndef ".join([head, *reversed(functions)])
@@ -178,17 +178,17 @@ class Scenario:
 
     @property
     def is_slower(self) -> bool:
-        """Whether a tool ought to go red."""
+        """Whether a tool should go red."""
         return self.more > 0 or self.wait
 
 
 def work(more: float = 0.0, wait: float = 0.0) -> str:
-    """Source of the work, with a share more of it or with a wait in seconds."""
+    """Return the source of the work, with a share of work added, or a wait in seconds."""
     return WORK.format(more=more, wait=wait, repeats=REPEATS)
 
 
 def scenarios() -> list[Scenario]:
-    """Return every change, from harmless to gross."""
+    """Return every change, from harmless to large."""
     path = "workpiece/work.py"
     planted = [Scenario(f"+{more:.0%} work", {path: work(more)}, more) for more in (0.05, 0.10, 0.20)]
     return [
@@ -245,7 +245,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 @dataclass(frozen=True)
 class Said:
-    """What a tool said of a change: red or not, the kinds of work that it flagged, its estimates if it has any."""
+    """A tool's judgement of a change: red or not, the kinds of work that it flagged, and its estimates, if any."""
 
     red: bool
     flagged: tuple[str, ...]
@@ -253,7 +253,7 @@ class Said:
 
 
 def kinds_in(bench: Bench, texts: Iterator[str]) -> tuple[str, ...]:
-    """Kinds of work that are named in these lines."""
+    """Return the kinds of work that are named in these lines."""
     joined = "\n".join(texts)
     return tuple(kind for kind in bench.kinds if re.search(rf"\b(time_)?{kind}\b", joined))
 
@@ -279,7 +279,7 @@ def by_paceline(bench: Bench, head: str) -> Said:
 
 
 def kind_of(test: str) -> str:
-    """Kind of work that a test is about: its parameter."""
+    """Return the kind of work of a test: its parameter."""
     return test.rpartition("[")[2].rstrip("]")
 
 
@@ -317,7 +317,7 @@ TOOLS: dict[str, Callable[[Bench, str], Said]] = {
 
 @contextlib.contextmanager
 def busy(loops: int) -> Iterator[None]:
-    """Keep this many cores busy meanwhile."""
+    """Keep this many cores busy while this is open."""
     loop = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # none outlives this script
     running = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(loops)]
     try:
@@ -329,7 +329,7 @@ def busy(loops: int) -> Iterator[None]:
 
 
 def collect(arguments: argparse.Namespace) -> None:
-    """Judge changes in turn, by each tool, until the time is spent; append what was said."""
+    """Judge changes in turn, by each tool, until the time is up; append the results to the file."""
     until = time.monotonic() + 60 * arguments.minutes
     cores = os.cpu_count() or 1
     contenders = (*CONTENDERS, TENSORFLOW) if arguments.tensorflow else CONTENDERS
@@ -350,7 +350,7 @@ def collect(arguments: argparse.Namespace) -> None:
 
 
 def turns(changes: list[Scenario], tools: list[str]) -> Iterator[tuple[Scenario, str]]:
-    """Yield changes without end, each with every tool; in random order, so that what is cut short is even."""
+    """Yield changes without end, each with every tool; in random order, so that an early end is fair."""
     while True:
         for scenario in random.sample(changes, len(changes)):
             for tool in tools:
@@ -358,7 +358,7 @@ def turns(changes: list[Scenario], tools: list[str]) -> Iterator[tuple[Scenario,
 
 
 def judged(bench: Bench, scenario: Scenario, tool: str) -> dict[str, Any]:
-    """Let a tool judge a change, and return what it said."""
+    """Let a tool judge a change, and return its result."""
     head = bench.change(scenario)
     started = time.monotonic()
     said = TOOLS[tool](bench, head)
@@ -378,12 +378,12 @@ def judged(bench: Bench, scenario: Scenario, tool: str) -> dict[str, Any]:
 
 
 def chosen(names: Sequence[str] | None) -> list[Scenario]:
-    """Scenarios of these names; all of them if none is named."""
+    """Return the scenarios of these names; all of them without names."""
     return [scenario for scenario in scenarios() if not names or scenario.name in names]
 
 
 def show(record: dict[str, Any]) -> None:
-    """Say on standard error what was just judged."""
+    """Print one result on standard error."""
     red = "red" if record["red"] else "not red"
     flagged = f"{len(record['flagged'])} of {record['benchmarks']} flagged"
     print(
@@ -394,15 +394,15 @@ def show(record: dict[str, Any]) -> None:
 
 
 def at_most(red: int, gates: int) -> float:
-    """Exact one-sided 95 % upper bound of a rate (Clopper and Pearson 1934)."""
+    """Return the exact one-sided 95 % upper bound of a rate (Clopper and Pearson 1934)."""
     return 1.0 if red == gates else float(stats.beta.ppf(0.95, red + 1, gates - red))
 
 
 def intervals(group: list[dict[str, Any]]) -> tuple[int, int]:
-    """How many intervals hold the planted truth, of how many, one-sided ones included.
+    """Return how many intervals contain the planted slowdown, and how many there are, one-sided ones included.
 
-    Only of kinds whose time is proportional to the work: where arrays or compiled code come in, the planted second
-    call costs more than its share.
+    Only kinds whose time is proportional to the work count: with arrays or compiled code, the planted second call
+    costs more than its share.
     """
     proportional = {*GENERATED, "article_python", "pure_python"}
     covered = total = 0
@@ -416,7 +416,7 @@ def intervals(group: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def table(records: list[dict[str, Any]]) -> Iterator[str]:
-    """Markdown table of all records; for harmless changes, the bound of the false-alarm rate."""
+    """Yield a Markdown table of all records; for harmless changes, with the bound of the false-alarm rate."""
     groups: dict[tuple[bool, str, str], list[dict[str, Any]]] = defaultdict(list)
     for record in records:
         groups[record["loaded"], record["change"], record["tool"]].append(record)
@@ -441,20 +441,25 @@ def table(records: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def middle(group: list[dict[str, Any]], key: str) -> float:
-    """Median of a field."""
+    """Return the median of a field."""
     return float(statistics.median(record[key] for record in group))
 
 
 def main() -> int:
     """Collect, then print the table of everything collected so far."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0, help="0: only print the table")
-    parser.add_argument("--load", action="store_true", help="with a busy loop on every core")
+    parser.add_argument("--minutes", type=float, default=20.0, help="time to judge for; 0: only print the table")
+    parser.add_argument("--load", action="store_true", help="run a busy loop on every core meanwhile")
     parser.add_argument("--tensorflow", action="store_true", help="add TensorFlow's contender")
     parser.add_argument("--tool", action="append", choices=list(TOOLS), help="only this one; can be repeated")
     names = [scenario.name for scenario in scenarios()]
     parser.add_argument("--change", action="append", choices=names, help="only this one; can be repeated")
-    parser.add_argument("--file", type=Path, default=Path("evidence.jsonl"), help="results, added to")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        default=Path("evidence.jsonl"),
+        help="file that results are appended to (default: evidence.jsonl)",
+    )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     status = 0
@@ -464,7 +469,7 @@ def main() -> int:
         except KeyboardInterrupt:
             status = 130
         except RuntimeError as error:
-            print(f"ERROR: a tool did not judge: {error}", file=sys.stderr)
+            print(f"ERROR: a tool failed to judge: {error}", file=sys.stderr)
             status = 1
     lines = arguments.file.read_text(encoding="utf-8").splitlines() if arguments.file.exists() else []
     for line in table([json.loads(line) for line in lines]) if lines else ["Nothing was measured yet."]:

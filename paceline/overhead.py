@@ -1,10 +1,10 @@
-"""CPU time that an installed paceline adds to a pytest run which asks for no gate, and where it goes.
+"""Measures the CPU time that an installed paceline adds to a pytest run without a gate, by its parts.
 
     python paceline/overhead.py
 
 Run it with the Python of an environment into which paceline's wheel was installed: pytest looks at every file that
 the distribution of a plugin has installed, and an editable installation has hardly any. Each part is timed many times
-in one process, and the least is taken, as other work only ever adds time. pytest-benchmark is timed too, for scale.
+in one process, and the least time counts, as other work can only add to it. pytest-benchmark is timed for comparison.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PLUGINS = {"paceline": "paceline.plugin", "pytest-benchmark": "pytest_benchmark.
 
 
 def least(*actions: Callable[[], object]) -> list[float]:
-    """Return the least CPU time of each action in milliseconds; they are run in turn."""
+    """Return the least CPU time of each action in milliseconds; the actions run in turn."""
     found = [float("inf")] * len(actions)
     for _ in range(REPEATS):
         for at, action in enumerate(actions):
@@ -45,7 +45,7 @@ def list_files(name: str) -> None:
 
 
 def import_again(module: str) -> None:
-    """Import a plugin as the first of its package."""
+    """Import a plugin as if nothing of its package had been imported."""
     for name in [name for name in sys.modules if name.partition(".")[0] == module.partition(".")[0]]:
         del sys.modules[name]
     importlib.import_module(module)

@@ -1,12 +1,12 @@
 """Measures what a long history costs: time, memory, and how they grow.
 
 Every history is made here, seeded, as `--benchmark-record` would have written it. Each step runs in a process of its
-own, so that its memory is its own and nothing is warm that should be cold; what it prints is measured, never assumed.
+own, so that its memory is its own and a cold step is really cold.
 
     python paceline/scale.py                       # 1600 commits x 50 benchmarks x 3 parameters, and the growth
     python paceline/scale.py --commits 400 --no-growth
 
-A step is a function of a generated `History`, listed in `STEPS`: to measure more, add one.
+To measure more, add a function of a generated `History` to `STEPS`.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ class History:
 
     @property
     def results(self) -> Path:
-        """Where its results are."""
+        """Folder of its results."""
         return self.root / ".asv" / "results"
 
     @property
     def cache(self) -> Path:
-        """Where it is cached."""
+        """Folder of its cache."""
         return self.root / ".paceline" / "cache"
 
 
 def generate(history: History, benchmarks: int, parameters: int, samples: int, seed: int = 0) -> None:
-    """Write a history whose benchmarks are noisy and sometimes step."""
+    """Write a history whose benchmarks are noisy, with some changes."""
     draw = np.random.default_rng(seed)
     commits = _commits(history)
     names = [
@@ -106,7 +106,7 @@ def generate(history: History, benchmarks: int, parameters: int, samples: int, s
 
 
 def _commits(history: History) -> list[str]:
-    """Make a repository with as many empty commits, an hour apart; returns them, oldest first."""
+    """Make a repository with as many empty commits, an hour apart; return them, oldest first."""
     whens = (f"t <t@example.org> {(FIRST + 3_600_000 * commit) // 1000} +0000" for commit in range(history.commits))
     stream = "".join(f"commit refs/heads/main\nauthor {when}\ncommitter {when}\ndata 0\n\n" for when in whens)
     subprocess.run(["git", "init", "--quiet", "-b", "main"], cwd=history.root, check=True)
@@ -122,7 +122,7 @@ def read_cold(history: History) -> None:
 
 
 def read_warm(history: History) -> None:
-    """Read what is cached."""
+    """Read every result, from the cache."""
     _read(history)
 
 
@@ -141,12 +141,12 @@ def check_cold(history: History) -> None:
 
 
 def check_warm(history: History) -> None:
-    """Run `paceline check` as it is run again."""
+    """Run `paceline check` again, with a cache."""
     _check(history)
 
 
 def _check(history: History) -> None:
-    """Run the command in a process of its own, as the start of Python is part of what people wait for."""
+    """Run the command in a process of its own, as users also wait for Python to start."""
     command = [sys.executable, "-m", "paceline.cli", "check", "--json"]
     done = subprocess.run(command, cwd=history.root, capture_output=True, text=True, check=False)
     if done.returncode not in {0, 1}:
@@ -179,7 +179,7 @@ def _run(*arguments: str, history: History) -> None:
         raise SystemExit(done.stdout + done.stderr)
 
 
-#: Steps by name, in the order in which they run on one history; one that needs another's leavings comes after it.
+#: Steps by name, in the order in which they run on one history; some need the files of the step before.
 STEPS: dict[str, Callable[[History], None]] = {
     "read, cold": read_cold,
     "read, warm": read_warm,
@@ -193,7 +193,7 @@ STEPS: dict[str, Callable[[History], None]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What one step took."""
+    """The time and memory of one step."""
 
     seconds: float
     cpu: float  #: seconds of CPU time, which a busy machine does not stretch as much
@@ -201,7 +201,7 @@ class Cost:
 
 
 def run_step(name: str, history: History) -> None:
-    """Take a step in this process, and print what it took."""
+    """Run a step in this process, and print its cost as JSON."""
     started, cpu = time.perf_counter(), _cpu_time()
     STEPS[name](history)
     seconds = time.perf_counter() - started
@@ -224,7 +224,7 @@ def _peak_memory() -> int:
 
 
 def measure(name: str, history: History) -> Cost:
-    """Take a step in a process of its own."""
+    """Run a step in a process of its own, and return its cost."""
     command = [sys.executable, __file__, "--step", name, "--root", str(history.root)]
     done = subprocess.run(
         [*command, "--commits", str(history.commits)],
@@ -235,13 +235,13 @@ def measure(name: str, history: History) -> Cost:
     )
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr or done.stdout}")
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return Cost(said["seconds"], said["cpu"], said["memory"])
+    cost: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return Cost(cost["seconds"], cost["cpu"], cost["memory"])
 
 
 @contextlib.contextmanager
 def generated(commits: int, arguments: argparse.Namespace) -> Iterator[History]:
-    """Make a history, and remove it in the end."""
+    """Make a history, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         history = History(Path(folder), commits)
         (history.root / "asv.conf.json").write_text(json.dumps(CONFIGURATION), encoding="utf-8")
@@ -251,7 +251,7 @@ def generated(commits: int, arguments: argparse.Namespace) -> Iterator[History]:
 
 
 def table(arguments: argparse.Namespace) -> Iterator[str]:
-    """Rows of a Markdown table, as they are measured."""
+    """Yield the rows of a Markdown table, as they are measured."""
     steps = [name for name in STEPS if not arguments.only or any(part in name for part in arguments.only)]
     sizes = [arguments.commits] if arguments.no_growth else sorted({arguments.commits, *GROWTH})
     yield f"{arguments.benchmarks} benchmarks x {arguments.parameters} parameters, {arguments.samples} samples each."
@@ -267,14 +267,20 @@ def table(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--commits", type=int, default=1600)
-    parser.add_argument("--benchmarks", type=int, default=50)
-    parser.add_argument("--parameters", type=int, default=3)
-    parser.add_argument("--samples", type=int, default=KEPT, help="of each, in each result")
-    parser.add_argument("--no-growth", action="store_true", help=f"not also at {', '.join(map(str, GROWTH))} commits")
-    parser.add_argument("--only", action="append", metavar="PART", help="only steps with this in their name")
+    parser.add_argument("--commits", type=int, default=1600, help="default: %(default)s")
+    parser.add_argument("--benchmarks", type=int, default=50, help="default: %(default)s")
+    parser.add_argument("--parameters", type=int, default=3, help="of each benchmark (default: %(default)s)")
+    parser.add_argument(
+        "--samples", type=int, default=KEPT, help="samples of each benchmark in each result (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--no-growth", action="store_true", help=f"leave out the histories of {', '.join(map(str, GROWTH))} commits"
+    )
+    parser.add_argument(
+        "--only", action="append", metavar="PART", help="only steps with this in their name; can be repeated"
+    )
     parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -92,7 +92,7 @@ def test_nothing_measured_is_no_success(make_project: Callable[..., Project]) ->
         (["--benchmark-budget=-1"], "not a positive number of seconds"),
         (["--benchmark-skip"], "contradict"),
         (["--benchmark-against-python=/no/such/python"], "cannot run '/no/such/python'"),
-        (["--benchmark-against-python=/bin/false"], "name a Python executable"),
+        (["--benchmark-against-python=/bin/false"], "Name a Python executable"),
     ],
 )
 def test_impossible_options(project: Project, arguments: list[str], words: str) -> None:
@@ -110,7 +110,7 @@ def test_unknown_setting(project: Project) -> None:
 
 def test_overlay_that_does_not_exist(project: Project) -> None:
     project.write({"pyproject.toml": '[tool.paceline]\noverlay = ["benches"]\n'})
-    assert "overlay names 'benches'" in project.judge().error
+    assert "overlay: head has no 'benches'" in project.judge().error
 
 
 @pytest.mark.slow

@@ -143,10 +143,10 @@ def test_interrupted(history: tuple[Project, list[str]]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["bench/test_speed.py::test_total", "HEAD", "HEAD~2"], "is no ancestor of BAD"),
+        (["bench/test_speed.py::test_total", "HEAD", "HEAD~2"], "is not an ancestor of BAD"),
         (["bench/test_speed.py::test_total", "HEAD", "HEAD"], "the same commit"),
         (["bench/test_speed.py::test_total", "v9", "HEAD"], "unknown revision 'v9'"),
-        (["suite.TimeIt.time_it", "HEAD~2", "HEAD"], "is no pytest test of this checkout"),
+        (["suite.TimeIt.time_it", "HEAD~2", "HEAD"], "no test file for 'suite.TimeIt.time_it'"),
         (["bench/test_speed.py::test_total", "work.py", "HEAD"], "GOOD is the path 'work.py'"),
     ],
 )
@@ -208,7 +208,7 @@ def test_no_repository_is_one_line(
 def test_an_unknown_test_is_named_as_in_the_checkout(history: tuple[Project, list[str]]) -> None:
     done = run(history[0], ["bench/test_speed.py::test_nope", "HEAD~1", "HEAD"])
     assert done.returncode == 4
-    assert " not found: bench/test_speed.py::test_nope)" in done.stderr
+    assert " not found: bench/test_speed.py::test_nope." in done.stderr
     assert "paceline-" not in done.stdout + done.stderr
 
 

@@ -17,11 +17,15 @@ def selection(errors: dict[str, str] | None = None) -> Selection:
 @pytest.mark.parametrize(
     ("files", "errors", "words"),
     [
-        ({}, {}, "name tests that use the `benchmark` fixture, or loosen -k and -m"),
+        ({}, {}, "Name tests that use the `benchmark` fixture, or loosen -k and -m."),
         ({"testing/benchmark.py": FIXTURE}, {}, "fixture is used in testing/benchmark.py: name these files"),
-        ({"bench/test_a.py": MARKED}, {}, "marked as benchmarks in bench/test_a.py"),
-        ({"asv/asv.conf.json": "{}"}, {}, "there is an asv suite (asv/asv.conf.json): --benchmark-asv judges it"),
-        ({}, {"tests/test_b.py": "skipped: needs --codspeed"}, "pytest skipped tests/test_b.py (needs --codspeed)"),
+        ({"bench/test_a.py": MARKED}, {}, "Tests are marked as benchmarks in bench/test_a.py"),
+        ({"asv/asv.conf.json": "{}"}, {}, "Add --benchmark-asv to judge the asv suite (asv/asv.conf.json)."),
+        (
+            {},
+            {"tests/test_b.py": "skipped: needs --codspeed"},
+            "Skipped by pytest: tests/test_b.py (needs --codspeed).",
+        ),
         ({f"b{i}.py": FIXTURE for i in range(5)}, {}, "b0.py, b1.py, b2.py and 2 more"),
     ],
 )

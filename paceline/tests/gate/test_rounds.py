@@ -331,7 +331,7 @@ def test_head_that_runs_alone_is_not_broken() -> None:
 
 
 def test_without_time_for_head_alone_it_is_unsure() -> None:
-    hung = Subject(4.0, ends=lambda _: {"base": PASSED, "head": End("hung", "said nothing for 4 s")})
+    hung = Subject(4.0, ends=lambda _: {"base": PASSED, "head": End("hung", "no answer for 4 s")})
     trial, machine = judge({"t.py::test_hangs": hung}, 5.5)
     finding = trial.benchmarks["t.py::test_hangs"].finding()
     assert (finding.verdict, machine.now) == ("unsure", 5.5)

@@ -1,1 +1,1 @@
-"""Judges a change by a randomised controlled trial: fresh process pairs, interleaved bursts, exact tests."""
+"""Judges a change by a randomised controlled trial: fresh pairs of processes, interleaved bursts, exact tests."""

@@ -1,7 +1,7 @@
-"""Finds the commit that made a benchmark slower, with the gate as the judge, on this machine.
+"""Finds the commit that made a benchmark slower, by gates on this machine.
 
-Each commit is judged against the good one by a trial of its own, in a clone in a temporary folder: times of different
-days are never compared, and the user's checkout is not touched. See docs/explanation/how-the-gate-judges.md.
+Times of different days cannot be compared. So every commit is judged against GOOD by a gate of its own, in a clone in
+a temporary folder. The user's checkout is not touched.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from paceline.system.git import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MORE = 3  # times the budget, for a trial that ended unsure
-MOST_OF_IT = 0.7  # of the whole slowdown: what one commit must have, or others have a part in it
+MORE = 3  # times the budget, for the second gate of a commit that was unsure in the first
+MOST_OF_IT = 0.7  # share of the whole slowdown (as logarithms); below it, other commits contribute too
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a trial is run with."""
+    """What a bisection searches, and the settings of its gates."""
 
     benchmark: str  #: pytest's node id
     folder: str  #: the folder to run pytest in, below the root of the repository
@@ -49,7 +49,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Probe:
-    """A commit against another. `verdict` is the gate's, or "failed" with the reason if nothing could be judged."""
+    """One commit judged against another. `verdict`: the gate's, or "failed" with a `reason` if it judged nothing."""
 
     commit: str
     against: str
@@ -61,15 +61,16 @@ class Probe:
 
     @property
     def is_slower(self) -> bool | None:
-        """Whether it is; None if that could not be told."""
+        """Whether the commit is slower; None if the gate could not decide."""
         return {"slower": True, "same": False, "faster": False}.get(self.verdict)
 
 
 @dataclass(frozen=True)
 class Culprit:
-    """The result. `suspects` is one commit, or all between the last good and the first slow that could not be judged.
+    """The result of a bisection.
 
-    `step` is the first slow commit against the last that is not; `whole` the bad one against the good.
+    `suspects`: the first slow commit, after those before it that could not be judged. `step`: the first slow commit
+    against the last that is not slow. `whole`: BAD against GOOD.
     """
 
     suspects: tuple[str, ...]
@@ -78,15 +79,15 @@ class Culprit:
 
     @property
     def is_all(self) -> bool:
-        """Whether this step makes up for most of the whole slowdown."""
+        """Whether this step accounts for most of the whole slowdown."""
         step, whole = self.step.ratio, self.whole.ratio
         return step is not None and whole is not None and math.log(step) >= MOST_OF_IT * math.log(whole)
 
 
 def node_id(benchmark: str, here: Path) -> str:
-    """Return pytest's name, for use in `here`, of a benchmark that may be given by its name in the history.
+    """Return a benchmark's node id for pytest in the folder `here`; `benchmark` may be its name in the history.
 
-    Raises PacelineError if it has none.
+    Raises PacelineError if no file of this checkout fits the name.
     """
     name, bracket, parameters = benchmark.partition("[")
     if "::" in name:
@@ -96,13 +97,13 @@ def node_id(benchmark: str, here: Path) -> str:
         path, inside = found
         return "::".join([Path(os.path.relpath(path, here)).as_posix(), *inside]) + bracket + parameters
     raise PacelineError(
-        f"{benchmark!r} is no pytest test of this checkout: give its node id, such as test_speed.py::test_it;"
-        " asv's own benchmarks are bisected by `asv find`"
+        f"no test file for {benchmark!r} in this checkout. Give pytest's node id, such as test_speed.py::test_it, or"
+        " use `asv find` for asv's own benchmarks."
     )
 
 
 def _module(folder: Path, parts: Sequence[str]) -> tuple[Path, Sequence[str]] | None:
-    """Find the file below a folder that a dotted name begins with, and what follows; folders may have dots, too."""
+    """Return the file that a dotted name begins with, and the rest of the name. Names of folders may have dots."""
     for count in range(1, len(parts)):
         path, rest = folder / ".".join(parts[:count]), parts[count:]
         found = _module(path, rest) if path.is_dir() else None
@@ -119,35 +120,37 @@ def commits_between(repository: Path, good: str, bad: str) -> list[str]:
     try:
         git(repository, "merge-base", "--is-ancestor", good, bad)
     except GitFailedError:
-        hint = "git fetch --unshallow, as this clone is shallow" if is_shallow(repository) else "swap or correct them"
-        raise PacelineError(f"GOOD {good[:12]} is no ancestor of BAD {bad[:12]}: {hint}") from None
+        hint = "Swap them, or name other commits."
+        if is_shallow(repository):
+            hint = "This clone is shallow: run `git fetch --unshallow`."
+        raise PacelineError(f"GOOD {good[:12]} is not an ancestor of BAD {bad[:12]}. {hint}") from None
     commits = git(repository, "rev-list", "--first-parent", "--reverse", f"{good}..{bad}").split()
     if not commits:
-        raise PacelineError(f"GOOD and BAD are the same commit {good[:12]}: name two")
+        raise PacelineError(f"GOOD and BAD are the same commit: {good[:12]}. Name two commits.")
     return commits
 
 
 def find(
     repository: Path, commits: Sequence[str], good: str, settings: Search, say: Callable[[Probe, int], None]
 ) -> Culprit:
-    """Find the first slow of `commits`, of which the last is bad, by trials against `good`.
+    """Return the first slow commit of `commits`, by gates against `good`; the last of them is BAD.
 
-    `say` hears of each trial, and of how many commits are left. Raises PacelineError if the last is not slower.
+    `say` gets each probe, and how many commits are left. Raises PacelineError if BAD is not slower.
     """
     judge = _Judge(repository, settings, say)
     whole = judge(commits[-1], good, len(commits))
     if not whole.is_slower or whole.ratio is None:
         raise PacelineError(_not_slower(whole))
-    # A commit counts as slow from half the whole slowdown on, so that small ones before it mislead nobody.
+    # A commit is slow if it has half of the whole slowdown: smaller slowdowns before it would mislead the search.
     tolerance = max(settings.tolerance, math.sqrt(whole.ratio) - 1)
     judge = _Judge(repository, replace(settings, tolerance=tolerance), say)
     last_good, first_slow, skipped = -1, len(commits) - 1, set[int]()
     while open_ := [each for each in range(last_good + 1, first_slow) if each not in skipped]:
         middle = min(open_, key=lambda each: abs(each - (last_good + first_slow) / 2))
-        said = judge(commits[middle], good, first_slow - last_good - 1).is_slower
-        if said is None:
+        is_slower = judge(commits[middle], good, first_slow - last_good - 1).is_slower
+        if is_slower is None:
             skipped.add(middle)
-        elif said:
+        elif is_slower:
             first_slow = middle
         else:
             last_good = middle
@@ -162,10 +165,12 @@ def _not_slower(whole: Probe) -> str:
     between = f"{whole.commit[:12]} against {whole.against[:12]}"
     if whole.is_slower is False:
         percent = f"{100 * ((whole.ratio or 1) - 1):+.1f} %"
-        return f"BAD is not slower than GOOD on this machine: {between} is {whole.verdict} ({percent}): try another"
+        verdict = f"{between} is {whole.verdict} ({percent})"
+        return f"BAD is not slower than GOOD on this machine: {verdict}. Name other commits, or use another machine."
     if whole.verdict == "unsure":
-        return f"BAD may be slower than GOOD or not: {between} is unsure: try a larger --budget, or a calm machine"
-    return f"BAD cannot be judged: {between} is {whole.verdict} ({whole.reason}): name commits at which it runs"
+        return f"BAD may or may not be slower than GOOD: {between} is unsure. Raise --budget, or use a quiet machine."
+    verdict = f"{between} is {whole.verdict} ({whole.reason})"
+    return f"BAD cannot be judged: {verdict}. Name commits at which the benchmark runs."
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ class _Judge:
     say: Callable[[Probe, int], None]
 
     def __call__(self, commit: str, against: str, left: int) -> Probe:
-        """Judge a commit; once more, with a larger budget, if that ends unsure."""
+        """Judge a commit; if that ends unsure, judge it again with a larger budget."""
         judged = _trial(self.repository, commit, against, self.settings, self.settings.budget)
         if judged.verdict == "unsure":
             self.say(judged, left)
@@ -190,7 +195,7 @@ def _trial(repository: Path, commit: str, against: str, settings: Search, budget
         checkout_commit(repository, commit, tree)
         folder = tree / settings.folder
         if not folder.is_dir():
-            return Probe(commit, against, "failed", reason=f"it has no folder {settings.folder}")
+            return Probe(commit, against, "failed", reason=f"no folder {settings.folder} at this commit")
         command = [sys.executable, "-m", "pytest", settings.benchmark, "--benchmark-only", "-p", "no:cacheprovider"]
         command += [f"--benchmark-against={against}", f"--benchmark-against-json={document}"]
         command += [f"--benchmark-tolerance={settings.tolerance}", f"--benchmark-alpha={settings.alpha}"]
@@ -204,13 +209,15 @@ def _trial(repository: Path, commit: str, against: str, settings: Search, budget
 
 def _read(commit: str, against: str, findings: Sequence[dict[str, Any]]) -> Probe:
     if len(findings) != 1:
-        return Probe(commit, against, "failed", reason=f"the name stands for {len(findings)} benchmarks, not for one")
+        return Probe(commit, against, "failed", reason=f"expected one benchmark of this name, got {len(findings)}")
     one = findings[0]
     return Probe(commit, against, one["verdict"], one["ratio"], one["low"], one["high"], one["reason"] or "")
 
 
 def _reason(output: str, folder: Path) -> str:
-    """Return why pytest failed; a test is named as in the user's checkout, not as in our copy of it."""
+    """Return why pytest failed, with paths as in the user's checkout."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR", "E "))]
-    return (errors or lines or ["pytest said nothing"])[-1].removeprefix("ERROR: ").replace(f"{folder}{os.sep}", "")
+    return (
+        (errors or lines or ["pytest printed nothing"])[-1].removeprefix("ERROR: ").replace(f"{folder}{os.sep}", "")
+    )

@@ -1,6 +1,6 @@
-"""What can this machine see, and how often does it cry wolf? The gate, judged on changes that we know.
+"""Measures what the gate detects on this machine, and how often it raises a false alarm.
 
-It runs the real gate, as a user would, on a project whose slowdowns are planted in its code.
+It runs the real gate, as a user would, on a project with slowdowns planted in its code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PLANTED = (0.0, 0.02, 0.05, 0.10, 0.20)
 
-CODE = '''"""Work of four kinds; each is repeated, so that a share of it can be added."""
+CODE = '''"""Four kinds of work; each is repeated, so that a share of it can be added."""
 from array import array
 
 REPEATS = {repeats}
@@ -73,7 +73,7 @@ REPEATS = 100
 
 @dataclass
 class Row:
-    """What gates said of one planted slowdown. `covered` counts intervals that hold the truth."""
+    """The gates' results for one planted slowdown. `covered` counts intervals that contain the true ratio."""
 
     planted: float
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -84,7 +84,7 @@ class Row:
     seconds: list[float] = field(default_factory=list)
 
     def add(self, document: dict[str, Any]) -> None:
-        """Take the findings of one gate."""
+        """Count the findings of one gate."""
         benchmarks = document["benchmarks"]
         verdicts = [each["verdict"] for each in benchmarks]
         self.verdicts.update(verdicts)
@@ -98,7 +98,7 @@ class Row:
 
 
 def run(rows: Sequence[Row], say: Callable[[str], None], until: float) -> None:
-    """Run one gate per row, then again until the time is spent. Raises PacelineError if a gate fails."""
+    """Run one gate per row, and repeat until the time is up. Raises PacelineError if a gate fails."""
     with tempfile.TemporaryDirectory(prefix="calibrate-") as folder:
         project = Path(folder) / "project"
         _make(project)
@@ -130,7 +130,7 @@ def _judge(project: Path, planted: float) -> dict[str, Any]:
     done = child.run(command, project, environment)
     if not findings.exists():
         last = ([line for line in (done.stdout + done.stderr).splitlines() if line] or ["no output"])[-1]
-        raise PacelineError(f"the gate ended with status {done.returncode}: {last}")
+        raise PacelineError(f"a gate failed with exit status {done.returncode}: {last}")
     document: dict[str, Any] = json.loads(findings.read_text(encoding="utf-8"))
     return document
 
@@ -139,7 +139,7 @@ HEADINGS = " planted  gates   red    slower   same  unsure  covered  seconds"
 
 
 def line(row: Row) -> str:
-    """One row of the table: shares of the benchmarks, over all gates."""
+    """Return one row of the table: shares of the benchmarks, over all gates."""
     judged = max(1, sum(row.verdicts.values()))
     shares = [f"{row.verdicts[name] / judged:.0%}" for name in ("slower", "same", "unsure")]
     covered = f"{row.covered}/{row.intervals}"

@@ -1,4 +1,4 @@
-"""Chances of each verdict at known slowdowns: simulated rounds, judged by the gate's own rules."""
+"""Simulates the chance of each verdict at known slowdowns: made-up rounds, judged by the gate's own rules."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 TRUE = (0.0, 0.01, 0.02, 0.03, 0.05, 0.10)
 SPREADS = (0.015, 0.03)  # standard deviation of a round's log-ratio: a calm and a busy machine
-OUTLIERS = 0.03  # of all rounds are off by half: a process that is slow for its whole life
-BENCHMARKS = 30  # that share alpha
+OUTLIERS = 0.03  # share of rounds that are off by half, as when a process is slow for its whole life
+BENCHMARKS = 30  # in the suite: they share alpha
 ALPHA = 0.01
 TOLERANCE = 0.03
 TRIALS = 400
@@ -25,8 +25,8 @@ SEED = 1
 
 
 def chances(truth: float, spread: float, trials: int = TRIALS) -> Counter[Verdict]:
-    """Verdicts of `trials` benchmarks whose head takes 1 + `truth` times as long as base."""
-    coins = random.Random(SEED)  # noqa: S311  # reproducible, and no secret
+    """Return the verdicts of `trials` benchmarks whose head takes 1 + `truth` times as long as base."""
+    coins = random.Random(SEED)  # noqa: S311  # reproducible, not secret
     plan = sequential.plan(ALPHA / BENCHMARKS)
     found: Counter[Verdict] = Counter()
     for _ in range(trials):
@@ -43,7 +43,7 @@ def _noise(coins: random.Random, spread: float) -> float:
 
 
 def lines() -> Iterator[str]:
-    """Table of the chances, a spread at a time."""
+    """Yield a table of the chances, spread by spread."""
     verdicts = (Verdict.SAME, Verdict.SLOWER, Verdict.UNSURE, Verdict.FASTER)
     yield f"{'spread':>7} {'true':>6}  " + " ".join(f"{verdict.value:>7}" for verdict in verdicts)
     for spread in SPREADS:

@@ -1,4 +1,7 @@
-"""Runs a trial: trees, collection, rounds."""
+"""Runs a gate: makes both trees, collects both sides, times the rounds.
+
+Head is collected first, since its tests define the measurement of both sides.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ if TYPE_CHECKING:
     from paceline.gate.trial import Trial
     from paceline.gate.worker.messages import Message
 
-MUCH = 0.25  # of the budget, spent before the first round
-PATIENCE = 4.0  # times what collecting head took is what starting a process may take
+MUCH = 0.25  # share of the budget: installing and collecting that take more are reported
+PATIENCE = 4.0  # times the time of head's collection: limit for the start of a process
 
 
 def run(trial: Trial) -> None:
@@ -57,7 +60,7 @@ def run(trial: Trial) -> None:
 
 
 class _Execution:
-    """One execution of a trial in its workspace."""
+    """The run of one gate in its workspace."""
 
     def __init__(self, trial: Trial, workspace: Workspace) -> None:
         self._trial = trial
@@ -72,10 +75,8 @@ class _Execution:
         self._trial.notices += of_head_alone(*(self._trees.settings_folder(side) for side in SIDES))
         for interpreter in dict.fromkeys(side.interpreter for side in self._trees.sides.values()):
             if interpreter.outdated:
-                notice = (
-                    f"pytest {interpreter.outdated} of {interpreter.executable} is too old: the gate used its own"
-                )
-                self._trial.notices.append(notice)
+                old = f"{interpreter.executable} has pytest {interpreter.outdated}, which is too old"
+                self._trial.notices.append(f"{old}: the gate used its own pytest")
         self._provision = Provision(self._trial.request, self._trees, self._trial.say, self._trial.notices)
         self._provision.use_ready_made()
         self._trial.base, self._trial.head = (self._trees.sides[side].about for side in SIDES)
@@ -103,16 +104,18 @@ class _Execution:
         self._trees.insist_on_seal()
 
     def _tell_preparation(self, until: float) -> None:
-        """Say what installing and collecting has taken, where that is much of the budget."""
+        """Report the time of installing and collecting, if that is much of the budget."""
         budget = self._trial.settings.budget
         taken = budget - (until - time.monotonic())
         if taken > MUCH * budget:
-            self._trial.say(f"preparing took {taken:.0f} s of the budget of {budget:g} s (--benchmark-budget)")
+            self._trial.say(
+                f"installing and collecting took {taken:.0f} s of the budget of {budget:g} s (--benchmark-budget)"
+            )
 
     # Collection
 
     def _part(self, selection: Selection, own: set[str] | None) -> tuple[Selection, set[str] | None]:
-        """Leave this machine's part of both collections, if the suite is judged in shards."""
+        """Return both collections, or this machine's part of them if the suite is judged in shards."""
         shard = self._trial.settings.shard
         if shard is None:
             return selection, own
@@ -122,7 +125,10 @@ class _Execution:
         return selection.only(mine), own if own is None else own & mine
 
     def _select(self) -> Selection:
-        """Collect head, again if that has shown that it must be installed. Raises PacelineError."""
+        """Return what head's own pytest selects. Raises PacelineError.
+
+        If the collection shows that code must be installed, that is done, and head is collected again.
+        """
         started = time.monotonic()
         self._trial.starts_within = max(STARTS_WITHIN, self._trial.settings.budget)
         found = self._collect("head", self._launcher.survey("head"))
@@ -133,14 +139,16 @@ class _Execution:
             found = self._collect("head", self._launcher.survey("head"))
         if isinstance(found, End):
             reason = str(found.reason).replace(f"{self._trees.tree('head')}{os.sep}", "")  # as in the checkout
-            raise PacelineError(f"head could not be collected: {reason}")
+            raise PacelineError(
+                f"head could not be collected: {reason}. Run `pytest --collect-only` to see all of it."
+            )
         tree, arguments = self._trees.tree("head"), self._trial.request.arguments
         selection = read_selection(found, tree, arguments, self._launcher.translated("head"))
         failed = {name: text for name, text in selection.errors.items() if not text.startswith("skipped")}
         if failed:
             name, text = next(iter(failed.items()))
             more = f" ({len(failed) - 1} more)" if len(failed) > 1 else ""
-            raise PacelineError(f"head: {name} could not be collected: {text}{more}: fix it, or select other tests")
+            raise PacelineError(f"head: {name} could not be collected: {text}{more}. Fix it, or select other tests.")
         if not selection.benchmarks and not selection.values:
             raise PacelineError(no_benchmark(selection, self._trees.tree("head")))
         return selection
@@ -151,7 +159,7 @@ class _Execution:
             return pair.collected()[side]
 
     def _collect_base(self, selection: Selection) -> set[str] | None:
-        """Names of base's benchmarks by base's own tests; None if they cannot be collected at all."""
+        """Return the names of base's benchmarks by base's own tests; None if those cannot be collected at all."""
         tree = self._trees.tree("base")
         paths = [self._launcher.translate(path.split("::")[0], tree) for path in selection.paths]
         folder = tree / self._trees.relative(self._trial.request.started_in)
@@ -162,7 +170,7 @@ class _Execution:
         if isinstance(found, End):
             self._trial.notices.append(
                 f"base could not be collected with its own tests ({found.reason}): new and removed"
-                " benchmarks cannot be told apart from others"
+                " benchmarks are not recognised"
             )
             return None
         errors = [name for name, text in found["errors"].items() if not text.startswith("skipped")]
@@ -173,7 +181,7 @@ class _Execution:
         notes = {}
         for name, location in selection.benchmarks.items():
             if location.path.as_posix() in different:
-                notes[name] = "its file differs from base's: both sides ran head's"
+                notes[name] = "its test file differs from base's: both sides ran head's"
         new = [] if own is None else [name for name in selection.benchmarks if name not in own]
         judged = self._judge_new(selection, new, until)
         for name in sorted((own or set()) - set(selection.benchmarks)):
@@ -182,7 +190,7 @@ class _Execution:
         self._trial.enter([name for name in selection.benchmarks if name not in apart], notes)
 
     def _note_removed(self, name: str, selection: Selection) -> None:
-        """Tell a benchmark that head no longer has from one whose module it skips."""
+        """Set apart a benchmark that head lacks: unavailable if head skips its module, else removed."""
         why = why_missing(name, selection.errors, default="")
         verdict = Verdict.UNAVAILABLE if why else Verdict.REMOVED
         self._trial.set_apart(
@@ -190,7 +198,7 @@ class _Execution:
         )
 
     def _judge_new(self, selection: Selection, new: Sequence[str], until: float) -> set[str]:
-        """Return the new benchmarks to judge: all that base can run by head's test files, if that is asked for."""
+        """Return the new benchmarks to judge: with --benchmark-new=judge those that base can run, else none."""
         ends = self._rehearse(selection, new, until) if new else {}
         can_run = {name for name, end in ends.items() if end is not None and end.outcome in PASSED}
         judged = can_run if self._trial.settings.new == "judge" else set()
@@ -204,7 +212,7 @@ class _Execution:
         return judged
 
     def _rehearse(self, selection: Selection, new: Sequence[str], until: float) -> dict[str, End | None]:
-        """Run new benchmarks once on base. None for those that time did not allow."""
+        """Run new benchmarks once on base, and return how each ended; None where the time was up."""
         ends: dict[str, End | None] = dict.fromkeys(new)
         left = list(new)
         while left and time.monotonic() < until:
@@ -223,7 +231,7 @@ class _Execution:
 
 
 def _is_asked_for(name: str, paths: Sequence[str]) -> bool:
-    """Whether the command line's node ids, if it has only such, name this benchmark."""
+    """Whether the command line's node ids name this benchmark; True if it has paths that are not node ids."""
     wanted = [path.partition("::")[2] for path in paths if "::" in path]
     if not wanted or len(wanted) < len(paths):
         return True

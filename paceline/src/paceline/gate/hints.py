@@ -1,4 +1,4 @@
-"""What to say when no benchmark was selected: what there is in the tree that looks like one."""
+"""Explains an empty selection: newcomers often have one, so the error names what looks like a benchmark."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ NAMED = 3  # files of a kind; the others are counted
 
 def no_benchmark(selection: Selection, tree: Path) -> str:
     """Return the error for an empty selection, in one line."""
-    seen = list(_seen(selection, tree)) or ["name tests that use the `benchmark` fixture, or loosen -k and -m"]
-    return f"no benchmark was selected, so there is nothing to judge: {'; '.join(seen)}"
+    seen = list(_seen(selection, tree)) or ["Name tests that use the `benchmark` fixture, or loosen -k and -m."]
+    return f"no benchmark was selected. {' '.join(seen)}"
 
 
 def _seen(selection: Selection, tree: Path) -> Iterator[str]:
     skipped = [f"{name} ({text.removeprefix('skipped: ')})" for name, text in selection.errors.items()]
     if skipped:
-        yield f"pytest skipped {_some(skipped)}"
+        yield f"Skipped by pytest: {_some(skipped)}."
     texts = dict(_python_files(tree))
     fixture = [name for name, text in texts.items() if USES_FIXTURE.search(text)]
     marker = [name for name, text in texts.items() if USES_MARKER.search(text) and name not in fixture]
     if fixture:
-        yield f"the `benchmark` fixture is used in {_some(fixture)}: name these files, or loosen -k and -m"
+        yield f"The `benchmark` fixture is used in {_some(fixture)}: name these files, or loosen -k and -m."
     if marker:
-        yield f"tests are marked as benchmarks in {_some(marker)}: name these files, or loosen -k and -m"
+        yield f"Tests are marked as benchmarks in {_some(marker)}: name these files, or loosen -k and -m."
     asv = sorted(path.relative_to(tree).as_posix() for path in tree.rglob(ASV))
     if asv:
-        yield f"there is an asv suite ({_some(asv)}): --benchmark-asv judges it"
+        yield f"Add --benchmark-asv to judge the asv suite ({_some(asv)})."
 
 
 def _python_files(tree: Path) -> Iterator[tuple[str, str]]:

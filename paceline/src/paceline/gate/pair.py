@@ -1,7 +1,7 @@
 """Two live processes, one per side, that time bursts in turn.
 
-Interleaving at this grain is what cancels the machine's noise: both sides meet the same neighbours, frequency
-and cache within milliseconds. Every wait has an end, and whatever a test does to its process stays there.
+Within milliseconds both sides meet the same neighbours, frequency and cache, so the machine's noise cancels. Every
+wait has a time limit, and a test can harm no process but its own.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 BURST = 0.009  # seconds: long enough for the clock, short enough to meet the same machine twice
-CALIBRATED_FROM = 0.002  # seconds: a shorter burst says too little about the next
-MOST_CALLS = 10**7  # of nothing at all would fill a burst
-PAIRS = 8  # of bursts, in a round, at most: with 12, rounds take longer than they save, on a busy machine too
+CALIBRATED_FROM = 0.002  # seconds: a shorter burst is a poor guide to the next
+MOST_CALLS = 10**7  # so many calls of an empty function fill a burst
+PAIRS = 8  # of bursts in a round, at most: with 12, rounds take longer than they save, on a busy machine too
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
 FEWEST_PAIRS = 3
-WITHIN = 0.25  # of the tolerance: a standard error within a round that hardly matters beside that between processes
+WITHIN = 0.25  # of the tolerance: a standard error within a round that is small next to that between processes
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
-BUSY = 0.98  # of the wall time a benchmark must be running or ready to run, else it waits for something
-ALONE = 1.02  # CPU time of the process over that of the thread: above, other threads work for the benchmark
-TESTS_PATIENCE = 5  # times the time-out is what a test may take in one round, all bursts together
-PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that came to its end
-LISTENS = 0.2  # seconds, then looks whether the process still lives
+BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to run, else it waits for something
+ALONE = 1.02  # CPU time of the process over that of its thread: above this, other threads work for the benchmark
+TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
+PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that ran to its end
+LISTENS = 0.2  # seconds between checks that the process is alive
 COLLECTED = ("collected", "surveyed")
-MOST_PRINTED = 1 << 22  # bytes of output that are kept, some time after they were printed
-LAST_WORDS = 1 << 16  # bytes of them, of which the last line is shown
-STARTS_WITHIN = 120.0  # seconds, at least, for an interpreter with its imports
+MOST_PRINTED = 1 << 22  # bytes of output: a longer log is emptied
+LAST_WORDS = 1 << 16  # bytes at the end of the log in which an error is looked for
+STARTS_WITHIN = 120.0  # seconds: least time limit for an interpreter to start, import and collect
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class End:
 
     `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, cut (the gate
     gave it no more time), missing (not collected), or value (it is not timed, and gave `value`). `foreign`: modules
-    of another tree, with their files. `origin`: see `origin.own_code`. `spoilt`: its process may end later tests.
+    of another tree, with their files. `origin`: see `origin.own_code`. `spoilt`: it lowered its process's limits, so
+    later tests there may fail.
     """
 
     outcome: str
@@ -74,7 +75,7 @@ class End:
 
 @dataclass(frozen=True)
 class Timing:
-    """One burst, in nanoseconds. `waits`: how often its thread gave up the CPU by itself; None if unknown."""
+    """One side's burst, in nanoseconds. `waits`: how often its thread gave up the CPU by itself; None if unknown."""
 
     wall: int
     process: int
@@ -86,12 +87,12 @@ class Timing:
     passed: int = 0  #: nanoseconds by the gate's own clock, from the command to the answer; 0 if unknown
 
     def seconds(self, clock: str) -> float:
-        """Seconds per call on a clock, cpu or wall."""
+        """Return seconds per call by a clock, cpu or wall."""
         return (self.process if clock == "cpu" else self.wall) / self.iterations / 1e9
 
     @property
     def busy(self) -> float:
-        """Share of the wall time in which it was running or ready to run."""
+        """Share of the wall time in which the benchmark was running or ready to run."""
         return 1.0 if self.waits == 0 else (self.thread + self.queued) / self.wall
 
 
@@ -111,13 +112,13 @@ class Recipe:
 
 @dataclass
 class Visit:
-    """One test in one round. `clock` is the one that its bursts on free CPUs speak for; wall if there were none."""
+    """One benchmark in one round. `clock`: the one that fits its bursts on free CPUs; wall without such bursts."""
 
     ends: dict[str, End] = field(default_factory=dict)
     recipe: Recipe | None = None
     bursts: list[Burst] = field(default_factory=list)
     clock: str = "wall"
-    is_bare: bool = False  #: the bursts are calls and nothing else, such as set-ups that are not timed
+    is_bare: bool = False  #: the bursts are calls alone, without setups in between that are not timed
 
     @property
     def is_complete(self) -> bool:
@@ -127,7 +128,7 @@ class Visit:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the gate ended it for lack of time, so that it says nothing."""
+        """Whether the gate ended it for lack of time, so that it has no result."""
         return any(end.outcome == "cut" for end in self.ends.values())
 
     def log_ratio(self, clock: str) -> float | None:
@@ -145,18 +146,18 @@ class Visit:
         return [abs(ratio - statistics.median(ratios)) for ratio in ratios]
 
     def gates_log_ratio(self) -> float | None:
-        """Return the same by the gate's own clock; None where more passes than what is timed."""
+        """Return the round value by the gate's own clock; None if the bursts are more than timed calls."""
         pairs = [(pair["head"].passed, pair["base"].passed) for pair in self.bursts]
         usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
         return statistics.median(usable) if usable and self.is_bare else None
 
     def base_seconds(self, clock: str) -> float:
-        """Median seconds per call of base."""
+        """Return base's median seconds per call."""
         return statistics.median(pair["base"].seconds(clock) for pair in self.bursts)
 
 
 def needed_pairs(distances: Sequence[float], tolerance: float) -> int:
-    """Return how many pairs of bursts, at least 3, make the error of their median small beside the tolerance.
+    """Return how many pairs of bursts, at least 3, make the error of their median small next to the tolerance.
 
     `distances` are those of the rounds so far. The rule keeps the sign-flip tests exact. A swap of the sides in any
     of these rounds turns its log-ratios around, and their median, and leaves every distance between them. So it
@@ -168,11 +169,11 @@ def needed_pairs(distances: Sequence[float], tolerance: float) -> int:
 
 
 def choose_clock(bursts: Sequence[Burst]) -> str:
-    """CPU time where it misses nothing, else wall time; for bursts of one round, on free CPUs.
+    """Return `cpu` if CPU time misses nothing, else `wall`. `bursts` are of one round, on free CPUs.
 
-    It misses waiting, other threads' contention, and child processes. A benchmark that is preempted, or whose CPU
-    is stolen by the hypervisor, does not give up its CPU by itself, so a loaded machine does not change the choice.
-    Both sides must speak for CPU time, so the choice is the same with their names swapped.
+    CPU time misses waiting, contention between threads, and child processes. A benchmark that is preempted, or whose
+    CPU the hypervisor takes, does not give up its CPU by itself, so a loaded machine does not change the choice.
+    CPU time must fit both sides, so the choice is the same with their names swapped.
     """
     if os.name == "nt":
         return "wall"
@@ -192,7 +193,7 @@ class SideEndedError(Exception):
 
 
 class Process:
-    """One side's process and channel."""
+    """One side's process, with its channel and its log."""
 
     def __init__(self, launch: Launch, log: Path) -> None:
         self._callee = Callee()
@@ -219,22 +220,22 @@ class Process:
             self._callee.send(message)
 
     def greet(self, patience: float) -> None:
-        """Hand over the task as soon as the worker calls; what goes wrong is told by the next receive."""
+        """Send the task as soon as the worker says hello; the next receive reports a failure."""
         until = time.monotonic() + patience
         while self._task is not None and self._end is None and (left := until - time.monotonic()) > 0:
             self._hear(left, ())
 
     def receive(self, patience: float, events: Collection[str]) -> Message | End:
-        """Wait for one of these events; its End if it crashed, said something else, or nothing in time."""
+        """Return one of these events; an End if the process crashed, hung or sent something else."""
         until = time.monotonic() + patience
         while self._end is None and (left := until - time.monotonic()) > 0:
             message = self._hear(left, events)
             if message is not None:
                 return message
-        return self._end or End("hung", f"said nothing for {patience:g} s (--benchmark-timeout)")
+        return self._end or End("hung", f"no answer for {patience:g} s (--benchmark-timeout)")
 
     def _hear(self, patience: float, events: Collection[str]) -> Message | None:
-        """Listen for a moment; returns one of these events, answers a greeting, and notes an end."""
+        """Listen for a moment: return one of these events, answer a hello, or note the End."""
         ended = self._process.poll() is not None
         try:
             message = self._callee.receive(min(patience, LISTENS if not ended else 0.001))
@@ -250,7 +251,7 @@ class Process:
             self.send(self._task)
             self._task = None
         else:
-            self._end = End("crashed", f"sent the gate {message['event']!r} out of turn")
+            self._end = End("crashed", f"sent the gate an unexpected {message['event']!r}")
         return None
 
     def _shorten_log(self) -> None:
@@ -270,7 +271,7 @@ class Process:
         return End("crashed", f"the interpreter ended with status {status}")
 
     def last_words(self) -> str:
-        """Last line that says something in what the process printed."""
+        """Return the last line of the output that shows an error, or else the last line of all."""
         with self._log.open("rb") as file:
             file.seek(-min(LAST_WORDS, file.seek(0, os.SEEK_END)), os.SEEK_END)
             text = file.read(LAST_WORDS).decode(errors="replace")
@@ -279,7 +280,7 @@ class Process:
         return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E ").strip())[:300]
 
     def kill(self) -> None:
-        """End the process with all that it started, and the channel."""
+        """Close the channel, and end the process with all that it started."""
         self._callee.close()
         if os.name == "nt":
             self._process.kill()
@@ -297,9 +298,9 @@ def _inheriting(number: int) -> dict[str, Any]:
 
 
 class Pair:
-    """The processes of a round, one for each side or for one alone; use it as a context manager, or they outlive it.
+    """The processes of a round, one for each side or for one alone. Use it as a context manager, which ends them.
 
-    `starts_within`: seconds for an interpreter to start, import and collect.
+    `starts_within`: time limit in seconds for an interpreter to start, import and collect.
     """
 
     def __init__(
@@ -326,7 +327,7 @@ class Pair:
             self._orphans.end()
 
     def start(self, launches: Mapping[str, Launch], first: str) -> None:
-        """Start the sides given, `first` first."""
+        """Start a process for each of these sides, for `first` first."""
         self._orphans = Orphans()
         try:
             for side in sorted(launches, key=lambda side: side != first):
@@ -336,9 +337,9 @@ class Pair:
             raise
 
     def collected(self, until: float = math.inf) -> dict[str, Message | End]:
-        """Wait for what each side has collected, or for why it could not; no longer than `until`.
+        """Return what each side has collected, or the End of its process; wait no longer than `until`.
 
-        `files` then says how many seconds each file took on the slower side.
+        Then `files` has the seconds that each file took on the slower side.
         """
         patience = min(self._starts_within, max(0.0, until - time.monotonic()))
         for process in self._processes.values():  # in the order that was drawn; then both work at once
@@ -355,9 +356,9 @@ class Pair:
         return found
 
     def visit(self, nodeid: str, recipe: Recipe | None, cpus: Sequence[int], until: float = math.inf) -> Visit:
-        """Run one test on each side; time it by the recipe, or find one. `cpus`: pin to these, if any.
+        """Time one benchmark on each side for one round, by the recipe, or find one. `cpus`: pin to these, if any.
 
-        At `until` it is cut, which costs the processes.
+        At `until` it is cut, and the pair is lost.
         """
         self._visit = Visit(recipe=recipe)
         self._cut_at = until
@@ -374,7 +375,7 @@ class Pair:
         return self._visit
 
     def _shuffled(self) -> list[str]:
-        """Toss the coin of an order."""
+        """Return the sides in random order."""
         return self._coins.sample(list(self._processes), len(self._processes))
 
     def rehearse(self, side: str, nodeid: str) -> End:
@@ -388,7 +389,7 @@ class Pair:
         return self._visit.ends[side]
 
     def _on_each(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
-        """Ask these sides, even if the first has ended: whether the other does too decides who is to blame."""
+        """Ask all of these sides, even if the first has ended: an end on both is not head's fault."""
         found: dict[str, Found] = {}
         for side in sides:
             with contextlib.suppress(SideEndedError):
@@ -398,7 +399,7 @@ class Pair:
         return found
 
     def _arrive(self, side: str) -> int | None:
-        """Wait until a test stops inside `benchmark(...)`; returns how often that may call at most."""
+        """Wait until a test stops inside `benchmark(...)`; return how many calls it allows, None for any number."""
         message = self._await(side, "at")
         if message["event"] == "done":
             self._end(side, message, unused=True)
@@ -442,7 +443,7 @@ class Pair:
         return message
 
     def _burst(self, calls: int) -> Burst:
-        """One burst on each side, in an order drawn by a coin."""
+        """Time one burst on each side, in random order."""
 
         def timed(side: str) -> Timing:
             started = time.perf_counter_ns()
@@ -470,13 +471,13 @@ class Pair:
             visit.bursts = [first]
         else:
             if most is None:
-                self._burst(visit.recipe.calls)  # wakes caches and clocks; too dear where calls are numbered
+                self._burst(visit.recipe.calls)  # warms caches and clocks; too costly where calls are limited
             visit.bursts = [self._burst(visit.recipe.calls) for _ in range(visit.recipe.pairs)]
-        if visit.recipe.clock == "wall":  # so the CPUs were free
+        if visit.recipe.clock == "wall":  # so the bursts ran on free CPUs
             visit.clock = choose_clock(visit.bursts)
 
     def _explore(self, most: int | None, cpus: Sequence[int]) -> None:
-        """First round: find the recipe on free CPUs, by a rule that treats the sides alike."""
+        """Find the recipe in the first round, on free CPUs, by a rule that treats the sides alike."""
         visit = self._visit
         first = self._burst(1)
         longest = max(timing.wall for timing in first.values()) / 1e9
@@ -500,7 +501,7 @@ class Pair:
             visit.bursts = [self._burst(calls) for _ in range(pairs)]
 
     def _calibrate(self, seconds: float) -> tuple[int, float]:
-        """Find the calls that fill a burst, and how long that takes (the mean of the sides)."""
+        """Return the number of calls that fill a burst, and its seconds (the mean of the sides)."""
         calls = 1
         while True:
             timings = self._burst(calls).values()

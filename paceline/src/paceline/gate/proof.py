@@ -1,7 +1,7 @@
-"""Whose code ran, as the timed processes themselves say: a line per side, or the error that ends the gate.
+"""Checks whose code the timed processes ran: one line per side, or the error that ends the gate.
 
-A side that ran the wrong code is worse than one that did not run, so nothing is assumed: no code of its own, a module
-from elsewhere and a fallback of a compiled module all end the gate.
+A verdict on the wrong code is worse than none. So the gate ends if a side ran no code of its own, a module from
+elsewhere, or the fallback of a compiled module.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OUR_OWN = {"_pytest", "cpuinfo", "iniconfig", "packaging", "pluggy", "py", "pygm
 
 
 class Proof:
-    """Takes what the processes say, and insists. Raises PacelineError."""
+    """Collects which code the processes of both sides report, and raises PacelineError if it is the wrong one."""
 
     def __init__(self, settings: Settings, provision: Provision, say: Callable[[str], None]) -> None:
         self._settings = settings
@@ -40,7 +40,7 @@ class Proof:
         self._shown: set[str] = set()
 
     def add(self, side: str, name: str, end: End) -> None:
-        """Take what one test on one side has loaded. Raises PacelineError if that is not the side's own."""
+        """Note which code one test loaded on one side. Raises PacelineError if that is not the side's own."""
         if end.foreign:
             self._raise_foreign(side, name, end)
         if not end.origin:
@@ -53,9 +53,9 @@ class Proof:
         self._elsewhere[side].update(dict.fromkeys(end.origin["elsewhere"]))
 
     def show(self, undecided: Collection[str]) -> None:
-        """Say of each side once, after a round, whose code ran.
+        """Report once for each side, after a round, whose code ran.
 
-        Raises PacelineError if a side ran none of its own in any of the benchmarks that were undecided.
+        Raises PacelineError if a side ran no code of its own in any undecided benchmark.
         """
         for side in SIDES:
             if self._code[side] and side not in self._shown:
@@ -82,10 +82,10 @@ class Proof:
         return f"{side}: {', '.join(parts)}"
 
     def _raise_no_code(self, side: str) -> None:
-        others = _listed([name for name in self._elsewhere[side] if name not in OUR_OWN]) or "the standard library"
+        names = [name for name in self._elsewhere[side] if name not in OUR_OWN and not name.startswith("_")]
         raise PacelineError(
-            f"no code of this repository ran in {side}: its process loaded only test files and {others}"
-            " (child processes are not seen):"
+            f"{side} ran no code of this repository: its process loaded only test files and"
+            f" {_listed(names) or 'the standard library'} (child processes are not checked)."
             f" {self._provision.remedy()}"
         )
 
@@ -93,13 +93,13 @@ class Proof:
         module, file = end.foreign[0]
         more = f" and {len(end.foreign) - 1} more" if len(end.foreign) > 1 else ""
         raise PacelineError(
-            f"{side} did not run its own code in {name}: module {module!r} came from {file}{more}:"
+            f"{side} did not run its own code in {name}: module {module!r} came from {file}{more}."
             f" {self._provision.remedy(module)}"
         )
 
 
 def _owner(name: str, distributions: Iterable[Distribution]) -> str:
-    """Name of the distribution that a module is from, else its own."""
+    """Return the name of the distribution that a module belongs to, or the module's own name."""
     return next((each.name for each in distributions if is_below(name, each.names)), name)
 
 

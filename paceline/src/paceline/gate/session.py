@@ -1,4 +1,7 @@
-"""The gate as a pytest session: it judges in place of collecting, and reports each finding as an item of its own."""
+"""Runs the gate as a pytest session: it judges instead of collecting, and reports each finding as a test.
+
+So this session imports nothing of the project that it judges.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +49,14 @@ def _settings(config: pytest.Config) -> Settings | None:
     for name in ("benchmark_disable", "benchmark_skip"):
         flag = "--" + name.replace("_", "-")
         if flag in config.invocation_params.args:  # in addopts it is for everyday runs
-            raise PacelineError(f"{flag} and --benchmark-against contradict each other: leave out one")
+            raise PacelineError(f"{flag} contradicts --benchmark-against. Leave out one of them.")
     if not hasattr(option, "benchmark_only"):
-        raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
+        raise PacelineError("pytest-benchmark is not loaded. Install it, or leave out `-p no:benchmark`.")
     return read_settings(_by_hand(option, config), config.rootpath)
 
 
 def _by_hand(option: Any, config: pytest.Config) -> Any:
-    """Return the options, with those that the user alone may give as the user gave them, and not as the tree does."""
+    """Return the options; those that only the user may give, from the command line and not from files."""
     words = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(os.fspath, config.invocation_params.args)]
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, prefix_chars="-")
     for each in BY_HAND:
@@ -68,21 +71,21 @@ def _request(config: pytest.Config, settings: Settings) -> Request:
 
 
 class Judged(pytest.Item):
-    """Stands for a benchmark that was judged; there is nothing left to run."""
+    """A benchmark that was judged, as a test with nothing left to run."""
 
     result: Finding | Value
     line: int
 
     def runtest(self) -> None:
-        """Do nothing: it ran in the trial."""
+        """Do nothing: the gate has run it."""
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Say where the benchmark is defined."""
+        """Return where the benchmark is defined."""
         return self.path, self.line, self.name
 
 
 class GateSession:
-    """Runs the trial in place of collecting, and makes an item of each finding that reports it."""
+    """Judges instead of collecting, and makes an item for each finding, which reports it."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
@@ -91,7 +94,7 @@ class GateSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool | None:
-        """Judge; this session itself collects nothing, so that it imports nothing of what it judges."""
+        """Judge instead of collecting, and set one item for each finding."""
         if self._config.option.collectonly:
             return None
         with self._explained():
@@ -109,7 +112,7 @@ class GateSession:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Let an error end the session as pytest's own wrong use does, with what closing has to say."""
+        """Turn a PacelineError into pytest's usage error, after the lines for GitHub."""
         try:
             yield
         except PacelineError as error:
@@ -139,7 +142,7 @@ class GateSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Report a benchmark's verdict in place of running it here."""
+        """Report a benchmark's verdict instead of running it here."""
         if not isinstance(item, Judged):
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -150,13 +153,13 @@ class GateSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Let a shard without benchmarks pass: the others have them."""
+        """Let a shard without benchmarks pass: other shards have them."""
         is_empty = session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
         if is_empty and self._trial.part is not None and self._trial.part.benchmarks:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print the table: all of it, or after an interruption what is known so far."""
+        """Print the table; after an interruption, with the results so far."""
         if self._failed:
             return
         for place, line in enumerate(Closing(self._trial.outcome()).lines()):
@@ -179,13 +182,13 @@ def _report(item: Judged, when: Any) -> pytest.TestReport:
         outcome=outcome,
         longrepr=longrepr,
         when=when,
-        # JUnit takes those of the teardown.
+        # JUnit's file shows the properties of the teardown's report.
         user_properties=[(name, value) for name, value in item.result.as_json().items() if name != "name"],
     )
 
 
 def _outcome(result: Finding | Value) -> tuple[Any, str | None]:
-    """Return how a test of this result ends, and why."""
+    """Return the outcome of a result as a test, and its reason."""
     if isinstance(result, Finding):
         if result.red:
             return "failed", claim(result)

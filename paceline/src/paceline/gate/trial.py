@@ -1,4 +1,7 @@
-"""The state of a trial: what is known of each benchmark so far. `execution` runs it, `rounds` times it."""
+"""Holds the state of a gate, so that an interrupted one still shows its results so far.
+
+`execution` runs it, `rounds` times it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Trial:
-    """Runs a gate; what it knows can be read at any time, also after an interruption."""
+    """The state of one gate, which can be read at any time."""
 
     request: Request
     say: Callable[[str], None]
@@ -38,18 +41,18 @@ class Trial:
     values: list[Value] = field(default_factory=list)
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
     part: Part | None = None  #: of a suite that is judged on several machines
-    starts_within: float = STARTS_WITHIN  #: seconds; collecting head shows what it takes
+    starts_within: float = STARTS_WITHIN  #: seconds; adjusted once head is collected
     _apart: list[Finding] = field(default_factory=list)
     _benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     coins: random.Random = field(default_factory=random.SystemRandom)
 
     @property
     def settings(self) -> Settings:
-        """Return what the gate was asked for."""
+        """Return the gate's settings."""
         return self.request.settings
 
     def outcome(self) -> Outcome:
-        """Return what is known by now, for reports."""
+        """Return the results so far, for reports."""
         findings = self.findings()
         return Outcome(
             base=self.base,
@@ -65,11 +68,11 @@ class Trial:
         )
 
     def pair(self, folder: Path) -> Pair:
-        """Return a pair of processes whose sockets and logs lie in `folder`."""
+        """Return a pair of processes, not yet started, with their logs in `folder`."""
         return Pair(folder, self.settings.timeout, self.coins, self.starts_within)
 
     def findings(self) -> list[Finding]:
-        """Return what is known, in the order in which pytest collected the benchmarks; removed ones last."""
+        """Return the findings so far, in the order in which pytest collected the benchmarks; removed ones last."""
         known = {finding.name: finding for finding in self._apart}
         known |= {name: benchmark.finding() for name, benchmark in self._benchmarks.items()}
         order = [name for name in self.locations if name in known]
@@ -77,7 +80,7 @@ class Trial:
         return [known[name].judged(self.settings.unsure, self.settings.accept) for name in order]
 
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
-        """Put these benchmarks on trial; alpha is shared by all of them, decided early or late."""
+        """Start to judge these benchmarks; all of them share alpha, whether decided early or late."""
         names = list(names)
         plan = sequential.plan(screening.kept(self.alpha, len(names)))
         tolerances = self.settings.tolerances
@@ -95,12 +98,12 @@ class Trial:
 
     @property
     def alpha(self) -> float:
-        """Return the false-alarm rate of what is judged here."""
+        """Return alpha for this gate: its share of it if the suite is judged in shards."""
         shard = self.settings.shard
         return self.settings.alpha if shard is None else shard.share(self.settings.alpha)
 
     def set_apart(self, name: str, verdict: Verdict, reason: str, *, unproven: bool = False) -> None:
-        """Note a benchmark that only one side has."""
+        """Add a finding for a benchmark that is not timed."""
         self._apart.append(Finding(name, verdict.value, reason=reason, unproven=unproven))
 
     def undecided(self) -> dict[str, Benchmark]:

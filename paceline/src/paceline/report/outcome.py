@@ -50,7 +50,9 @@ class Outcome:
         useless = {Verdict.UNAVAILABLE.value, Verdict.UNSURE.value}
         found = self.findings
         if self.part is None and found and all(each.verdict in useless and not each.rounds for each in found):
+            first, more = found[0], f" and {len(found) - 1} more" if len(found) > 1 else ""
+            is_late = first.verdict == Verdict.UNSURE.value
             raise PacelineError(
-                f"nothing was measured, so nothing was judged: {found[0].name}: {found[0].reason}"
-                f" ({len(found)} {found[0].verdict})"
+                f"nothing was measured: {first.name}{more}: {first.verdict}: {first.reason}."
+                f" {'Raise --benchmark-budget' if is_late else 'Fix the tests, or select others'}."
             )

@@ -70,9 +70,9 @@ def test_defaults_are_used_where_only_one_is_set(places: Places) -> None:
         ("python -m pip install -e {build_dir}", "says where to install (-e)"),
         ("python -m pip install --prefix=/usr {build_dir}", "says where to install (--prefix)"),
         ("make install PREFIX={env_dir}", "writes to asv's environment"),
-        ("python -m pip install {unheard}", "'unheard' is not known"),
+        ("python -m pip install {unheard}", "unknown variable 'unheard'"),
         ("in-dir={env_dir}", "has no command"),
-        ("python 'x", "No closing quotation"),
+        ("python 'x", 'cannot read "python \'x": No closing quotation'),
     ],
 )
 def test_commands_that_cannot_be_used(places: Places, line: str, why: str) -> None:

@@ -280,7 +280,7 @@ def test_filter_that_fails_is_one_line(project: Project, made: Made) -> None:
     project.commit({".gitattributes": "*.dat filter=tests\n", "x.dat": "LARGE\n"})
     git(project.root, "config", "filter.tests.smudge", "no-such-program")
     with pytest.raises(
-        PacelineError, match=r"could not check out .*smudge filter tests failed.*install that filter"
+        PacelineError, match=r"could not check out .*smudge filter tests failed.*\. Install this filter"
     ) as told:
         made.base(project.root)
     assert "\n" not in str(told.value)
@@ -336,7 +336,7 @@ def test_filter_that_waits_for_ever_is_ended_with_the_budget(project: Project, m
     project.commit({".gitattributes": "*.dat filter=tests\n", "x.dat": "1"})
     git(project.root, "config", "filter.tests.smudge", "exec sleep 30")
     commit = resolve(project.root, "HEAD")
-    with pytest.raises(PacelineError, match=r"had not ended in time: raise --benchmark-budget"):
+    with pytest.raises(PacelineError, match=r"had not ended in time\. Raise --benchmark-budget"):
         checkout.checkout_commit(project.root, commit, made.folder / "base", until=time.monotonic() + 0.5)
 
 
@@ -432,7 +432,7 @@ def test_partial_clone_without_its_remote_says_the_remedy(project: Project, made
     partial = clone(project, tmp_path / "partial", "--filter=blob:none")
     project.root.rename(tmp_path / "moved")
     with pytest.raises(
-        PacelineError, match=r"could not check out .*: this clone is partial: make its remote"
+        PacelineError, match=r"could not check out .*\. Make the remote of this partial clone reachable"
     ) as told:
         made.base(partial, "HEAD~1")
     assert "\n" not in str(told.value)
@@ -470,7 +470,7 @@ def test_another_git_that_works_here_is_no_hindrance(project: Project, made: Mad
 def test_damaged_repository_is_one_line(project: Project, made: Made) -> None:
     lost = project.git("rev-parse", "HEAD:work.py").strip()
     (project.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
-    with pytest.raises(PacelineError, match=r"could not check out .*: see what `git fsck` finds") as told:
+    with pytest.raises(PacelineError, match=r"could not check out .*\. Run `git fsck`") as told:
         made.base(project.root)
     assert "\n" not in str(told.value)
 
@@ -638,7 +638,7 @@ def test_commit_that_a_submodule_lacks_is_named(make_project: MakeProject, made:
     project, _ = with_submodule(make_project)
     project.git("update-index", "--cacheinfo", f"160000,{'1' * 40},lib")
     project.git("commit", "--quiet", "-m", "pin what nobody has")
-    with pytest.raises(PacelineError, match=r"submodule lib has no commit 1111.*: `git -C lib fetch`"):
+    with pytest.raises(PacelineError, match=r"submodule lib lacks commit 1111.*\. Run `git -C lib fetch`\."):
         made.base(project.root)
 
 

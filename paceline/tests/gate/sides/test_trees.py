@@ -128,7 +128,7 @@ def test_disk_that_is_full_of_untracked_files_is_named(project: Project, tmp_pat
         subprocess.run(["umount", str(disk)], check=True)
     assert str(disk) in error
     assert "No space left on device" in error
-    assert "set TMPDIR" in error
+    assert "TMPDIR" in error
 
 
 def made_trees(project: Project, settings: Settings, said: list[str]) -> Iterator[trees.Trees]:

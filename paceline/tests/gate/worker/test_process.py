@@ -101,8 +101,8 @@ def ends(found: dict[str, Visit]) -> dict[str, set[str]]:
 def test_channel_is_no_test_s_to_use(tmp_path: Path) -> None:
     found = ends(visit(tmp_path, CHANNEL, timeout=10))
     assert found == {
-        "test_rubbish": {"crashed: sent the gate what is not a message"},
-        "test_out_of_turn": {"crashed: sent the gate 'pinned' out of turn"},
+        "test_rubbish": {"crashed: sent the gate something that is not a message"},
+        "test_out_of_turn": {"crashed: sent the gate an unexpected 'pinned'"},
         "test_closes_all": {"crashed: closed the gate's channel"},
         "test_forks": {"passed"},
         "test_forks_in_a_burst": {"passed"},

@@ -1,1 +1,1 @@
-"""The two versions that a gate compares: how each gets onto the disk, is installed and started."""
+"""Makes the two sides of a gate: each is written to disk, installed and started as the user would."""

@@ -1,6 +1,6 @@
-"""asv's build_command and install_command, read so that a side goes into a folder of its own.
+"""Reads asv's build_command and install_command, and points them at a side's own folder.
 
-asv installs into an environment that it made; here nothing but `site` is written to. A command that would install
+asv installs into an environment that it made. A gate has none, and installs into `site`. A command that would install
 elsewhere is refused, since it would change the user's environment and measure the wrong code.
 """
 
@@ -27,7 +27,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 @dataclass(frozen=True)
 class Places:
-    """Where one side is built. `work` is an empty folder of the side's own; `site` takes what is installed."""
+    """Where one side is built. `work`: an empty folder of the side's own. `site`: the folder to install into."""
 
     tree: Path  #: the side's checkout
     conf_dir: Path  #: folder of head's asv.conf.json
@@ -37,7 +37,7 @@ class Places:
 
 @dataclass(frozen=True)
 class InstallCommand:
-    """A command to run. `statuses`: exit statuses that are no failure, None for any."""
+    """A command to run. `statuses`: exit statuses that are not failures, None for any."""
 
     words: tuple[str, ...]
     environment: Mapping[str, str]
@@ -53,7 +53,8 @@ def has_commands(settings: Mapping[str, Any]) -> bool:
 def commands(settings: Mapping[str, Any], places: Places, python: str, commit: str = "") -> Iterator[InstallCommand]:
     """Yield the commands that build and install a side, in order; run each before asking for the next.
 
-    Only then is the wheel there whose name the rest needs. Raises PacelineError for what cannot be used.
+    The later commands need the name of the wheel that the earlier ones build. Raises PacelineError for a command that
+    cannot be used.
     """
     cache, build = places.work / "build_cache", places.tree / (settings.get("repo_subdir") or "")
     for folder in (cache, places.work / "env"):
@@ -95,9 +96,11 @@ def _parsed(text: str, variables: Mapping[str, str], folder: Path) -> InstallCom
         words = shlex.split(text)
         _insist_on_no_environment(text, words)
         words = [word.format(**variables) for word in words]
-    except (KeyError, IndexError, ValueError) as error:
+    except KeyError as error:
         known = ", ".join(variables)
-        raise PacelineError(f"asv.conf.json: {text!r}: {error} is not known. Use one of {known}.") from None
+        raise PacelineError(f"asv.conf.json: {text!r}: unknown variable {error}. Use one of {known}.") from None
+    except (IndexError, ValueError) as error:
+        raise PacelineError(f"asv.conf.json: cannot read {text!r}: {error}. Fix the file.") from None
     environment: dict[str, str] = {}
     statuses: frozenset[int] | None = frozenset({0})
     while words:
@@ -117,16 +120,16 @@ def _parsed(text: str, variables: Mapping[str, str], folder: Path) -> InstallCom
 
 
 def _insist_on_no_environment(text: str, words: list[str]) -> None:
-    """Refuse asv's own environment as a place to write to: there is none here."""
+    """Raise PacelineError if a command writes to asv's own environment, which a gate does not have."""
     if any("{env_dir}" in word and not word.startswith("in-dir=") for word in words):
         raise PacelineError(
-            f"asv.conf.json: {text!r} writes to asv's environment, which a gate has not."
+            f"asv.conf.json: {text!r} writes to asv's environment, which a gate does not have."
             " Install by pip, or set install under [tool.paceline]."
         )
 
 
 def _python(words: tuple[str, ...], python: str) -> tuple[str, ...]:
-    """Run the side's own interpreter, and pip by it."""
+    """Return the command with the side's own interpreter, and pip run by it."""
     first, *rest = words
     if first in {"pip", "pip3"}:
         return (python, "-m", "pip", *rest)
@@ -138,7 +141,7 @@ def _python(words: tuple[str, ...], python: str) -> tuple[str, ...]:
 
 
 def _into(site: Path, words: tuple[str, ...], text: str) -> tuple[str, ...]:
-    """Point pip's install at the side's own folder. Other commands are refused."""
+    """Return pip's install command with the side's own folder as its target. Raises PacelineError for others."""
     if words[1:4] != ("-m", "pip", "install"):
         raise PacelineError(
             f"asv.conf.json: install_command: {text!r} cannot install into a folder of its own, which a gate needs."
@@ -148,7 +151,7 @@ def _into(site: Path, words: tuple[str, ...], text: str) -> tuple[str, ...]:
     if used:
         raise PacelineError(
             f"asv.conf.json: install_command: {text!r} says where to install ({used[0]}), which the gate decides."
-            " Leave that out, or set install under [tool.paceline]."
+            " Leave out that option, or set install under [tool.paceline]."
         )
     kept = [word for word in words if word not in {"--force-reinstall", "--no-deps"}]
     return (*kept, "--no-deps", "--target", str(site))

@@ -1,4 +1,4 @@
-"""Copies a commit, or the checkout as it is now, into a folder of its own, and changes nothing of the user's."""
+"""Copies a commit, or the checkout as it is now, into a folder of its own; the user's repository does not change."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 
 
 GITLINK = "160000"
-LONGEST = 300  # characters of what git says: it may name every file
+LONGEST = 300  # characters of git's output: it may name every file
 
 
-# An index in one file, of files alone, since it is used without the repository that it was made by.
+# One index file that lists only files, since it is used without the repository that wrote it.
 PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", "submodule.recurse=false")
-# What says how git writes files and sees whether they are changed.
+# Settings that decide how git writes files, and whether it sees them as changed.
 WRITES = re.compile(
     r"filter\..*|core\.(autocrlf|eol|safecrlf|filemode|symlinks|ignorecase|precomposeunicode|attributesfile)"
 )
 
 
-# Words of git's, and what helps.
+# The next step, by words in git's output.
 REMEDIES = {
     **{os.strerror(number): remedy for number, remedy in REFUSALS.items()},
     "Out of diskspace": ELSEWHERE,
     "SIGXFSZ": REFUSALS[errno.EFBIG],
-    "in time": "raise --benchmark-budget, or see what git waits for",
-    "promisor": "this clone is partial: make its remote reachable, or clone without --filter",
-    "filter": "install that filter and get what it reads (as by `git lfs fetch --all`)",
-    "index.lock": "set TMPDIR to a folder that can be written to",
-    "unable to read": "see what `git fsck` finds",
-    "missing": "see what `git fsck` finds",
+    "in time": "Raise --benchmark-budget, or find out what git waits for.",
+    "promisor": "Make the remote of this partial clone reachable, or clone without --filter.",
+    "filter": "Install this filter and fetch its files (as by `git lfs fetch --all`).",
+    "index.lock": "Set TMPDIR to a writable folder.",
+    "unable to read": "Run `git fsck`.",
+    "missing": "Run `git fsck`.",
 }
 
 
 @dataclass(frozen=True)
 class WorkingTree:
-    """What a checkout holds now, read once. `names` are files and links, tracked or at least not ignored."""
+    """The state of a checkout, read once. `names`: its files and links, tracked or at least not ignored."""
 
     source: Path
     commit: str
@@ -60,7 +60,7 @@ class WorkingTree:
 
     @classmethod
     def read(cls, source: Path) -> Self:
-        """Ask git. Raises PacelineError."""
+        """Return the state of the checkout `source`, as git reports it. Raises PacelineError."""
         commit = head_commit(source)
         untracked = _names(git(source, *OTHERS))
         tracked = _names(git(source, "ls-files", "-z", "--cached"))
@@ -72,9 +72,9 @@ class WorkingTree:
         return cls(source, commit, tuple(sorted(names)), tuple(sorted(submodules)), bool(changed or untracked))
 
     def copy(self, tree: Path, watch: Callable[[Sequence[str]], Iterable[str]] = iter) -> None:
-        """Make `tree` the same: changed and untracked files too, ignored and removed ones not.
+        """Make `tree` a copy, with changed and untracked files, without ignored and removed ones.
 
-        `watch` passes on the names of the files as they are copied. Raises PacelineError if one cannot be read.
+        `watch` yields the names again, one by one as they are copied. Raises PacelineError if a file cannot be read.
         """
         _own_repository(self.source, self.commit, tree)
         _write_index(self.source, tree, self.commit)
@@ -86,18 +86,18 @@ class WorkingTree:
 
 
 def copy(source: Path, tree: Path, names: Iterable[str]) -> None:
-    """Copy files of the user's. Raises PacelineError if one cannot be read."""
+    """Copy these files of the user's into `tree`. Raises PacelineError if one cannot be read."""
     try:
         copying.copy_files(source, tree, names)
     except PermissionError as error:
         raise PacelineError(
-            f"cannot read {error.filename}: {error.strerror}: take the right to it (`sudo chown`), or, if git does"
-            " not track it, add it to .gitignore"
+            f"cannot read {error.filename}: {error.strerror}. Change its owner (`sudo chown`), or, if git does not"
+            " track it, add it to .gitignore."
         ) from error
 
 
 def checkout_commit(source: Path, commit: str, tree: Path, until: float = math.inf) -> None:
-    """Make `tree` a commit of `source`, submodules included; copies no objects. Raises PacelineError."""
+    """Make `tree` a commit of `source`, with submodules, without copying git objects. Raises PacelineError."""
     _own_repository(source, commit, tree)
     try:
         _write_index(source, tree, commit, "-u", until=until)
@@ -106,23 +106,23 @@ def checkout_commit(source: Path, commit: str, tree: Path, until: float = math.i
     for path, pinned in _submodules(source, "ls-tree", "-r", "-z", "--full-tree", commit):
         inner = _repository_of(source, path, tree)
         if inner is None:
-            continue  # not in use here either
+            continue  # the user's checkout does not use it either
         try:
             _ask(inner, "cat-file", "-e", f"{pinned}^{{commit}}")
         except GitFailedError as error:
             needed = f"commit {pinned[:12]}, which {commit[:12]} needs"
-            raise PacelineError(f"submodule {path} has no {needed}: `git -C {path} fetch`") from error
+            raise PacelineError(f"submodule {path} lacks {needed}. Run `git -C {path} fetch`.") from error
         checkout_commit(inner, pinned, tree / path, until)
 
 
 def _ask(source: Path, *arguments: str) -> str:
-    """Output of a git command in a checkout, or in a repository that git keeps of a submodule without one."""
+    """Return git's output in a checkout, or in a submodule's repository that git keeps without a checkout."""
     kept = not (source / ".git").exists()
     return git(source, *arguments, places={"GIT_DIR": str(source), "GIT_WORK_TREE": str(source)} if kept else None)
 
 
 def _common_folder(source: Path) -> Path:
-    """Where a repository's objects, references and settings are, which its worktrees share."""
+    """Return the folder of a repository's objects, references and settings, which all its worktrees share."""
     return Path(_ask(source, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n"))
 
 
@@ -137,7 +137,7 @@ def tracked(tree: Path) -> Iterator[str]:
 
 
 def _repository_of(source: Path, path: str, tree: Path) -> Path | None:
-    """Where a submodule's repository is: in its place, or, if it was moved or removed since, where git keeps it."""
+    """Return a submodule's repository: in its place, or, if it was moved or removed since, where git keeps it."""
     if (source / path / ".git").exists():
         return source / path
     try:
@@ -160,14 +160,16 @@ def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
             with tempfile.TemporaryFile(dir=tree) as file:
                 file.write(bytes(1 << 16))
         except OSError as reason:
-            return refusal(reason, tree) or f"cannot write to {tree}: {reason.strerror}: set TMPDIR to another folder"
+            return (
+                refusal(reason, tree) or f"cannot write to {tree}: {reason.strerror}. Set TMPDIR to another folder."
+            )
     remedies = (advice for words, advice in REMEDIES.items() if words in text)
-    remedy = next(remedies, "try `git checkout` of it in another clone")
-    return f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}: {remedy}"
+    remedy = next(remedies, "Check it out in another clone.")
+    return f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}. {remedy}"
 
 
 def names_without_git(source: Path) -> list[str]:
-    """Names of the files of a project that is in no repository, without environments, caches and hidden folders."""
+    """Return the files of a project outside of git, without environments, caches and hidden folders."""
     found = []
     for folder, inner, names in os.walk(source):
         place = Path(folder)
@@ -185,9 +187,9 @@ def names_without_git(source: Path) -> list[str]:
 
 
 def _own_repository(source: Path, commit: str, tree: Path) -> None:
-    """Make a repository that borrows the source's objects, and knows its tags, as versions come from them.
+    """Make a repository in `tree` that borrows the source's objects, and has its tags, which name versions.
 
-    It is one of its own, so that no test or build changes the user's.
+    Tests and builds may change this one, never the user's.
     """
     folder = tree / ".git"
     common = _common_folder(source)
@@ -206,7 +208,7 @@ def _own_repository(source: Path, commit: str, tree: Path) -> None:
 
 
 def _config(source: Path) -> Iterator[str]:
-    """Sections of a config: the repository's format, and what of the source's own says how files are written."""
+    """Yield the lines of a git config: the repository's format, and the source's settings for writing files."""
     hashes = _ask(source, "rev-parse", "--show-object-format").strip()
     yield "[core]\n\tbare = false\n"
     if hashes != "sha1":
@@ -222,26 +224,26 @@ def _config(source: Path) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return a value or the name of a section as git's config spells it."""
+    """Return a value or a section's name in the quotes of git's config."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
 def _write_index(source: Path, tree: Path, commit: str, *options: str, until: float = math.inf) -> None:
-    """Read a commit into the index of `tree`, and with -u its files, as the source's own git would.
+    """Read a commit into the index of `tree`, and with -u write its files, as git would in the source.
 
-    So the source's filters, attributes, line ends, sparse patterns and promised objects are where git looks for them.
+    Git then finds the source's filters, attributes, line ends, sparse patterns and promised objects.
     """
     folder = Path(_ask(source, "rev-parse", "--absolute-git-dir").rstrip("\n"))
     index = tree / ".git" / "index"
-    if not options and (folder / "index").exists():  # it knows which files are left out here
+    if not options and (folder / "index").exists():  # it lists the files that a sparse checkout leaves out
         shutil.copyfile(folder / "index", index)
     places = {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
     git(tree, *PLAIN_INDEX, "read-tree", "--reset", *options, commit, places=places, until=until)
 
 
 def _submodules(repository: Path, *listing: str) -> Iterator[tuple[str, str]]:
-    """Paths and pinned commits; both listings begin with the mode and end with a tab and the path."""
+    """Yield the path and pinned commit of each submodule. Lines of both listings are: mode ... tab path."""
     for entry in _names(_ask(repository, *listing)):
         about, _, path = entry.partition("\t")
         mode, *rest = about.split()

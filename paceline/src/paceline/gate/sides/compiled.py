@@ -1,4 +1,4 @@
-"""Compiled modules that a side ought to have: a build that lacks one is timed by its fallback, and nobody sees it."""
+"""Finds compiled modules that a side should have but lacks: else their fallbacks would be timed unnoticed."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ sys.stderr.write("\\n" + json.dumps(failed))
 
 
 def unimportable(executable: str, names: Sequence[str], site: Path) -> dict[str, str]:
-    """Modules that cannot be imported from this folder, and why. Empty if nobody can say, as after a crash."""
+    """Return the modules that cannot be imported from this folder, and why; none if unknown, as after a crash."""
     return _failures(executable, names, {"PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}, site)
 
 
 def unimportable_here(executable: str, names: Sequence[str], folder: Path) -> dict[str, str]:
-    """Modules that the user's own environment cannot import either, and why.
+    """Return the modules that the user's own environment cannot import either, and why.
 
-    Tried beside the checkout too, for what lies in its folder hides what is installed.
+    Also tries without the checkout's folder on the import path, as files there hide installed packages.
     """
     hidden = _failures(executable, names, {}, folder)
     return _failures(executable, list(hidden), {"PYTHONSAFEPATH": "1"}, folder)

@@ -1,8 +1,8 @@
-"""Which distributions this repository provides: their code must come from each side, whatever else is installed.
+"""Finds the distributions that this repository provides: each side must run its own copy of their code.
 
-Three signs, for each fails somewhere: a project's file in the tree names it; it was installed from the checkout, or
-lies there; what is installed has the same files as the tree. A project in a folder of tests, examples or copies
-counts only if it is installed from there.
+No single sign is reliable, so there are three: a project's file in the tree names the distribution; it is installed
+from the checkout, or lies there; its installed files are the tree's. A project in a folder of tests, examples or
+copies counts only if it is installed from there.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from paceline.gate.sides.installed import Installed
     from paceline.gate.sides.sources import Project, Sources
 
-ENOUGH = 3  # Python files shared with the tree, where no project's settings say that they lie on the import path
+ENOUGH = 3  # Python files shared with the tree, if no project's settings put them on the import path
 
 STRAYS = {"bench", "benchmarks", "doc", "docs", "example", "examples", "scripts", "test", "tests"}
 
 
 @dataclass
 class Distribution:
-    """What this repository provides under one name.
+    """One distribution of this repository.
 
-    By side: the `projects` from which it is built, and what is `installed` of it for the side's interpreter.
-    `compiled` are its modules that the user's environment has compiled.
+    By side: `projects`, from which it is built, and `installed`, its copy for the side's interpreter. `compiled`: its
+    modules that are compiled in the user's environment.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Distribution:
 
     @property
     def names(self) -> frozenset[str]:
-        """Import names, of namespace packages those of the first regular package or module."""
+        """Import names; of a namespace package, those of the first regular package or module in it."""
         parts: list[Project | Installed] = [*self.projects.values(), *self.installed.values()]
         return code_names(name for each in parts for name in each.names)
 
@@ -56,12 +56,12 @@ class Distribution:
         return bool(self.compiled) or any(project.compiles for project in self.projects.values())
 
     def is_plain(self, side: str) -> bool:
-        """Whether the side's environment has a copy of its own, and no link into the checkout."""
+        """Whether the side's environment has a copy of its own, not a link into the checkout."""
         return side in self.installed and bool(self.installed[side].names)
 
 
 def code_names(names: Iterable[str]) -> frozenset[str]:
-    """Leave out what distributions install by mistake beside their code, such as `tests`."""
+    """Return these names without those that distributions install by mistake next to their code, such as `tests`."""
     names = frozenset(names)
     return frozenset(name for name in names if name.partition(".")[0] not in STRAYS) or names
 
@@ -69,7 +69,7 @@ def code_names(names: Iterable[str]) -> frozenset[str]:
 def provided(
     sources: Mapping[str, Sources], environments: Mapping[str, Sequence[Installed]], checkout: Path
 ) -> list[Distribution]:
-    """Return what the sides' trees provide, by what they hold and by what is installed for their interpreters."""
+    """Return the distributions of both trees, found by their files and by what is installed for each interpreter."""
     found: dict[str, Distribution] = {}
     for side, tree in sources.items():
         _add_projects(found, side, tree, environments[side], checkout)
@@ -108,12 +108,12 @@ def _add_installed(
 
 
 def _best_first(projects: Iterable[Project]) -> list[Project]:
-    """Order projects so that of two with one name the one with code, and the one further up, comes first."""
+    """Return the projects, those with code and those further up first, as two may have one name."""
     return sorted(projects, key=lambda each: (not each.names, each.folder.count("/"), each.folder))
 
 
 def _linked_names(tree: Sources, environment: Iterable[Installed], checkout: Path) -> dict[str, str]:
-    """Names of what was installed from a folder of the checkout, or lies in one, by that folder in the tree."""
+    """Return, by folder in the tree, the names of distributions installed from the checkout or lying in it."""
     found = {}
     roots = {root: project.folder for project in tree.projects for root in project.roots}
     for each in environment:
@@ -136,7 +136,7 @@ def _same_files(tree: Sources, environment: Iterable[Installed], project: Projec
 
 
 def _shared_root(tree: Sources, installed: Installed) -> str | None:
-    """Return where the tree has most of what is installed, unless that is a copy that somebody keeps there."""
+    """Return the folder of the tree with most of the installed files, unless it is a vendored copy."""
     if not _has_candidates(tree, installed):
         return None
     usual = {root for project in tree.projects if not project.apart for root in project.roots}
@@ -146,12 +146,12 @@ def _shared_root(tree: Sources, installed: Installed) -> str | None:
 
 
 def _has_candidates(tree: Sources, installed: Installed) -> bool:
-    """Whether they share a name at all; spares reading hundreds of lists of files to their ends."""
+    """Whether they share a name at all: a quick check, before hundreds of lists of files are read."""
     return any(installed.mentions(top) for top in tree.tops & installed.entries)
 
 
 def shared_roots(tree: Sources, installed: Installed) -> Iterator[str]:
-    """Folders of the tree below which most of the installed Python files lie, under the same names."""
+    """Yield the folders of the tree below which most of the installed Python files lie, under the same names."""
     files = [name for name in installed.files if name.endswith(".py")]
     for root in sorted({root for name in installed.names for root in tree.roots_of(name)}):
         if sum(tree.has(root, name) for name in files) * 2 > len(files):
@@ -159,7 +159,7 @@ def shared_roots(tree: Sources, installed: Installed) -> Iterator[str]:
 
 
 def _compiled_here(distribution: Distribution, sources: Mapping[str, Sources], checkout: Path) -> Iterator[str]:
-    """Names of modules that are compiled: in what is installed, or beside the sources in the user's checkout."""
+    """Yield the names of compiled modules, in the installed copy or next to the sources in the user's checkout."""
     for each in distribution.installed.values():
         yield from each.compiled
     for project in distribution.projects.values():
@@ -182,6 +182,6 @@ def _folders_below(tops: set[str], root: str, sources: Mapping[str, Sources]) ->
 
 def _listed(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)  # noqa: PTH208 # a name is all that is wanted, of thousands of files
+        return os.listdir(folder)  # noqa: PTH208 # thousands of files, and only their names are needed
     except OSError:
         return []

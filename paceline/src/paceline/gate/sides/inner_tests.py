@@ -1,6 +1,6 @@
-"""Tests that lie inside an installed package: pytest imports them as its modules, so they must be where it is.
+"""Copies tests into installed packages: pytest imports a package's own tests from there, so they must be there.
 
-Wheels often leave them out, and base gets head's.
+Wheels often leave them out, and base gets head's tests.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ FILE = re.compile(r"(conftest|(test|bench)_\w+|\w+_test)\.py$")
 
 
 def copy_into(site: Path, tree: Path, files: Iterable[str], roots: Iterable[str], names: Iterable[str]) -> None:
-    """Copy the tests of these import names from below their roots in the tree to where the names are installed.
+    """Copy the tests of these import names from their roots in the tree into `site`.
 
-    `files` are those that any side has.
+    `files`: the files of both sides' trees.
     """
     names = frozenset(names)
     for root in roots:
@@ -33,7 +33,7 @@ def copy_into(site: Path, tree: Path, files: Iterable[str], roots: Iterable[str]
 
 
 def _tests_below(files: Iterable[str], root: str) -> Iterator[str]:
-    """Folders of tests, and files of tests outside of any, by their paths below a root."""
+    """Yield the folders of tests, and the test files outside of these, as paths below a root."""
     prefix = f"{root}/" if root else ""
     for name in files:
         inner = name.removeprefix(prefix)

@@ -1,7 +1,7 @@
-"""Installing code of a side into a folder of its own, by whatever installer there is.
+"""Installs a side's code into a folder of its own, with the installer that there is.
 
-Environments of conda and uv often have no pip: the judge's own is lent then, else the one that the interpreter's
-standard library carries, else uv.
+Environments of conda and uv often have no pip. Then the pip in the interpreter's standard library is used, else that
+of the gate's own Python, else uv.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from paceline.gate.sides.asv_install import InstallCommand
 
 PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-deps", "--no-warn-script-location", "--quiet")
-# First what needs no network, if the environment has what a build requires; else with build isolation.
+# The first attempt needs no network, but the build's requirements in the environment; the next uses build isolation.
 ATTEMPTS = (("--no-build-isolation", "--check-build-dependencies"), ("--retries=1", "--timeout=10"))
 UV_ATTEMPTS = (("--no-build-isolation",), ())
-# What pip says around a cause, for any cause.
+# Lines that pip prints around every cause.
 FRAMES = re.compile(
     r"subprocess-exited-with-error|metadata-generation-failed|[Ff]ailed (to build|building)|[Cc]ould not build|^note:"
     r"|^hint:|did not run successfully|package mentioned above|^exit code|end of output|originates from a subprocess"
@@ -41,7 +41,7 @@ FAILED = re.compile(r"^(fatal )?error: |^ERROR: |^fatal: |\berror: ", re.IGNOREC
 
 
 def install(executable: str, what: Sequence[Path], site: Path, side: str, remedy: str) -> None:
-    """Install projects or wheels into `site`, in one call. Raises PacelineError with the installer's own cause."""
+    """Install projects or wheels into `site`, in one call. Raises PacelineError with the cause and this remedy."""
     site.mkdir(exist_ok=True)
     command, environment, attempts = _installer(executable, side)
     reasons: list[str] = []
@@ -54,7 +54,7 @@ def install(executable: str, what: Sequence[Path], site: Path, side: str, remedy
             return
         reasons.append(cause(f"{done.stdout}\n{done.stderr}"))
     again = "" if reasons[1] == reasons[0] else f"; with build isolation: {reasons[1]}"
-    raise PacelineError(f"{side} could not be installed: {reasons[0]}{again}: {remedy}")
+    raise PacelineError(f"{side} could not be installed: {reasons[0]}{again}. {remedy}")
 
 
 def _installer(executable: str, side: str) -> tuple[list[str], dict[str, str], Sequence[Sequence[str]]]:
@@ -66,22 +66,19 @@ def _installer(executable: str, side: str) -> tuple[list[str], dict[str, str], S
         uv = shutil.which("uv", path=os.pathsep.join([str(Path(executable).parent), os.environ.get("PATH", "")]))
         if lent is None and uv is None:
             raise PacelineError(
-                f"{side} must be installed, and {executable} has no pip: `{executable} -m ensurepip`, or install pip"
-                " beside paceline"
+                f"{side} must be installed, but {executable} has no pip. Install pip for it"
+                f" (`{executable} -m ensurepip`), or install uv."
             )
         if lent is None:
-            return (
-                [str(uv), "pip", "install", "--quiet", "--no-deps", "--no-cache", f"--python={executable}"],
-                (environment),
-                UV_ATTEMPTS,
-            )
+            options = ["--quiet", "--no-deps", "--no-cache", f"--python={executable}"]
+            return [str(uv), "pip", "install", *options], environment, UV_ATTEMPTS
         inherited = filter(None, [environment.get("PYTHONPATH"), lent])
         environment["PYTHONPATH"] = os.pathsep.join(inherited)
     return [executable, "-m", "pip", "install", *PIP_OPTIONS], environment, ATTEMPTS
 
 
 def _lent_pips(executable: str) -> Iterator[str]:
-    """Paths on which another interpreter finds a pip: wheels that Python itself brings, which run as they are."""
+    """Yield wheels of pip that Python itself contains; on an import path, they run without being installed."""
     script = "import ensurepip, pathlib; print(*pathlib.Path(ensurepip.__file__).parent.glob('_bundled/pip-*.whl'))"
     for python in (executable, sys.executable):
         done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
@@ -96,18 +93,22 @@ def run_as_asv(command: InstallCommand, side: str) -> None:
             command.words, cwd=command.folder, env=environment, capture_output=True, text=True, check=False
         )
     except OSError as error:
-        raise PacelineError(f"{side}: asv.conf.json: cannot run {command.words[0]}: {error.strerror}") from None
+        raise PacelineError(
+            f"{side}: asv.conf.json: cannot run {command.words[0]}: {error.strerror}. Install it, or fix the command."
+        ) from None
     if command.statuses is not None and done.returncode not in command.statuses:
         why = cause(done.stderr or done.stdout)
-        raise PacelineError(f"{side}: asv.conf.json: `{shlex.join(command.words)}` failed: {why}")
+        raise PacelineError(
+            f"{side}: asv.conf.json: `{shlex.join(command.words)}` failed: {why}. Run it by hand to see all of it."
+        )
 
 
 def cause(output: str) -> str:
-    """Return the line of an installer's output that names the cause, not what it says around it."""
+    """Return the line of an installer's output that names the cause."""
     lines = [line.strip().lstrip("│╰─>\u00d7| ").strip() for line in output.splitlines()]
     lines = [line for line in lines if line and not FRAMES.search(line)]
     for pattern, place in ((DIAGNOSTIC, 0), (EXCEPTION, -1), (FAILED, -1)):
         found = [line for line in lines if pattern.search(line)]
         if found:
             return found[place].removeprefix("ERROR: ")[:300]
-    return (lines or ["it gave no reason"])[-1][:300]
+    return (lines or ["no output"])[-1][:300]

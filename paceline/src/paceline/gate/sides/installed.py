@@ -1,6 +1,6 @@
-"""What is installed for an interpreter, read from its folders: no process is started, and nothing is imported.
+"""Reads from its folders what is installed for an interpreter, without starting a process or importing anything.
 
-An environment may hold hundreds of distributions, so a distribution's files are listed only when asked for.
+An environment may have hundreds of distributions, so a distribution's list of files is read only when needed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from paceline.gate.sides.sources import is_namespace, normalized, required, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# What follows a compiled module's name: `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`, `.cp313-win_amd64.pyd`.
+# The end of a compiled module's file name: `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`, `.cp313-win_amd64.pyd`.
 COMPILED = re.compile(r"(\.[\w-]+)?\.(so|pyd)$")
 METADATA = (".dist-info", ".egg-info")
 # Modules that lead to the checkout, as setuptools, hatchling, pdm, meson-python and scikit-build-core name them.
@@ -44,7 +44,7 @@ def compiled_module(file: str) -> str | None:
 class Installed:
     """A distribution in an environment.
 
-    `place` is the folder on the import path, and `entries` are the names in it up to their first dots.
+    `place`: its folder on the import path. `entries`: the names in that folder, up to their first dots.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Installed:
         return text_of(self.metadata / "RECORD")
 
     def mentions(self, top: str) -> bool:
-        """Whether its files can include code of this name; without a list of files anything can."""
+        """Whether its files may include code of this name; True without a list of files."""
         return not self._record or f"{top}/" in self._record or f"{top}." in self._record
 
     @cached_property
@@ -82,7 +82,7 @@ class Installed:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Import names, of namespace packages those of the first regular package or module."""
+        """Import names; of a namespace package, those of the first regular package or module in it."""
         packages = {name.rpartition("/")[0] for name in self.files if name.endswith("/__init__.py")}
         regular = {each for each in packages if not is_namespace(self.place / each / "__init__.py")}
         return frozenset(filter(None, (_import_name(name, regular) for name in self.files)))
@@ -94,7 +94,7 @@ class Installed:
 
     @cached_property
     def origin(self) -> Path | None:
-        """Folder that this was installed from, if it was a folder; of a link, the folder that it leads to."""
+        """Folder that this was installed from, or that its link leads to; None if it came from elsewhere."""
         try:
             found = json.loads(text_of(self.metadata / "direct_url.json") or "{}")
             parts = urlsplit(found.get("url", ""))
@@ -106,7 +106,7 @@ class Installed:
 
     @cached_property
     def needs(self) -> frozenset[str]:
-        """Names of the distributions that this requires, whatever is optional left out."""
+        """Names of the distributions that this requires, without those of extras."""
         header = text_of(self.metadata / "METADATA") or text_of(self.metadata / "PKG-INFO")
         lines = header.partition("\n\n")[0].splitlines()
         key = "Requires-Dist:"
@@ -116,7 +116,7 @@ class Installed:
 
 
 def _import_name(file: str, regular: set[str]) -> str | None:
-    """Name under which a file's code is imported: its first regular package, or the module itself."""
+    """Return the name under which a file's code is imported: its first regular package, or the module itself."""
     path = PurePosixPath(file)
     for folder in reversed(path.parents):
         if folder.as_posix() in regular:
@@ -127,7 +127,7 @@ def _import_name(file: str, regular: set[str]) -> str | None:
 
 
 def read(import_path: Iterable[str]) -> list[Installed]:
-    """Return what is installed in these folders, the first of each name, as an import would find it."""
+    """Return the distributions in these folders, the first of each name, as an import would find them."""
     found: dict[str, Installed] = {}
     for place in dict.fromkeys(import_path):
         for each in _distributions(Path(place)):
@@ -138,7 +138,7 @@ def read(import_path: Iterable[str]) -> list[Installed]:
 def _distributions(place: Path) -> Iterator[Installed]:
     try:
         entries = sorted(place.iterdir())
-    except OSError:  # a zip file, or nothing at all
+    except OSError:  # a zip file, or not there
         return
     names = frozenset(entry.name.partition(".")[0] for entry in entries)
     for entry in entries:

@@ -1,4 +1,4 @@
-"""What an interpreter is: asked once, of the interpreter itself, without any code of the project."""
+"""Finds out what an interpreter is and has: from the interpreter itself, once, without running the project's code."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 OLDEST_PYTEST = (8, 1)
 PATIENCE = 120.0  # seconds
+REMEDY = "Name a Python executable."
 
 PROBE = """
 import json, sys
@@ -43,10 +44,10 @@ ASKED = set(re.findall(r'^    "(.+?)":', PROBE, re.MULTILINE))
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that can run a side. `prefixes` are where its environment and its standard library live.
+    """A Python that can run a side. `path`: its import path. `prefixes`: folders of its environment and its library.
 
-    `path` is its import path. `lacking` are distributions that a side needs and its environment does not have,
-    `outdated` is the version of a pytest there that is too old.
+    `lacking`: distributions that a side needs and its environment lacks. `outdated`: the version of its pytest, if
+    that is too old.
     """
 
     executable: str
@@ -59,7 +60,7 @@ class Interpreter:
 
 
 def probe(executable: str, folder: Path) -> Interpreter:
-    """Ask an interpreter what it is. Raises PacelineError if it cannot run a side."""
+    """Run an interpreter and return what it is and has. Raises PacelineError if it cannot run a side."""
     try:
         done = subprocess.run(
             [executable, "-c", PROBE],
@@ -72,18 +73,18 @@ def probe(executable: str, folder: Path) -> Interpreter:
             cwd=folder,
         )
     except subprocess.TimeoutExpired:
-        raise PacelineError(f"{executable!r} said nothing for {PATIENCE:g} s: name a Python executable") from None
+        raise PacelineError(f"cannot run {executable!r}: no answer for {PATIENCE:g} s. {REMEDY}") from None
     except OSError as error:
-        remedy = "" if error.errno in REMEDIES else ": name a Python executable"
-        raise PacelineError(f"cannot run {executable!r} ({why(error)}){remedy}") from error
+        remedy = "" if error.errno in REMEDIES else f". {REMEDY}"
+        raise PacelineError(f"cannot run {executable!r}: {why(error)}{remedy}") from error
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PacelineError(f"{executable!r} failed ({last}): name a Python executable")
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise PacelineError(f"cannot run {executable!r} as Python: {last}. {REMEDY}")
     found = _answer(done.stdout)
     if found is None:
-        raise PacelineError(f"{executable!r} does not answer like Python: name a Python executable")
+        raise PacelineError(f"cannot run {executable!r} as Python: unexpected output. {REMEDY}")
     if not found["recent"]:
-        raise PacelineError(f"{executable} is Python {found['python']}: a side needs 3.11 or newer")
+        raise PacelineError(f"{executable} is Python {found['python']}. Use Python 3.11 or newer.")
     return Interpreter(
         executable=found["executable"],
         version=found["python"],
@@ -104,7 +105,7 @@ def _answer(text: str) -> dict[str, Any] | None:
 
 
 def _lacking(found: Mapping[str, Any]) -> tuple[str, ...]:
-    if _is_outdated(found["pytest"]):  # what works with that pytest need not work with the judge's
+    if _is_outdated(found["pytest"]):  # a pytest-benchmark that fits the old pytest may not fit the gate's
         return ("pytest", "pytest-benchmark", *(["asv_runner"] if found["asv_runner"] is None else []))
     return tuple(name for name in ("pytest", "pytest-benchmark", "asv_runner") if found[name] is None)
 

@@ -1,4 +1,4 @@
-"""How a side is started: the user's own command, pointed at that side's tree, with nothing of the other side near."""
+"""Starts a side by the user's own command, pointed at that side's tree, with no path to the other side."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from paceline.gate.sides.trees import Trees
     from paceline.gate.worker.messages import Message
 
-# Set by an outer pytest, coverage or git hook; none of a side's business.
+# Set by an outer pytest, coverage or git hook, and not meant for a side.
 NOT_INHERITED = {
     "PYTEST_CURRENT_TEST",
     "PYTEST_XDIST_WORKER",
@@ -52,17 +52,17 @@ class Launch:
 
 
 class Launcher:
-    """Makes the launches of both sides. `workspace` is the folder of everything that a trial writes."""
+    """Makes the launches of both sides. `workspace`: the folder of all files that a gate writes."""
 
     def __init__(self, request: Request, trees: Trees, workspace: Path) -> None:
         self._request = request
         self._trees = trees
         self._workspace = workspace
-        self.plugin = workspace / "plugin"  #: what both sides load of paceline, and of what they lack
+        self.plugin = workspace / "plugin"  #: paceline, and what the sides' environments lack
         self.asv: str | None = None  #: folder of head's asv suite below pytest's root, once that is known
 
     def copy_plugin(self) -> None:
-        """Give both sides the same paceline, and the judge's own copy of what their environments lack."""
+        """Copy paceline for both sides, and from the gate's own environment the distributions that theirs lack."""
         source = Path(paceline.__file__).parent
         unwanted = shutil.ignore_patterns("__pycache__", "pages")
         shutil.copytree(source, self.plugin / "paceline", ignore=unwanted)
@@ -71,11 +71,11 @@ class Launcher:
         lend(lacking & wanted, self.plugin)
 
     def survey(self, side: str) -> Launch:
-        """Return how to collect a side as the user would, to see what there is."""
+        """Return how to collect a side as the user would, to see what is selected and loaded."""
         return self._launch(side, self.translated(side), _task(survey=True))
 
     def collect(self, side: str, selection: Selection, paths: Sequence[str]) -> Launch:
-        """Return how to collect a side by its own tests, all that there are in these paths of its tree."""
+        """Return how to collect all of a side's own tests in these paths of its tree."""
         launch = self._launch(side, [*self._arguments(side, selection), *paths], _task())
         return replace(launch, environment={**launch.environment, "PYTHONDONTWRITEBYTECODE": "1"})
 
@@ -86,7 +86,7 @@ class Launcher:
         return self._launch(side, [*self._arguments(side, selection), *files], _task(items))
 
     def round(self, side: str, selection: Selection, draw: schedule.Draw, items: Sequence[str]) -> Launch:
-        """Return how to start a side in a round, whose draws go into its environment."""
+        """Return how to start a side in a round; its environment holds the round's draws."""
         launch = self.items(side, selection, items)
         drawn = {"PYTHONHASHSEED": str(draw.hash_seed), "PACELINE_PADDING": "x" * draw.padding[side]}
         others = [self._trees.slots.path(other) for other in SIDES if other != side]
@@ -98,7 +98,7 @@ class Launcher:
         return [self.translate(word, self._trees.tree(side)) for word in self._request.arguments]
 
     def _arguments(self, side: str, selection: Selection) -> list[str]:
-        """Return the user's options, and pytest's root and settings as head's collection found them."""
+        """Return the user's options, with pytest's rootdir and settings file as in head's collection."""
         tree = self._trees.tree(side)
         options = [self.translate(word, tree) for word in selection.arguments]
         options.append(f"--rootdir={tree / selection.root}")
@@ -130,14 +130,14 @@ class Launcher:
         )
 
     def _exempt(self, interpreter: Interpreter) -> list[str]:
-        """Environments, which may lie in the user's checkout, and paceline itself."""
+        """Return folders whose modules both sides may load: environments, maybe in the checkout, and paceline."""
         root = str(self._trees.root)
         prefixes = [prefix for prefix in map(os.path.realpath, interpreter.prefixes) if prefix != root]
         prefixes = [prefix for prefix in prefixes if not root.startswith(prefix.rstrip(os.sep) + os.sep)]
         return [*prefixes, str(self.plugin), str(Path(paceline.__file__).resolve().parent)]
 
     def translate(self, word: str, tree: Path) -> str:
-        """Point an argument's absolute path in the user's checkout, by whatever links, at the side's tree."""
+        """Return an argument; if it has an absolute path in the user's checkout, with the path in the side's tree."""
         option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
         name, colons, node = value.partition("::")
         if not Path(name).is_absolute():
@@ -156,11 +156,11 @@ class Launcher:
         environment["PYTHONPATH"] = os.pathsep.join(path)
         if about.served:
             environment[origin.SERVED] = str(self._trees.served_file(side))
-            environment["PY_IGNORE_IMPORTMISMATCH"] = "1"  # pytest's: a package's tests are copied to where it is
+            environment["PY_IGNORE_IMPORTMISMATCH"] = "1"  # for pytest: a package's tests are copied into it
             environment["PYTHONSAFEPATH"] = "1"  # else the tree comes before what is installed
         return environment | asv_suite.environment(self.asv, self._workspace / "asv" / side)
 
 
 def _task(items: Sequence[str] | None = None, *, survey: bool = False) -> Message:
-    """Return what a worker is to do: collect all or `items` alone, and say more of it in a survey."""
+    """Return a worker's task: to collect all tests or only `items`; a survey also reports what was loaded."""
     return {"items": None if items is None else list(items), "survey": survey}

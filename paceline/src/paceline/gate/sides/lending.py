@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def lend(lacking: Iterable[str], folder: Path) -> None:
-    """Copy these distributions of the judge's own environment, with what each requires, into `folder`.
+    """Copy these distributions of the gate's own environment, and their requirements, into `folder`.
 
-    All of it is pure Python. Raises PacelineError.
+    All of them are pure Python. Raises PacelineError if one is not installed.
     """
     for name in lacking:
         for distribution in (name, *_required_by(name)):
@@ -25,7 +25,7 @@ def lend(lacking: Iterable[str], folder: Path) -> None:
 
 
 def _required_by(name: str) -> Iterator[str]:
-    """Names of what a distribution always requires, but pytest, which is lent only where it lacks itself."""
+    """Yield the unconditional requirements of a distribution, without pytest, which is lent only if it is lacking."""
     try:
         requirements = metadata.requires(name) or []
     except metadata.PackageNotFoundError:
@@ -38,7 +38,9 @@ def _copy(name: str, folder: Path) -> None:
     try:
         distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError:
-        raise PacelineError(f"neither this environment nor the project's has {name}: pip install {name}") from None
+        raise PacelineError(
+            f"neither the project's environment nor paceline's has {name}. Run `pip install {name}` in one of them."
+        ) from None
     for file in distribution.files or ():
         source = Path(str(file.locate()))
         if ".." in file.parts or "__pycache__" in file.parts or not source.is_file():

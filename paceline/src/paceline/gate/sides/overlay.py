@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def overlay(head: Path, base: Path, names: Iterable[str], folders: Iterable[str]) -> set[str]:
-    """Give base what defines the measurement in head. Returns the files that base had otherwise or not."""
+    """Give base these files and folders of head. Returns the files that base lacked, or had with other content."""
     different: set[str] = set()
     for name in folders:
         inner = list(_files_of(head / name, head))

@@ -1,7 +1,7 @@
-"""Gives each side its own code: where it lies, installed from the side's tree, or as it is already installed.
+"""Gives each side its own code: in place, installed from the side's tree, or from the side's environment.
 
-Nothing is decided from the layout of folders alone. Head is collected first, in the user's environment; what that
-loads says which distributions are used, and whether the tree or something else serves them.
+The layout of folders alone does not show which is right. So head is collected first, in the user's environment: the
+loaded modules show which distributions are used, and whether they come from the tree.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Provision:
-    """What this repository provides, and how each side gets it. `notices` takes what the user ought to know."""
+    """The repository's distributions, and how each side gets them. Notices for the user are added to `notices`."""
 
     def __init__(self, request: Request, trees: Trees, say: Callable[[str], None], notices: list[str]) -> None:
         self._request = request
@@ -51,10 +51,10 @@ class Provision:
         loose = frozenset().union(*(loose_names(tree, folders) for tree in self._sources.values()))
         return loose.union(*(each.names for each in self.distributions))
 
-    # What is there already
+    # Wheels and environments
 
     def use_ready_made(self) -> None:
-        """Let each side's wheel, or the copy in its own environment, be its code, if these are to be compared."""
+        """Use each side's wheel, or the copy in its environment, as its code, if the user compares these."""
         if self._settings.wheels:
             self._install_wheels()
         elif self._settings.revision is None and self._settings.python:
@@ -65,12 +65,12 @@ class Provision:
             path = Path(self._request.started_in, wheel).resolve()
             if not path.is_file() or path.suffix != ".whl":
                 raise PacelineError(
-                    f"--benchmark-against-wheel: {wheel!r} is not a wheel: name two, BASE.whl,HEAD.whl"
+                    f"--benchmark-against-wheel: {wheel!r} is not a wheel. Name two: BASE.whl,HEAD.whl"
                 )
             self._trees.sides[side].about["revision"] = path.name
             self._say(f"installing {side}: {path.name}")
             executable = self._trees.sides[side].interpreter.executable
-            install.install(executable, [path], self._trees.site(side), side, "build it for this Python")
+            install.install(executable, [path], self._trees.site(side), side, "Build it for this Python.")
         parts = {side: read([str(self._trees.site(side))]) for side in SIDES}
         self._serve(parts, {side: ["site"] for side in SIDES})
         self.installed = _as_distributions(parts)
@@ -87,7 +87,7 @@ class Provision:
             self._trees.sides[side].expected = frozenset().union(*(each.compiled for each in parts[side]))
 
     def _serve(self, parts: Mapping[str, Sequence[Installed]], folders: Mapping[str, Sequence[str]]) -> None:
-        """Let the finder of each side serve the names of these parts from its folders, and from nowhere else."""
+        """Make the finder of each side serve the names of these parts from its folders, and from nowhere else."""
         copies = [each for side in SIDES for each in parts[side]]
         copies += [copy for each in self.installed for copy in each.installed.values()]
         names = code_names(name for each in copies for name in each.names)
@@ -99,12 +99,12 @@ class Provision:
             served = {"folders": list(folders[side]), "names": sorted(names)}
             self._trees.served_file(side).write_text(json.dumps(served), encoding="utf-8")
 
-    # What must be installed
+    # Installing
 
     def install(self, found: Mapping[str, Any] | None) -> bool:
-        """Install what head's collection shows to be needed. Returns whether that was anything. Raises PacelineError.
+        """Install the distributions that need it, by head's collection; return whether there were any.
 
-        `found` is what the worker has said, None if it could not collect.
+        `found`: the worker's message, None if it could not collect. Raises PacelineError.
         """
         if self.installed:
             return False
@@ -127,7 +127,7 @@ class Provision:
         self.bring_tests()
 
     def bring_tests(self) -> None:
-        """Put each tree's tests that lie inside of installed packages where these are."""
+        """Copy each tree's tests that lie inside packages to where these packages are installed."""
         files = sorted(self._sources["base"].files | self._sources["head"].files)
         for side in SIDES:
             site = self._trees.site(side)
@@ -137,31 +137,31 @@ class Provision:
                 inner_tests.copy_into(site, self._trees.tree(side), files, roots, self._trees.sides[side].served)
 
     def distributions_by_name(self) -> dict[str, Distribution]:
-        """Return what the repository provides, and what wheels hold, by name."""
+        """Return the distributions of the repository and of the wheels, by name."""
         return {each.name: each for each in [*self.distributions, *self.installed]}
 
     def source_of_installed(self, side: str) -> str:
-        """Say where an installed side's code is from."""
+        """Return where an installed side's code is from, as words for a line of output."""
         if self._settings.wheels:
             return f"from {Path(self._settings.wheels[SIDES.index(side)]).name}"
         homes = self._trees.sides[side].homes
         return "from its tree, installed" if homes is None else f"from {', '.join(homes)}"
 
     def remedy(self, module: str | None = None) -> str:
-        """Say what helps if a side does not run its own code, or not in `module`; never what was done already."""
+        """Return the next step for a side that does not run its own code, in `module` or at all."""
         owners = [each for each in self.distributions if module and usage.is_below(module, each.names)]
         folders = [each.projects["head"].folder or "." for each in owners if "head" in each.projects]
         if self._settings.install == "no" and not self._settings.folders:
-            return "leave out --benchmark-against-install=no, so that both sides are installed"
+            return "Leave out --benchmark-against-install=no, so that both sides are installed."
         missing = [each for each in folders if owners[0] not in self.installed]
         if missing:
             folder = f"{[*self._settings.folders, missing[0]]}".replace("'", '"')
-            return f"install it for both sides: [tool.paceline] install = {folder}"
+            return f"Install it for both sides: [tool.paceline] install = {folder}"
         if module is not None:
-            return "remove the path configuration file (.pth), link or PYTHONPATH entry that brings it"
+            return "Remove the path configuration file (.pth), link or PYTHONPATH entry that leads there."
         if self._settings.install == "yes" or self.installed:
-            return "name the folders of the projects that the benchmarks use: [tool.paceline] install = [...]"
-        return "install both sides (--benchmark-against-install), or compare two wheels (--benchmark-against-wheel)"
+            return "Name the folders of the projects that the benchmarks use: [tool.paceline] install = [...]"
+        return "Install both sides (--benchmark-against-install), or compare two wheels (--benchmark-against-wheel)."
 
     def _survey(self, found: Mapping[str, Any] | None) -> usage.Survey:
         tree = self._trees.tree("head")
@@ -174,7 +174,7 @@ class Provision:
         return usage.Survey(tree, found["loaded"], found["origins"], usage.imported(files))
 
     def _add_compiled(self, survey: usage.Survey) -> None:
-        """Note compiled modules that no list of files has, as an editable installation builds them."""
+        """Add compiled modules that were loaded but are in no list of files, as after an editable installation."""
         names = [name for name, file in survey.loaded.items() if origin.COMPILED.search(file)]
         for each in self.distributions:
             each.compiled |= {name for name in names if usage.is_below(name, each.names)}
@@ -195,7 +195,9 @@ class Provision:
         around = [each for each in self.distributions if "head" in each.projects]
         around = [each for each in around if each.projects["head"].folder in folders]
         if not around:
-            raise PacelineError("--benchmark-against-install: no project to install here: leave it out")
+            raise PacelineError(
+                f"--benchmark-against-install: no project in {self._request.started_in}. Leave the option out."
+            )
         return [max(around, key=lambda each: len(each.projects["head"].folder))]
 
     def _insist_on_project(self, distribution: Distribution) -> None:
@@ -203,15 +205,15 @@ class Provision:
             return
         copy = next(iter(distribution.installed.values()))
         raise PacelineError(
-            f"{distribution.name} is this repository's, but both sides would run the copy in {copy.place}, for no"
-            " project file says how to build it: compare two wheels of it (--benchmark-against-wheel)"
+            f"both sides would run the copy of {distribution.name} in {copy.place}, as no project file of this"
+            " repository builds it. Compare two wheels of it (--benchmark-against-wheel)."
         )
 
     def _install(self, side: str, wanted: Sequence[Distribution]) -> None:
         here = [each for each in wanted if side in each.projects]
         for each in wanted:
             if each not in here:
-                self._notices.append(f"{side} has no {each.name}: it is not installed there")
+                self._notices.append(f"{each.name} is not installed for {side}, which has no such project")
         if not here:
             return
         self._say(f"installing {side}: {', '.join(each.name for each in here)}")
@@ -224,7 +226,10 @@ class Provision:
         install.install(executable, folders, self._trees.site(side), side, self._remedy(executable))
 
     def _build_by_asv(self, side: str) -> Path | None:
-        """Build and install a side as head's asv.conf.json says, if it does; returns the folder of the project."""
+        """Build and install a side by the commands of head's asv.conf.json; return the project's folder.
+
+        None, and nothing is done, if it has no such commands.
+        """
         tree, head = self._trees.tree(side), self._trees.tree("head")
         if self._request.asv is None:
             return None
@@ -241,19 +246,19 @@ class Provision:
         return tree / (suite.settings.get("repo_subdir") or "")
 
     def _remedy(self, executable: str) -> str:
-        remedy = f"install what the build requires for {executable}"
+        remedy = f"Install the requirements of the build for {executable}"
         if self._settings.folders:
-            return f"{remedy}, or correct [tool.paceline] install"
+            return f"{remedy}, or correct [tool.paceline] install."
         if self._settings.install == "yes":
-            return f"{remedy}, or leave out --benchmark-against-install"
-        return f"{remedy}, or set --benchmark-against-install=no if it runs without being installed"
+            return f"{remedy}, or leave out --benchmark-against-install."
+        return f"{remedy}, or set --benchmark-against-install=no if it runs without being installed."
 
     # Compiled modules
 
     def _expect_compiled_modules(self, side: str, using: Iterable[Distribution]) -> None:
-        """Raise PacelineError if an installed side would run a fallback of a module that is compiled here.
+        """Raise PacelineError if an installed side would run the fallback of a module that is compiled here.
 
-        What is used in place is looked at by its processes.
+        Code that is used in place is checked by its processes.
         """
         about, site = self._trees.sides[side], self._trees.site(side)
         about.expected = frozenset(name for each in [*using, *self.installed] for name in each.compiled)
@@ -264,7 +269,10 @@ class Provision:
         self.judge_lacking(side, [name for name in expected if name not in here or name in reasons], reasons)
 
     def judge_lacking(self, side: str, names: Sequence[str], reasons: Mapping[str, str] | None = None) -> None:
-        """Raise PacelineError if a side lacks compiled modules that it has sources of, or that head always had."""
+        """Raise PacelineError if a side lacks a compiled module that it has the source of, or cannot import it.
+
+        Modules that the user's environment cannot import either are excused. `reasons`: import errors, by name.
+        """
         about = self._trees.sides[side]
         excused = compiled.unimportable_here(about.interpreter.executable, names, self._request.started_in)
         for name in names:
@@ -279,12 +287,12 @@ class Provision:
                 self._notices.append(notice)
 
     def _fallback(self, side: str, name: str, reason: str | None) -> str:
-        """Line for a side that lacks a compiled module."""
-        why = f"{side} cannot import it ({reason})" if reason else f"{side} has none"
-        remedy = "see whether a variable or a missing compiler left extensions out of the build"
+        """Return the error for a side that lacks a compiled module."""
+        why = f"{side} cannot import it ({reason})" if reason else f"not for {side}"
+        remedy = "Check whether a variable or a missing compiler left extensions out of the build."
         if self._settings.install == "no":
-            remedy = "leave out --benchmark-against-install=no, so that both sides are built"
-        return f"{name} is compiled in your environment, but {why}, so its fallback would be timed: {remedy}"
+            remedy = "Leave out --benchmark-against-install=no, so that both sides are built."
+        return f"{name} is compiled in your environment, but {why}, so its fallback would be timed. {remedy}"
 
     def _folders(self, side: str) -> list[Path]:
         projects = [each.projects[side] for each in self.distributions if side in each.projects]

@@ -1,6 +1,6 @@
-"""Which benchmarks are judged: what head's own pytest has collected, in a worker.
+"""Reads which benchmarks head's own pytest has collected, from a worker's message.
 
-The judge only reads what the worker says, so it never imports a line of the project.
+So the judging process never imports a line of the project.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a benchmark is defined: `path` below the tree, `line` from 0; `mark`: its marker's arguments, if any."""
+    """Where a benchmark is defined: `path` in the tree, `line` from 0. `mark`: its marker's arguments, if any."""
 
     path: Path
     line: int
@@ -29,7 +29,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Selection:
-    """Head's collection. Paths are relative to the tree, but for an `ini` outside of it."""
+    """Head's collection. Paths are relative to the tree, except for an `ini` outside of it."""
 
     benchmarks: Mapping[str, Location]  # by node id, in pytest's order
     modules: tuple[Path, ...]  # files with these benchmarks, conftests and package files above them
@@ -37,15 +37,15 @@ class Selection:
     paths: tuple[str, ...]  # of the command line, as given: files, folders, node ids
     root: Path  # pytest's rootdir
     ini: Path | None
-    errors: Mapping[str, str]  # what could not be collected, and why
-    set_aside: tuple[str, ...]  # the user's options that a gate leaves out
+    errors: Mapping[str, str]  # reasons why files and tests could not be collected, by node id
+    set_aside: tuple[str, ...]  # the user's options that a gate does not apply
     values: Mapping[str, Location] = field(default_factory=dict)  # benchmarks that give a value, not a time
-    asv: str | None = None  # folder of an asv suite, below `root`: a part of the measurement, as a whole
-    notes: tuple[str, ...] = ()  # what of that suite is not used
-    seconds: Mapping[str, float] = field(default_factory=dict)  # that importing took, by file
+    asv: str | None = None  # folder of an asv suite, below `root`; base gets all of it
+    notes: tuple[str, ...] = ()  # settings of that suite that are not used
+    seconds: Mapping[str, float] = field(default_factory=dict)  # to import each file
 
     def only(self, names: Collection[str]) -> Selection:
-        """Return it with these benchmarks alone."""
+        """Return this selection with only these benchmarks."""
         benchmarks, values = (
             {name: place for name, place in each.items() if name in names} for each in (self.benchmarks, self.values)
         )
@@ -76,14 +76,14 @@ def _location(benchmark: Mapping[str, Any], tree: Path) -> Location:
 
 
 def _is_below(name: str, tree: Path) -> bool:
-    """Whether a path lies in the tree as it is written; one that climbs out of it does not."""
+    """Whether a path lies in the tree, links not followed; `tree/../x` does not."""
     return Path(os.path.normpath(name)).is_relative_to(tree)
 
 
 def _relative(name: str, tree: Path) -> Path:
-    """Where a path lies in the tree. Raises PacelineError if it lies outside."""
+    """Return a path relative to the tree. Raises PacelineError if it lies outside."""
     if not _is_below(name, tree):
-        raise PacelineError(f"pytest's root or a benchmark is outside the repository: {name}: run inside it")
+        raise PacelineError(f"pytest's root or a benchmark is outside the repository: {name}. Run inside it.")
     return Path(os.path.normpath(name)).relative_to(tree)
 
 
@@ -94,7 +94,7 @@ def _ini(name: str | None, tree: Path) -> Path | None:
 
 
 def _places(arguments: Sequence[str], paths: Sequence[str]) -> set[int]:
-    """Places of the paths among the arguments: the last ones, where a path is also an option's value."""
+    """Return the positions of the paths among the arguments; of equal words the last, as options may have values."""
     places: set[int] = set()
     for path in reversed(paths):
         found = [place for place, word in enumerate(arguments) if word == path and place not in places]

@@ -1,7 +1,7 @@
-"""What a tree on disk provides: its projects, and the names under which their code is imported.
+"""Reads from files which projects a tree has, and the names under which their code is imported.
 
-Read from files alone, for nothing of a project may run in the judge. Build backends disagree on where code lies, so
-what a project's settings say comes first and the usual layouts next.
+No code of a project may run in the judging process. Build backends disagree on where code lies, so a project's
+settings come first and the usual layouts next.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
-# A project in such a folder is there to be tested, shown or copied: it counts only if it is installed from there.
+# A project in such a folder is a test's, an example or a copy: it counts only if it is installed from there.
 APART = re.compile(
     r"(^|/)(tests?|testing|testdata|test_data|fixtures|docs?|examples?|_?vendor(ed)?|third[_-]party|extern(al)?)(/|$)"
 )
@@ -31,7 +31,7 @@ APART = re.compile(
 BESIDE = {"asv_bench", "bench", "benchmarks", "build", "ci", "dist", "doc", "docs", "examples", "requirements"}
 BESIDE |= {"scripts", "test", "tests", "tools"}
 SCRIPTS = {"conftest", "noxfile", "setup", "tasks", "versioneer"}
-# Backends and build requirements that compile, whatever the rest says.
+# Backends and build requirements that always compile.
 COMPILES = re.compile(
     r"\b(mesonpy|scikit[-_]build|skbuild|maturin|setuptools[-_]rust|cython|mypy\[?c|mypyc|cffi|pybind11|nanobind|"
     r"pythran|cmake|ext[-_]modules?|cffi_modules|rust[-_]extensions?|pdm\.build\.cpp)",
@@ -44,22 +44,22 @@ REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 def normalized(name: str) -> str:
-    """Return a distribution's name in its one spelling: lower case, single dashes."""
+    """Return a distribution's name in its normal form: lower case, single dashes."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def required(requirements: Iterable[object]) -> frozenset[str]:
-    """Names of the distributions in a list of requirements."""
+    """Return the names of the distributions in a list of requirements."""
     found = (REQUIREMENT.match(each) for each in requirements if isinstance(each, str))
     return frozenset(normalized(match[1]) for match in found if match)
 
 
 @dataclass(frozen=True)
 class Project:
-    """A folder from which a distribution can be built. `name` is None where only its own code knows it.
+    """A folder from which a distribution can be built. `name`: None if only the project's own code knows it.
 
-    `folder` and `roots`, the folders on the import path, are relative to the tree; `names` are import names, of
-    namespace packages those of the first regular package or module. `apart`: a test's, an example's or a copy.
+    `folder` and `roots`, the folders on the import path, are relative to the tree. `names`: import names; of a
+    namespace package, those of the first regular package or module in it. `apart`: a test's, an example or a copy.
     """
 
     folder: str
@@ -86,7 +86,7 @@ class Sources:
 
     @cached_property
     def tops(self) -> frozenset[str]:
-        """First parts of the import names of this tree's code."""
+        """Top-level import names of this tree's code."""
         names = {name for project in self.projects for name in project.names}
         for folder in self._children:
             parent, _, name = folder.rpartition("/")
@@ -96,7 +96,7 @@ class Sources:
 
     @cached_property
     def _children(self) -> dict[str, set[str]]:
-        """Names of folders by the folder around them."""
+        """Names of the subfolders of each folder."""
         found: dict[str, set[str]] = {}
         for folder in self.folders:
             parts = folder.split("/") if folder else []
@@ -106,7 +106,7 @@ class Sources:
         return found
 
     def is_apart(self, folder: str) -> bool:
-        """Whether code in this folder is a test's, an example's or a copy, submodules included."""
+        """Whether code in this folder is a test's, an example or a copy; submodules count as copies."""
         around = [folder, *(each.as_posix() for each in PurePosixPath(folder).parents)]
         own = [each for each in around if each not in {"", "."}]
         return bool(APART.search(folder)) or any(os.path.lexists(self.tree / each / ".git") for each in own)
@@ -116,7 +116,7 @@ class Sources:
         return _join(folder, file) in self.files
 
     def is_package(self, folder: str) -> bool:
-        """Whether a folder is a regular package, and no declared portion of a namespace."""
+        """Whether a folder is a regular package, not a declared portion of a namespace."""
         if folder not in self._regular:
             file = self.tree / folder / "__init__.py"
             self._regular[folder] = self.has(folder, "__init__.py") and not is_namespace(file)
@@ -127,7 +127,7 @@ class Sources:
         return root in self._children or root in self.folders
 
     def names(self, root: str, *, deep: bool) -> frozenset[str]:
-        """Import names below a folder on the import path; `deep`: also of namespace packages."""
+        """Return the import names below a folder on the import path; `deep`: also those in namespace packages."""
         return frozenset(self._names(root, "", deep=deep))
 
     def _names(self, root: str, prefix: str, *, deep: bool) -> Iterator[str]:
@@ -145,7 +145,7 @@ class Sources:
                 yield from self._names(folder, f"{prefix}{name}.", deep=True)
 
     def roots_of(self, name: str) -> Iterator[str]:
-        """Folders of this tree from which the import name could be imported, copies in packages left out."""
+        """Yield the folders of this tree from which `name` could be imported, except those inside a package."""
         place = name.replace(".", "/")
         parent, stem = place[: place.rfind("/") + 1], place.rpartition("/")[2]
         for folder, files in self.folders.items():
@@ -167,7 +167,7 @@ class Sources:
 
 
 def _files(tree: Path) -> Iterator[str]:
-    """Paths of the files that matter, without hidden folders and environments."""
+    """Yield the paths of Python, native and project files, without hidden folders and environments."""
     for place, folders, files in os.walk(tree):
         relative = os.path.relpath(place, tree).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
@@ -192,7 +192,7 @@ def is_namespace(file: Path) -> bool:
 
 
 def text_of(path: Path) -> str:
-    """Text of a file; empty where there is none."""
+    """Return the text of a file; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -232,7 +232,7 @@ def _read_project(sources: Sources, folder: str) -> Project | None:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    """Return what can be read; what cannot says nothing about the project."""
+    """Return the content of a TOML file; empty if it cannot be read."""
     try:
         return toml.read(path)
     except (FileNotFoundError, PacelineError):
@@ -273,7 +273,7 @@ def _declared_names(
 
 
 def _toml_roots(content: Mapping[str, Any]) -> Iterator[str]:
-    """Folders of code that the settings of a build backend name."""
+    """Yield the folders of code that the settings of a build backend name."""
     tools = _table(content, "tool")
     yield from _package_dir(_table(tools, "setuptools", "package-dir"))
     yield from _list(_table(tools, "setuptools", "packages", "find").get("where"))
@@ -292,7 +292,7 @@ def _toml_roots(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _package_dir(table: Mapping[str, Any]) -> Iterator[str]:
-    """Folders on the import path by a mapping of packages to their folders."""
+    """Yield the folders on the import path, from a mapping of packages to their folders."""
     for package, folder in table.items():
         path, parts = PurePosixPath(str(folder)), package.split(".") if package else []
         if not parts or list(path.parts[-len(parts) :]) == parts:
@@ -309,7 +309,7 @@ def _other_roots(settings: configparser.ConfigParser, script: Script) -> Iterato
 
 
 def _roots(sources: Sources, folder: str, configured: Iterable[str]) -> Iterator[str]:
-    """Folders on the import path: those configured, the usual ones, the project's own."""
+    """Yield the folders on the import path: those configured, the usual ones, the project's own."""
     seen = set()
     for name in [*configured, "src", "lib", "python", ""]:
         root = os.path.normpath(_join(folder, name) or ".").replace(os.sep, "/")
@@ -340,25 +340,25 @@ def _is_test(name: str) -> bool:
 
 
 def loose_names(sources: Sources, folders: Iterable[str]) -> frozenset[str]:
-    """Import names of code that belongs to no project, in folders that are on the import path."""
+    """Return the import names of code outside of projects, in folders that are on the import path."""
     found = (sources.names(each, deep=PurePosixPath(each).name == "src") for each in folders)
     return _beside_no_other_code(name for names in found for name in names)
 
 
 def _compiles(content: Mapping[str, Any], script: Script) -> bool:
-    """Whether a build makes compiled modules, as far as its settings tell; a backend of the project's own can."""
+    """Whether the settings show that a build may compile modules; a backend of the project's own may."""
     system = _table(content, "build-system")
-    said = [str(system.get("build-backend", "")), *map(str, _list(system.get("requires")))]
+    words = [str(system.get("build-backend", "")), *map(str, _list(system.get("requires")))]
     tools = _table(content, "tool")
-    said += [str(key) for key in _table(tools, "setuptools")]
-    said += [str(key) for key in _table(tools, "hatch", "build", "hooks")]
-    said += [str(key) for key in _table(tools, "hatch", "build", "targets", "wheel", "hooks")]
+    words += [str(key) for key in _table(tools, "setuptools")]
+    words += [str(key) for key in _table(tools, "hatch", "build", "hooks")]
+    words += [str(key) for key in _table(tools, "hatch", "build", "targets", "wheel", "hooks")]
     own = "backend-path" in system or "script" in _table(tools, "poetry", "build")
-    return own or any(map(COMPILES.search, [*said, script.text]))
+    return own or any(map(COMPILES.search, [*words, script.text]))
 
 
 def _has_native_sources(sources: Sources, roots: Iterable[str], names: Iterable[str]) -> bool:
-    """Whether there is a file to compile among the packages, tests left out."""
+    """Whether the packages have a file to compile, tests left out."""
     tops = {name.partition(".")[0] for name in names}
     for name in sources.files:
         inner = (_below(name, root) for root in roots if name.startswith(f"{root}/" if root else ""))
@@ -375,7 +375,7 @@ def _below(name: str, folder: str) -> str:
 
 @dataclass(frozen=True)
 class Script:
-    """What a setup.py says in literals."""
+    """The literals in a setup.py."""
 
     text: str = ""
     calls_setup: bool = False
@@ -389,7 +389,7 @@ class Script:
 
     @classmethod
     def read(cls, path: Path) -> Script:
-        """Read a script; without running it, so that names which it computes stay unknown."""
+        """Read a script without running it; values that it computes stay unknown."""
         text = text_of(path)
         if "setup" not in text:
             return cls()

@@ -1,6 +1,6 @@
-"""Both sides as trees on disk, which must be as equal as their code lets them be.
+"""Writes both sides to disk, so that they differ in their code and in nothing else.
 
-Base comes from git, head is the working tree; then base gets head's tests, so that both are measured alike.
+Base comes from git, head from the working tree. Then base gets head's tests, so that one definition measures both.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     )
 
 
-SITE, SERVED = "site", "served.json"  # beside a side's tree
-MANY = 10_000  # files, that take a while to write
+SITE, SERVED = "site", "served.json"  # next to a side's tree
+MANY = 10_000  # files: writing more is announced
 OFTEN = 100  # files between two looks at the clock
-SILENCE = 5.0  # seconds without a word
+SILENCE = 5.0  # seconds between lines of progress
 
 
 @dataclass
 class Side:
-    """One side of the trial. `about` goes into the findings.
+    """One side of the gate. `about` goes into the report.
 
-    `names` are the import names of this repository's code, and `served` those that a finder serves. `homes` are the
-    folders that they must come from, None for the side's own.
+    `names`: import names of this repository's code. `served`: those that a finder serves. `homes`: folders that they
+    must come from, None for the side's own.
     """
 
     interpreter: Interpreter
@@ -52,7 +52,7 @@ class Side:
 
 
 class Trees:
-    """Makes the trees, and says where each is in this round. `notices` takes what the user ought to know."""
+    """Makes the trees, and knows where each is in this round. Notices for the user are added to `notices`."""
 
     def __init__(
         self, request: Request, workspace: Workspace, say: Callable[[str], None], notices: list[str]
@@ -70,7 +70,7 @@ class Trees:
         self._tracked: dict[str, set[str]] = {side: set() for side in SIDES}
 
     def make(self, until: float) -> None:
-        """Write both trees, in time. Raises PacelineError."""
+        """Write both trees. Raises PacelineError, also if that takes until `until`."""
         self._until = until
         head_python = probe(self._request.python, self._workspace.folder)
         base_python = head_python
@@ -116,7 +116,7 @@ class Trees:
                 checkout.checkout_commit(repository, about["commit"], self.tree(side), until=self._until)
         apart = self._settings.python or self._settings.wheels
         if base["commit"] == head["commit"] and not here.dirty and not apart:
-            self._notices.append("base and head are the same code: every slowdown found would be false")
+            self._notices.append("base and head are the same code, so every slowdown found is a false alarm")
         return base, head
 
     def _watched(self, names: Sequence[str]) -> Iterator[str]:
@@ -127,8 +127,8 @@ class Trees:
                 now = time.monotonic()
                 if now > self._until:
                     raise PacelineError(
-                        f"the budget of {self._settings.budget:g} s was spent on writing {number:,} of head's"
-                        f" {len(names):,} files: raise --benchmark-budget"
+                        f"the budget of {self._settings.budget:g} s is spent, with {number:,} of {len(names):,} files"
+                        " written. Raise --benchmark-budget."
                     )
                 if now - spoke > SILENCE:
                     self._say(f"wrote {number:,} of {len(names):,} files")
@@ -143,27 +143,27 @@ class Trees:
         return {"revision": revision, "commit": git.resolve(repository, revision), "dirty": False}
 
     def tree(self, side: str) -> Path:
-        """Where a side's tree is now; named as the user's, since a test may depend on that."""
+        """Return a side's tree in this round; its name is that of the user's folder, as a test may depend on it."""
         name = self.root.name
         return self.slots.path(side) / ("tree" if name in {"", SITE, SERVED} else name)
 
     def site(self, side: str) -> Path:
-        """Where a side is installed, if it is."""
+        """Return the folder that a side is installed into, if it is."""
         return self.slots.path(side) / SITE
 
     def served_file(self, side: str) -> Path:
-        """Where a side's finder reads what it serves."""
+        """Return the file that lists what a side's finder serves."""
         return self.slots.path(side) / SERVED
 
     def _note_tracked(self) -> None:
-        """Ask git what it tracks while nothing of the project has run: its settings lie in the tree, too."""
+        """Note the files that git tracks, before code of the project runs: it could change git's settings."""
         for side in SIDES:
             tree = self.tree(side)
             if (tree / ".git").exists():
                 self._tracked[side] = {f"{tree.name}/{name}" for name in checkout.tracked(tree)}
 
     def seal(self) -> None:
-        """Note how the files of both sides are now that git tracks, and code that is installed; paceline's, too."""
+        """Note the state of both sides' tracked files and installed code, and of paceline's copy."""
         for side in SIDES:
             folder = self.slots.path(side)
             self._seal.take(side, folder, {*self._tracked[side], *code_below(self.site(side), folder)})
@@ -171,22 +171,22 @@ class Trees:
         self._seal.take("paceline", self.folder, code_below(self.folder / "plugin", self.folder))
 
     def insist_on_seal(self) -> None:
-        """Raise PacelineError if a file was written to that was sealed."""
+        """Raise PacelineError if a sealed file has changed."""
         self._seal.check({**{side: self.slots.path(side) for side in SIDES}, "paceline": self.folder})
 
     def relative(self, path: Path) -> Path:
-        """Where a path of the user's checkout lies in a tree; the tree itself for paths outside."""
+        """Return a path of the user's checkout relative to its root; `.` for a path outside."""
         try:
             return path.resolve().relative_to(self.root)
         except ValueError:
             return Path()
 
     def settings_folder(self, side: str) -> Path:
-        """Where a side's [tool.paceline] is."""
+        """Return the folder of a side's [tool.paceline]."""
         return project_root(self.tree(side) / self.relative(self._request.started_in))
 
     def overlay(self, selection: Selection) -> set[str]:
-        """Give both sides head's tests. Returns the files that differ from base's own."""
+        """Give both sides head's tests. Returns the files that differ from base's own. Raises PacelineError."""
         files = [path.as_posix() for path in selection.modules]
         if selection.ini is not None and not selection.ini.is_absolute():
             files.append(selection.ini.as_posix())
@@ -198,7 +198,7 @@ class Trees:
             overlay.overlay(self.root, head, files, [])
         for name in named:
             if not (head / name).exists():
-                raise PacelineError(f"[tool.paceline] overlay names {name!r}, which head has not")
+                raise PacelineError(f"[tool.paceline] overlay: head has no {name!r}. Correct the setting.")
         folders = [name for name in named if (head / name).is_dir()]
         files += [name for name in named if (head / name).is_file()]
         different = overlay.overlay(head, base, files, folders)
@@ -207,12 +207,12 @@ class Trees:
 
 
 def _package_file(module: str) -> str:
-    """Name the file that makes a test's folder a package: base gets it only if it has none."""
+    """Return the file that makes a test's folder a package: base gets it only if it has none."""
     return (Path(module).parent / "__init__.py").as_posix()
 
 
 def _project_around(folder: Path) -> Path:
-    """Return the project's folder where no repository says it: the nearest one with a project's file."""
+    """Return the project's folder outside of git: the nearest one around that has a project's file."""
     folder = folder.resolve()
     names = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "setup.py")
     around = (each for each in (folder, *folder.parents) if any((each / name).is_file() for name in names))

@@ -1,7 +1,7 @@
-"""Which of the repository's distributions the benchmarks use, and which of these must be installed for each side.
+"""Decides which of the repository's distributions the benchmarks use, and which of these must be installed.
 
-Decided from head's collection in the user's environment, with nothing installed: what comes from the side's tree
-there and is not compiled is measured where it lies. Everything else is built: one copy would serve both sides.
+Head is collected in the user's environment first. Code that comes from head's tree there, and is not compiled, is
+measured in place. All other code is built for each side, since one installed copy would serve both.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ IMPORTERS = {"importorskip", "import_module", "__import__"}
 
 @dataclass(frozen=True)
 class Survey:
-    """What head's collection shows, with nothing of the repository installed by the gate.
+    """What head's collection shows, before the gate installs anything.
 
-    `loaded`: files of the loaded modules. `origins`: where provided names would be imported from, None if they cannot
-    be. `imported`: what the test files import anywhere in their code.
+    `loaded`: files of the loaded modules. `origins`: files from which the repository's names would be imported, None
+    if they cannot be. `imported`: names that the test files import anywhere in their code.
     """
 
     tree: Path
@@ -39,7 +39,7 @@ class Survey:
     imported: frozenset[str]
 
     def is_outside(self, file: str) -> bool:
-        """Whether a file is not of this side."""
+        """Whether a file lies outside of head's tree."""
         return not file.startswith(f"{self.tree}{os.sep}")
 
 
@@ -53,13 +53,13 @@ def used(distributions: Sequence[Distribution], survey: Survey) -> list[Distribu
     modules = survey.imported.union(survey.loaded)
     known = {each.name: each for each in distributions}
     wanted = [each.name for each in distributions if any(is_below(module, each.names) for module in modules)]
-    for name in wanted:  # which grows
+    for name in wanted:  # the list grows
         wanted += [need for need in sorted(known[name].needs) if need in known and need not in wanted]
     return [known[name] for name in wanted]
 
 
 def must_be_installed(distribution: Distribution, survey: Survey) -> bool:
-    """Whether this code is not simply that of the side's tree."""
+    """Whether this code is compiled, or would not come from the side's tree."""
     names = distribution.names
     files = [file for module, file in survey.loaded.items() if is_below(module, names)]
     origins = {name: survey.origins.get(name) for name in names}
@@ -77,19 +77,20 @@ def chosen(folders: Sequence[str], distributions: Sequence[Distribution], head: 
         path = PurePosixPath(folder)
         if path.is_absolute() or ".." in path.parts:
             raise PacelineError(
-                f"[tool.paceline] install: {folder!r} is not inside the project: name folders relative to its root"
+                f"[tool.paceline] install: {folder!r} is not inside the project. Name folders relative to its root."
             )
         name = "" if path == PurePosixPath() else path.as_posix()
         here = [each for each in distributions if "head" in each.projects and each.projects["head"].folder == name]
         if not here:
-            known = ", ".join(project.folder or "." for project in head.projects) or "none"
-            raise PacelineError(f"[tool.paceline] install: {folder!r} is not a project. Choose from: {known}")
+            known = ", ".join(project.folder or "." for project in head.projects)
+            remedy = f"Choose from: {known}" if known else "Leave out the setting: head has no project to install."
+            raise PacelineError(f"[tool.paceline] install: {folder!r} is not a project. {remedy}")
         found += here
     return found
 
 
 def imported(files: Iterable[Path]) -> frozenset[str]:
-    """Names of the modules that these files import, inside functions too, and by name as importorskip does."""
+    """Return the modules that these files import, also inside functions and by calls such as importorskip."""
     return frozenset(name for file in files for name in _imports(text_of(file)))
 
 

@@ -1,7 +1,7 @@
-"""A gate's temporary folder, with two slots whose paths have equal length.
+"""Makes a gate's temporary folder, with two slots whose paths have equal length.
 
-A gate may be killed at any moment, and two may run at once: what a killed one leaves behind is recognised by a lock
-that nobody holds.
+A gate may be killed at any moment, and two may run at the same time. So each holds a lock: a folder without one was
+left by a killed gate, and the next gate removes it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 PREFIX = "paceline-"
 NAME = re.compile(PREFIX + "[a-z0-9_]{8}")  # as tempfile makes it
 OWNER = "owner"
-PATIENCE = 5.0  # seconds of removing without a word
-ABANDONED = 600.0  # seconds after which a folder that its gate has not yet come to own, or owns no more, is left over
+PATIENCE = 5.0  # seconds: removing that takes longer is announced
+ABANDONED = 600.0  # seconds: an older folder without an owner file is left over
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Slots:
     _at: dict[str, str] = field(default_factory=lambda: {"base": "a", "head": "b"})
 
     def path(self, side: str) -> Path:
-        """Where a side is now."""
+        """Return the folder of a side in this round."""
         return self.folder / self._at[side]
 
     def arrange(self, base_at: str) -> None:
@@ -54,7 +54,7 @@ class Slots:
 
 @dataclass
 class Workspace:
-    """A temporary folder, gone at the end; use it as a context manager."""
+    """A temporary folder. Use it as a context manager, which removes it."""
 
     folder: Path
     _owner: IO[str]
@@ -62,13 +62,13 @@ class Workspace:
 
     @classmethod
     def create(cls, say: Callable[[str], None] = lambda _: None) -> Self:
-        """Make one, and remove what killed gates have left behind. `say` hears of a removal that takes long."""
+        """Make a workspace, and remove those of killed gates. `say` gets a line if removing takes long."""
         parent = Path(tempfile.gettempdir()).resolve()
         remove_leftovers(parent)
         try:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         except OSError as error:
-            raise PacelineError(f"cannot write to {parent}: {why(error)}. Set TMPDIR.") from error
+            raise PacelineError(f"cannot write to {parent}: {why(error)}. Set TMPDIR to another folder.") from error
         try:
             owner = _lock(folder)
             for name in ("a", "b", "logs"):
@@ -80,7 +80,7 @@ class Workspace:
 
     @property
     def slots(self) -> Slots:
-        """The two slots, as they are at the start."""
+        """Two new slots, in their order at the start."""
         return Slots(self.folder)
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ class Workspace:
 
 
 def _lock(folder: Path) -> IO[str]:
-    """Hold the owner file of a workspace; only then can another gate judge it."""
+    """Lock the owner file of a workspace, and return it; it gets its name last, when the lock is held."""
     owner = (folder / f"{OWNER}.new").open("w", encoding="utf-8")
     locks.is_taken(owner.fileno())
     owner.write(f"{os.getpid()}\n")
@@ -108,7 +108,7 @@ def _lock(folder: Path) -> IO[str]:
 
 
 def remove_leftovers(parent: Path) -> list[Path]:
-    """Remove workspaces whose gate is dead: they hold an owner file that nobody has locked."""
+    """Remove the workspaces of killed gates: those with an owner file that no process has locked."""
     removed: list[Path] = []
     for folder in (each for each in parent.glob(f"{PREFIX}*") if not each.is_symlink()):
         with contextlib.suppress(OSError), (folder / OWNER).open("r+", encoding="utf-8") as owner:
@@ -122,7 +122,7 @@ def remove_leftovers(parent: Path) -> list[Path]:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether a gate was killed between making this folder and owning it, or between its last two steps."""
+    """Whether this folder is old and has no owner file: its gate was killed at its start or its end."""
     try:
         names = {each.name for each in folder.iterdir()}
         age = time.time() - folder.stat().st_mtime

@@ -1,1 +1,4 @@
-"""One process of a pair, in a project's own environment. Standard library, pytest and pytest-benchmark only."""
+"""Code of a worker, one process of a pair, which runs in the project's own environment.
+
+So it needs the standard library, pytest and pytest-benchmark only.
+"""

@@ -1,7 +1,7 @@
-"""JSON lines between the gate and a worker, over two connected sockets, one of which the worker inherits.
+"""Sends JSON lines between the gate and a worker, over two connected sockets, one of which the worker inherits.
 
-They have no address, so no other process can take a worker's place. Standard streams belong to the test. A test may
-close every descriptor: the worker then ends, and never writes to a file that has taken over its number.
+They have no address, so no other process can replace a worker. Standard streams belong to the test. A test may close
+all descriptors: the worker then ends, and never writes to a file that reuses its socket's number.
 Standard library only: workers load this.
 """
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from paceline.gate.worker.messages import Message
 
 ADDRESS = "PACELINE_WORKER"  # variable of the environment that holds the number of a worker's socket
-LONGEST = 1 << 26  # bytes of a line: a collection of 100,000 benchmarks
+LONGEST = 1 << 26  # bytes of a line: enough for a collection of 100,000 benchmarks
 CHUNK = 1 << 16
-SENDS_WITHIN = 10.0  # seconds for a command: a worker that takes none has stopped
+SENDS_WITHIN = 10.0  # seconds to send a command: a worker that reads nothing for so long has stopped
 GATE_ENDED = 70  # exit status of a worker that has lost its channel
 
 
 class ChannelLostError(Exception):
-    """The other side is gone, or says what it must not; the text says which."""
+    """The other end has ended, or sent something invalid; the text says which."""
 
 
 class _Lines:
@@ -39,12 +39,12 @@ class _Lines:
         self.connection.sendall(Real.encode(message).encode() + b"\n")
 
     def receive(self, until: float | None = None) -> Any:
-        """Wait for a message. Raises TimeoutError at `until`, ChannelLostError at the end, ValueError for rubbish."""
+        """Return the next message. Raises TimeoutError at `until`, ChannelLostError at the end, ValueError if bad."""
         searched = 0
         while (end := self._pending.find(b"\n", searched)) < 0:
             searched = len(self._pending)
             if searched > LONGEST:
-                raise ChannelLostError(f"sent the gate more than {LONGEST >> 20} MiB at once")
+                raise ChannelLostError(f"sent the gate a message of more than {LONGEST >> 20} MiB")
             if until is not None:
                 self.connection.settimeout(max(0.001, until - Real.monotonic()))
             received = self.connection.recv(CHUNK)
@@ -63,7 +63,7 @@ class Caller:
 
     def __init__(self, address: str) -> None:
         self._lines = _Lines(Real.Socket(fileno=int(address)))
-        self._lines.connection.settimeout(None)  # whatever the default is by now
+        self._lines.connection.settimeout(None)  # a test may have set a default
         if os.name != "nt":
             os.set_inheritable(int(address), False)
         self._owner = Real.getpid()
@@ -78,27 +78,27 @@ class Caller:
         return found.st_dev, found.st_ino
 
     def _insist_on_own(self) -> None:
-        """End a process that was forked from the worker by a test, and has come back into it."""
+        """End a process that a test forked from the worker. Raises ChannelLostError if the socket is closed."""
         if Real.getpid() != self._owner:
             Real.exit(GATE_ENDED)
         if self._identify() != self._identity:
-            self._lines.connection.detach()  # the number may be someone else's file by now
+            self._lines.connection.detach()  # its number may belong to another file by now
             raise ChannelLostError("closed the gate's channel")
 
     def send(self, message: Message) -> None:
-        """Send a message. Raises ChannelLostError or OSError if that cannot be."""
+        """Send a message. Raises ChannelLostError or OSError if that fails."""
         self._insist_on_own()
         self._lines.send(message)
 
     def receive(self) -> Message:
-        """Wait for the gate's next command. Raises ChannelLostError or OSError when the gate has ended."""
+        """Return the gate's next command. Raises ChannelLostError or OSError when the gate has ended."""
         self._insist_on_own()
         message: Message = self._lines.receive()
         return message
 
 
 class Callee:
-    """The gate's end: waits for whatever one worker says. `inherited` is for that worker, as its `address`."""
+    """The gate's end of the channel to one worker. The worker gets `inherited`, and its number as `address`."""
 
     def __init__(self) -> None:
         own, self.inherited = socket.socketpair()
@@ -107,11 +107,11 @@ class Callee:
         self._lines = _Lines(own)
 
     def hand_over(self) -> None:
-        """Leave the worker's socket to the worker, now that it has started: else its end would not be noticed."""
+        """Close the gate's copy of the worker's socket once the worker has started, so that its end is noticed."""
         self.inherited.close()
 
     def send(self, message: Message) -> None:
-        """Send a command. Raises ChannelLostError if the worker is gone, or takes nothing."""
+        """Send a command. Raises ChannelLostError if the worker has ended, or reads nothing."""
         self._lines.connection.settimeout(SENDS_WITHIN)
         try:
             self._lines.send(message)
@@ -119,7 +119,7 @@ class Callee:
             raise ChannelLostError("closed the gate's channel") from error
 
     def receive(self, patience: float) -> Message | None:
-        """Wait at most `patience` seconds; None if nothing came. Raises ChannelLostError."""
+        """Return the next message; None if none comes within `patience` seconds. Raises ChannelLostError."""
         try:
             message: Message = self._lines.receive(Real.monotonic() + patience)
         except TimeoutError:
@@ -127,12 +127,12 @@ class Callee:
         except OSError as error:
             raise ChannelLostError("closed the gate's channel") from error
         except (ValueError, RecursionError):
-            raise ChannelLostError("sent the gate what is not a message") from None
+            raise ChannelLostError("sent the gate something that is not a message") from None
         if not is_message(message):
-            raise ChannelLostError("sent the gate what is not a message")
+            raise ChannelLostError("sent the gate something that is not a message")
         return message
 
     def close(self) -> None:
-        """Hang up: a worker that still listens ends itself."""
+        """Close the channel: a worker that still listens then ends."""
         self._lines.connection.close()
         self.inherited.close()

@@ -1,7 +1,7 @@
-"""What a worker may say to the gate, field by field: the only place that knows.
+"""Defines and checks the messages from a worker to the gate, field by field.
 
-A worker runs strangers' code, which can write to its channel too. So nothing that comes from there is used before it
-fits. Standard library only: workers load this.
+A worker runs the project's code, which can write to the channel too. So a message is checked before it is used.
+Standard library only: workers load this.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def is_message(found: object) -> bool:
 
 
 def fits(value: object, shape: object) -> bool:
-    """Whether a value is of a shape; a range is the integers in it."""
+    """Whether a value has this shape; a range is the shape of the integers in it."""
     if isinstance(shape, tuple):
         return any(fits(value, each) for each in shape)
     if isinstance(shape, list):

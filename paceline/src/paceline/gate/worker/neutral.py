@@ -1,7 +1,7 @@
-"""Other plugins and options that would choose, repeat, stop, spread or trace the tests of a gate.
+"""Switches off plugins and options that would choose, repeat, stop, spread or trace the tests of a gate.
 
-People have them in addopts for their everyday runs. A gate sets them aside, in its workers and in the session that
-judges, and says so. Standard library and pytest only: workers load this.
+Projects have them in addopts for everyday runs. A gate ignores them, in its workers and in the session that judges,
+and lists them. Standard library and pytest only: workers load this.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-#: What each option is set to, by its name in pytest's namespace.
+#: The value that each option is set to, by its name in pytest's namespace.
 VALUES: dict[str, Any] = {
     "benchmark_autosave": None,
     "benchmark_compare": [],
@@ -48,9 +48,9 @@ VALUES: dict[str, Any] = {
     "tx": [],
     "usepdb": False,
 }
-#: Plugins that go once they have set themselves up, so that their markers and settings stay known.
+#: Plugins that are removed only after they have set themselves up, so that pytest knows their markers and settings.
 PLUGINS = ("timeout", "rerunfailures", "flaky", "random_order", "pytest_forked", "pytest-retry")
-#: What is said of those that are often on by default; the settings of an option count too.
+#: Options that are listed for the user if they are set, on the command line or in pytest's settings.
 SPOKEN_OF = {
     "count": "--count",
     "cov_source": "--cov",
@@ -65,7 +65,7 @@ SPOKEN_OF = {
 
 
 def active(config: pytest.Config) -> list[str]:
-    """Return the options that are about to be set aside, as a user writes them."""
+    """Return the user's options that a gate does not apply, as a user writes them."""
     found = [label for name, label in SPOKEN_OF.items() if _is_set(config, name)]
     if config.pluginmanager.hasplugin("randomly"):
         found.append("-p randomly")
@@ -81,21 +81,21 @@ def _is_set(config: pytest.Config, name: str) -> bool:
 
 
 def before_conftests(config: pytest.Config) -> None:
-    """Keep coverage from starting, and turn no warning into an error: to be called before conftests load."""
+    """Keep coverage from starting and warnings from being errors; call it before conftests load."""
     given = config.known_args_namespace
     given.cov_source = []
     given.pythonwarnings = [*(given.pythonwarnings or []), "default"]
 
 
 def set_options(config: pytest.Config) -> None:
-    """Set the options; to be called before other plugins set themselves up."""
+    """Set the options; call it before other plugins set themselves up."""
     for name, value in VALUES.items():
         if hasattr(config.option, name):
             setattr(config.option, name, value)
 
 
 def remove_plugins(config: pytest.Config) -> None:
-    """Take the plugins out; to be called after they have set themselves up."""
+    """Remove the plugins; call it after they have set themselves up."""
     for name in PLUGINS:
         if config.pluginmanager.hasplugin(name):
             config.pluginmanager.unregister(name=name)

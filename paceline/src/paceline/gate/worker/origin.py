@@ -1,7 +1,7 @@
-"""Whose code a worker runs: a finder that serves a side's installed names from its folder, and the proof of it.
+"""Makes a worker import its own side's code, and lists which code it has loaded.
 
-Entries of the import path, editable installations and pytest's own insertions all compete for a name, so the finder
-comes before them. What was loaded in the end is checked all the same. Standard library only: workers load this.
+Entries of the import path, editable installations and pytest's own insertions compete for a name, so a finder comes
+before all of them. The loaded modules are still checked. Standard library only: workers load this.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from importlib.machinery import ModuleSpec
 
-SERVED = "PACELINE_SERVED"  # names the file that says what a finder serves
+SERVED = "PACELINE_SERVED"  # variable with the name of the file that lists what a finder serves
 COMPILED = re.compile(r"\.(so|pyd)$")
 
 _real_paths: dict[str, str] = {}
 
 
 class SideFinder:
-    """Serves import names from these folders alone: what they lack does not exist, whatever else is installed."""
+    """Serves import names from these folders alone: a name that they lack cannot be imported from elsewhere."""
 
     def __init__(self, folders: Sequence[str], names: Iterable[str]) -> None:
         self._folders = list(folders)
         self._names = frozenset(names)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Find a name that this serves, as a part of any namespace package that was loaded from elsewhere."""
+        """Find a name that this serves, also as a part of a namespace package that came from elsewhere."""
         del path, target
         if name not in self._names:
             return None
@@ -49,21 +49,21 @@ class SideFinder:
 
 
 def serve() -> None:
-    """Put a finder before all others, if this process is told to serve anything."""
+    """Put a finder before all others, if the environment names a file of what to serve."""
     file = os.environ.get(SERVED)
     if file is None:
         return
     served = json.loads(Path(file).read_text(encoding="utf-8"))
     folders = [str(Path(file).parent / folder) for folder in served["folders"]]
     sys.meta_path.insert(0, SideFinder(folders, served["names"]))
-    sys.path.insert(0, str(Path.cwd()))  # as `python -m pytest` has it; what is served comes first all the same
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m pytest` has it; the finder still comes first
 
 
 def loaded_modules() -> Iterator[tuple[str, str]]:
-    """Names and files, links resolved, of the modules that are loaded; those of the gate left out."""
+    """Yield the names and files of the loaded modules, with links resolved and without those of the gate."""
     for name, module in list(sys.modules.items()):
         file = None
-        with contextlib.suppress(Exception):  # what stands for a module may do anything
+        with contextlib.suppress(Exception):  # an object in sys.modules may do anything
             file = getattr(module, "__file__", None)
         if type(file) is str and "\0" not in file and type(name) is str and name.partition(".")[0] != "paceline":
             if file not in _real_paths:
@@ -72,10 +72,10 @@ def loaded_modules() -> Iterator[tuple[str, str]]:
 
 
 def foreign_modules(task: Mapping[str, Any], loaded: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Modules, with their files, that this side must not have loaded.
+    """Yield the modules, with their files, that this side must not have loaded.
 
-    Foreign is what lies in another tree, and what has a name that this repository provides but lies outside of the
-    side's `homes` (an installed copy would make both sides run the same code).
+    These are modules of another tree, and modules with a name of this repository's that lie outside of the side's
+    `homes`: with an installed copy, both sides would run the same code.
     """
     names = frozenset(task["names"])
     for name, path in loaded.items():
@@ -89,10 +89,10 @@ def foreign_modules(task: Mapping[str, Any], loaded: Mapping[str, str]) -> Itera
 
 
 def own_code(task: Mapping[str, Any], loaded: Mapping[str, str], tests: Collection[str]) -> dict[str, list[str]]:
-    """Return what this side has loaded of its own code, and what it lacks; `tests` are the test files.
+    """Return which of its own code this side has loaded, and which it lacks; `tests` are the test files.
 
-    `code`: provided import names, or else first parts of names. `native`: compiled modules. `lacking`: modules that
-    it ought to have compiled. `elsewhere`: if there is no code, first parts of the names of what else was loaded.
+    `code`: import names of the repository, or else top-level names. `native`: compiled modules. `lacking`: modules
+    that should be compiled. `elsewhere`: if there is no code, top-level names of the other loaded modules.
     """
     names = frozenset(task["names"])
     folders = {str(Path(file).parent) for file in tests}
@@ -132,7 +132,7 @@ def is_inside(path: str, folders: Iterable[str]) -> bool:
 
 
 def origin(name: str) -> str | None:
-    """File from which a name is, or would be, imported; None if it cannot be."""
+    """Return the file from which a name is, or would be, imported; None if it cannot be."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     if file is None:
@@ -145,7 +145,7 @@ def origin(name: str) -> str | None:
 
 
 def lacks(name: str) -> bool:
-    """Whether a package is loaded, but not a compiled module of it that this process ought to have."""
+    """Whether this module should be compiled but is not; False if its package is not loaded."""
     package = name.rpartition(".")[0]
     if package and package not in sys.modules:
         return False

@@ -1,7 +1,7 @@
-"""The standard library's functions that a worker needs, as they are before any test can replace them.
+"""Keeps the standard library's functions that a worker needs, as they are before a test replaces them.
 
-Tests mock clocks, files, JSON and sockets, and tools for that replace every function that they find as an attribute
-of a module. So these are attributes of a class, taken when the worker starts.
+Tests mock clocks, files, JSON and sockets, and tools for mocking replace any function that is an attribute of a
+module. So these are attributes of a class, set when the worker starts.
 Standard library only: workers load this.
 """
 
@@ -22,7 +22,7 @@ except ImportError:  # Windows
 class Real:
     """Holds the functions; it has no instances."""
 
-    Socket: type[Any] = socket.SocketType  #: socket.socket's base, in C: a test can neither replace nor patch it
+    Socket: type[Any] = socket.SocketType  #: socket.socket's base, in C, which a test cannot patch
     encode = staticmethod(json.JSONEncoder().encode)
     decode = staticmethod(json.JSONDecoder().decode)
     open: Any = staticmethod(open)

@@ -1,8 +1,8 @@
-"""Keeps a side's files as they were made: one side's code must not rewrite what the other side runs.
+"""Detects and prevents changes to a side's files: one side's code must not rewrite what the other side runs.
 
-Two means. A worker mounts the other side's folder read-only where the system lets it. And the judge compares the
-files that count with what it noted of them, before a verdict is shown. Neither reads a file, so neither costs
-more than a look at each. Standard library only: workers load this.
+A worker mounts the other side's folder read-only where the system allows it. The gate also compares the sizes and
+times of the files before it shows a verdict; it reads no file, so this is cheap. Standard library only: workers load
+this.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-READ_ONLY = "PACELINE_READ_ONLY"  #: variable of a worker's environment: folders that it must not write to
+READ_ONLY = "PACELINE_READ_ONLY"  #: variable with the folders that a worker must not write to
 CODE = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
 
 CLONE_NEWNS = 0x20000
@@ -29,28 +29,28 @@ State = tuple[int, int, int]
 
 
 class Seal:
-    """Notes the files below some folders, by a name for each folder, and says which of them have changed since.
+    """Notes the state of each side's files, and finds those that have changed since.
 
-    A file that a suite itself rewrites changes on both sides, and does not count unless it is code.
+    A file that the suite itself rewrites changes on both sides, and is ignored unless it is code.
     """
 
     def __init__(self) -> None:
         self._states: dict[str, dict[str, State | None]] = {}
 
     def take(self, side: str, folder: Path, names: Iterable[str]) -> None:
-        """Note how these files below `folder` are now; what was noted before is forgotten."""
+        """Note the state of these files below `folder`, in place of all notes on this side."""
         self._states[side] = {name: _state(folder / name) for name in names}
 
     def check(self, folders: Mapping[str, Path]) -> None:
-        """Raise PacelineError if a file has changed. `folders` says where each side's is now."""
+        """Raise PacelineError if a file has changed. `folders`: each side's folder in this round."""
         changed = {side: set(self._changed(side, folder)) for side, folder in folders.items()}
         for side, names in changed.items():
             others = set().union(*(each for other, each in changed.items() if other != side))
             for name in sorted(names):
                 if name.endswith(CODE) or name not in others:
                     raise PacelineError(
-                        f"{side}: {name} changed while the gate ran, so what was timed is not {side}'s code:"
-                        " find the benchmark that writes to it, and let it write to tmp_path"
+                        f"{side}: {name} changed while the gate ran, so the timed code may not be {side}'s."
+                        " Find the benchmark that writes to this file, and let it write to tmp_path."
                     )
 
     def _changed(self, side: str, folder: Path) -> Iterator[str]:
@@ -60,7 +60,7 @@ class Seal:
 
 
 def _state(path: Path) -> State | None:
-    """Size and times of a file; None if there is none. Nobody but root can set the second time back."""
+    """Return a file's size and times, None if there is none. Only root can set the second time back."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):
@@ -69,7 +69,7 @@ def _state(path: Path) -> State | None:
 
 
 def code_below(folder: Path, inside: Path) -> Iterator[str]:
-    """Yield the code files of a folder, as paths below another one."""
+    """Yield the code files of a folder, as paths relative to the folder `inside`."""
     for path in folder.rglob("*"):
         if path.name.endswith(CODE) and path.is_file():
             yield path.relative_to(inside).as_posix()
@@ -78,7 +78,7 @@ def code_below(folder: Path, inside: Path) -> Iterator[str]:
 def make_read_only() -> bool:
     """Mount the folders that the environment names read-only, for this process and its children.
 
-    Returns whether that was done: it takes Linux and the right to mount, as root has outside of most containers.
+    Returns whether that was done. It needs Linux and the right to mount, as root has outside of most containers.
     """
     folders = [name for name in os.environ.pop(READ_ONLY, "").split(os.pathsep) if name]
     if sys.platform != "linux" or not folders or os.geteuid() != 0:

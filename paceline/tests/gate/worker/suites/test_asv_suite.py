@@ -346,8 +346,8 @@ def test_gate_shows_values_of_both_sides_and_notes(make_project: MakeProject) ->
         {"name": "benchmarks/bench_work.py::A::track_size", "unit": "MB", "base": 1, "head": 2.5, "reason": None}
     ]
     assert re.search(r"track_size +1 MB +2\.5 MB", run.output)
-    assert "note: asv's rounds: not used" in run.output
-    assert "note: asv.conf.json: matrix, pythons: not used by the gate" in run.output
+    assert "note: asv's rounds: not applied" in run.output
+    assert "note: asv.conf.json: matrix, pythons: not applied in a gate" in run.output
     case = ET.parse(project.root / "junit.xml").getroot().find(".//testcase")
     assert case is not None
     assert case.find("properties/property[@name='head'][@value='2.5']") is not None

@@ -1,1 +1,1 @@
-"""Suites written for other tools than pytest-benchmark, one module per tool."""
+"""Runs suites written for tools other than pytest-benchmark, unchanged."""

@@ -1,7 +1,7 @@
-"""One asv benchmark with one set of parameters: set up as asv does, then timed or measured.
+"""Sets up one asv benchmark with one set of parameters as asv does, and times or measures it.
 
-asv gives each of them a process of its own and an empty folder to work in; here they get the folder, and their object
-as it was when it was found. Standard library, pytest, pytest-benchmark and asv_runner only: workers load this.
+asv runs each in a process of its own, in an empty folder. Here several share a process, so each gets an empty folder
+and finds its object unchanged. Standard library, pytest, pytest-benchmark and asv_runner only: workers load this.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from paceline.gate.worker.fixture import Reading, Subject
 
 CACHE = "cache.pickle"
-SETUPS = 0.2  # seconds that one process may spend on setups between timed calls: as long as a round times
-CHILDREN = 1.0  # seconds that it may spend on fresh interpreters
-FEWEST, MOST = 3, 10_000  # timed calls in one process, where each needs a setup
+SETUPS = 0.2  # seconds: limit for setups between timed calls in one process; a round's timing takes as long
+CHILDREN = 1.0  # seconds: limit for fresh interpreters in one process
+FEWEST, MOST = 3, 10_000  # timed calls in one process, if each needs a setup
 CHILD = """
 import json, sys
 from timeit import timeit
@@ -63,7 +63,7 @@ class AsvRun:
 
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
-        """Set up, in a folder as asv makes it, and clean up. Skips the test if these parameters do not apply."""
+        """Set up in a folder as asv makes it, and tear down. Skips the test if the parameters do not apply."""
         if self._params in self.found._skip_tuples:
             raise not_applicable("left out by skip_params")
         with _unchanged(self.found.func), _folder(self.found, self._caches) as cache, skipping():
@@ -97,12 +97,12 @@ class AsvRun:
         return bool(self.found._setups or self.found._teardowns)
 
     def set_up_again(self) -> None:
-        """Tear down and set up between two timed calls; the first call uses what is there."""
+        """Tear down and set up between two timed calls; the first call uses the setup that was made."""
         if self._is_fresh:
             self._is_fresh = False
             return
         collecting = gc.isenabled()
-        gc.enable()  # for what was torn down; asv, too, turns it off for the timed call only
+        gc.enable()  # to free memory; asv too turns it off for the timed call only
         self._tear_down()
         self._set_up()
         if not collecting:
@@ -115,7 +115,7 @@ class AsvRun:
 
 @contextlib.contextmanager
 def _unchanged(function: Any) -> Iterator[None]:
-    """Leave a method's object as it was: the next parameters find no trace, and large data are freed."""
+    """Restore a method's object at the end: the next parameters find it unchanged, and large data are freed."""
     owner = getattr(function, "__self__", None)
     if isinstance(owner, type) or not hasattr(owner, "__dict__"):
         yield
@@ -130,7 +130,7 @@ def _unchanged(function: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def skipping() -> Iterator[None]:
-    """Turn asv's ways to say that a benchmark does not apply into a skip."""
+    """Turn asv's exceptions for a benchmark that does not apply into a skip."""
     __tracebackhide__ = True
     try:
         yield
@@ -143,12 +143,12 @@ def skipping() -> Iterator[None]:
 
 
 def not_applicable(reason: str) -> BaseException:
-    """Return what skips the test, and is shown where the benchmark is defined."""
+    """Return the exception that skips the test, and is shown where the benchmark is defined."""
     return pytest.skip.Exception(reason, _use_item_location=True)
 
 
 def _comes_from_setup(error: BaseException) -> bool:
-    """Whether it passed through a setup: elsewhere NotImplementedError is a failure."""
+    """Whether the error passed through a setup: elsewhere NotImplementedError is a failure."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code is AsvRun._set_up.__code__:
@@ -159,7 +159,7 @@ def _comes_from_setup(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def limit(seconds: float | None) -> Iterator[None]:
-    """Raise TimeoutError in this thread after asv's `timeout`; where the system has no timer, do nothing."""
+    """Raise TimeoutError in this thread after asv's `timeout`; do nothing where the system has no timer."""
     usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     if not seconds or not usable or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
@@ -182,7 +182,7 @@ def limit(seconds: float | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _folder(found: Any, caches: Path) -> Iterator[Any]:
-    """Work in a folder as asv makes it: an empty one, or that of setup_cache, whose value is yielded."""
+    """Work in an empty folder, and yield None; with a setup_cache, work in its folder, and yield its value."""
     before = Path.cwd()
     caches.mkdir(parents=True, exist_ok=True)
     if found.setup_cache_key is not None:
@@ -202,7 +202,7 @@ def _folder(found: Any, caches: Path) -> Iterator[Any]:
 
 
 def _cache(found: Any, folder: Path) -> Any:
-    """Value of setup_cache, made once for each folder of caches; works in `folder` from here on."""
+    """Return the value of setup_cache, made once for each folder of caches; `folder` becomes the working folder."""
     file = folder / CACHE
     if not file.exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -213,7 +213,7 @@ def _cache(found: Any, folder: Path) -> Any:
         try:
             content = pickle.dumps(value)
         except Exception as error:
-            raise RuntimeError(f"setup_cache returned what cannot be pickled: {error}") from error
+            raise RuntimeError(f"setup_cache returned a value that cannot be pickled: {error}") from error
         unfinished = folder / f"{CACHE}.{os.getpid()}"
         unfinished.write_bytes(content)
         unfinished.replace(file)
@@ -225,7 +225,7 @@ def _cache(found: Any, folder: Path) -> Any:
 
 
 def time_call(benchmark: BenchmarkFixture, run: AsvRun, config: pytest.Config) -> None:
-    """Time a `time_*` benchmark by pytest-benchmark's fixture, or by that of a trial."""
+    """Time a `time_*` benchmark by pytest-benchmark's fixture, or by the gate's."""
     __tracebackhide__ = True
     with run.prepared():
         if isinstance(benchmark, TrialFixture):
@@ -233,7 +233,7 @@ def time_call(benchmark: BenchmarkFixture, run: AsvRun, config: pytest.Config) -
             return
         cost = _first_call(run)
         number = getattr(run.found, "number", 0)
-        again: Any = benchmark.pedantic  # which has no types
+        again: Any = benchmark.pedantic  # it has no types
         function, args = run.found.func, run.arguments
         if run.is_set_up_again:
             again(function, args, setup=run.set_up_again, rounds=_rounds(config, cost))
@@ -251,7 +251,7 @@ def _repeated(run: AsvRun) -> Subject:
 
 
 def _first_call(run: AsvRun) -> float:
-    """Call once, as asv warms up; returns what a call costs, its setup included. The one place for `timeout`."""
+    """Call once within asv's `timeout`, as asv warms up; return the seconds of a call with its setup."""
     started = time.perf_counter()
     with limit(run.found.timeout):
         run.set_up_again()
@@ -260,7 +260,7 @@ def _first_call(run: AsvRun) -> float:
 
 
 def _rounds(config: pytest.Config, cost: float) -> int:
-    """As many rounds as pytest-benchmark makes in its time, of calls that cost so many seconds."""
+    """Return how many rounds pytest-benchmark makes in its time, of calls that take `cost` seconds."""
     least, longest = (config.getoption(f"benchmark_{name}") for name in ("min_rounds", "max_time"))
     return max(int(least), min(MOST, math.ceil(float(longest) / max(cost, 1e-9))))
 
@@ -278,18 +278,18 @@ class _Limited:
             return self._subject.time(calls)
 
     def result(self) -> Any:
-        """Nothing: asv does not look at it."""
+        """Return nothing: asv does not use it."""
 
 
 def _limited(run: AsvRun, subject: Subject) -> Subject:
     return _Limited(subject, run.found.timeout or 0.0)
 
 
-# timeraw: the text runs in a fresh interpreter, whose own time counts
+# timeraw: the text runs in a fresh interpreter, which measures its own time
 
 
 def time_child(benchmark: BenchmarkFixture, run: AsvRun, node: pytest.Item, modules: dict[str, str]) -> None:
-    """Time a `timeraw_*` benchmark. `modules` takes the files of what the interpreters have loaded."""
+    """Time a `timeraw_*` benchmark. The files of the modules that the interpreters load are added to `modules`."""
     __tracebackhide__ = True
     with run.prepared():
         child = Child(run, modules)
@@ -307,7 +307,7 @@ def time_child(benchmark: BenchmarkFixture, run: AsvRun, node: pytest.Item, modu
 
 
 class ChildClock:
-    """A timer for pytest-benchmark that moves by what children say they took."""
+    """A timer for pytest-benchmark that advances by the times that children report."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -317,12 +317,12 @@ class ChildClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self._now += seconds
 
 
 class Child:
-    """A subject that runs a text in fresh interpreters, on the wall clock of these."""
+    """A subject that runs a text in fresh interpreters, timed by their own wall clocks."""
 
     iterations = 1
     most: int | None = None
@@ -331,9 +331,9 @@ class Child:
         self._run, self._modules = run, modules
 
     def seconds(self) -> float:
-        """AsvRun the text once; returns seconds per run of its statement."""
-        said = self._run.call()
-        stmt, setup = said if isinstance(said, tuple) else (said, "")
+        """Run the text in a fresh interpreter, and return seconds per run of its statement."""
+        text = self._run.call()
+        stmt, setup = text if isinstance(text, tuple) else (text, "")
         number = getattr(self._run.found, "number", 0) or 1
         task = {"stmt": textwrap.dedent(stmt), "setup": textwrap.dedent(setup), "number": number}
         with limit(self._run.found.timeout):
@@ -346,30 +346,30 @@ class Child:
                 env=self._environment(),
             )
         if done.returncode:
-            raise RuntimeError((done.stderr.strip().splitlines() or ["the interpreter said nothing"])[-1])
+            raise RuntimeError((done.stderr.strip().splitlines() or ["the interpreter failed without a message"])[-1])
         seconds, files = json.loads(done.stdout.splitlines()[-1])
         self._modules.update(files)
         return float(seconds) / number
 
     def _environment(self) -> dict[str, str]:
-        """Let the child import from where this process does, whatever folder it works in."""
+        """Return an environment in which the child imports from the same folders as this process."""
         path = os.pathsep.join(dict.fromkeys(each for each in sys.path if Path(each).is_absolute()))
         asked = getattr(self._run.found, "_timeraw_env", None) or {}
         return {**os.environ, "PYTHONPATH": path, **asked}
 
     def time(self, calls: int) -> Reading:
-        """Sum of what the children took, in nanoseconds; no CPU time, so that the wall clock is chosen."""
+        """Return the children's wall time in nanoseconds; no CPU time, so that the wall clock is chosen."""
         return round(sum(self.seconds() for _ in range(calls)) * 1e9), 0, 0
 
     def result(self) -> Any:
-        """Nothing: asv does not look at it."""
+        """Return nothing: asv does not use it."""
 
 
 # mem, peakmem, track: a value, which is not judged
 
 
 def value(run: AsvRun) -> float | None:
-    """Measure a value; None where the benchmark gave none. Raises TypeError for what is not a number."""
+    """Return the value of a benchmark, None if it gave none. Raises TypeError if it is not a number."""
     with run.prepared(), limit(run.found.timeout):
         found = run.found.run(*run.arguments)
     if found is None or (isinstance(found, float) and math.isnan(found)):
@@ -382,7 +382,7 @@ def value(run: AsvRun) -> float | None:
 
 
 def ignored_settings(benchmarks: Sequence[Any]) -> list[str]:
-    """Names of what asv's sampling may be given, and a trial does not use."""
+    """Return the names of asv's sampling settings that these benchmarks have, and a gate ignores."""
     names = ("processes", "rounds", "repeat", "sample_time", "warmup_time", "min_run_count", "timer")
     sources = [source for each in benchmarks for source in each._attr_sources]
     return [name for name in names if any(hasattr(source, name) for source in sources)]

@@ -1,7 +1,7 @@
-"""asv suites as pytest items: asv_runner finds the benchmarks of each file, and the `benchmark` fixture times them.
+"""Collects asv suites as pytest items: asv_runner finds the benchmarks, and the `benchmark` fixture times them.
 
-So -k, node ids, JUnit, pytest-benchmark and the history work as for any test, and so does a trial's own fixture. The
-parent of the suite's folder stays off sys.path, as in asv: the package under test comes from where a side has it.
+So -k, node ids, JUnit, pytest-benchmark, the history and the gate work as for any test. The parent of the suite's
+folder stays off sys.path, as in asv, so that it cannot hide the side's installed package.
 Standard library, pytest, pytest-benchmark and asv_runner only: workers load this.
 """
 
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
     from paceline.config.asv_conf import AsvSuite
 
 NAME = "paceline-asv"
-CACHES = "PACELINE_ASV_CACHES"  # names the folder in which a side keeps what its setup_cache made
+CACHES = "PACELINE_ASV_CACHES"  # variable with the folder for a side's values of setup_cache
 IN_TRIAL = "paceline.gate.worker.process"
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-LONGEST_ID = 60  # characters of a parameter; more would be unreadable, and too long for a file's name
+LONGEST_ID = 60  # characters of a parameter; longer names are unreadable, and too long for a file's name
 KEPT_OF_LONG = 40
 
 
 def environment(folder: str | None, caches: Path) -> dict[str, str]:
-    """Return what tells a side's process the suite's folder below rootdir, and where setup_cache keeps values."""
+    """Return the variables that give a side's process the suite's folder below rootdir, and the caches' folder."""
     return {ASV_SUITE: folder, CACHES: str(caches)} if folder else {}
 
 
 def collect(config: pytest.Config, folder: str | Path | None, *, alone: bool) -> None:
-    """Collect an asv suite in this session; `alone`: instead of the project's tests, if no paths were given.
+    """Make this session collect an asv suite; `alone`: instead of the project's tests, if no paths were given.
 
-    Without `folder`, the suite of the project around rootdir. Raises PacelineError.
+    Without `folder`, the suite of the project around rootdir is collected. Raises PacelineError if there is none.
     """
     has_paths = config.args_source is pytest.Config.ArgsSource.ARGS
     try:
@@ -76,8 +76,8 @@ def _below(root: Path, suite: AsvSuite) -> AsvSuite:
         place = suite.folder.resolve().relative_to(root.resolve())
     except ValueError:
         raise PacelineError(
-            f"the asv suite in {suite.folder} lies outside pytest's rootdir {root}."
-            " Choose one that holds both: --rootdir=DIR"
+            f"the asv suite in {suite.folder} is outside pytest's rootdir {root}."
+            " Choose one that contains it: --rootdir=DIR"
         ) from None
     return replace(suite, folder=root / place)
 
@@ -87,7 +87,7 @@ def _is_in(path: Path, folder: Path) -> bool:
 
 
 class Plugin:
-    """Collects the suite. `values` are what `mem_*`, `peakmem_*` and `track_*` gave, by node id, with units."""
+    """Collects the suite. `values`: results of `mem_*`, `peakmem_*` and `track_*`, by node id, with units."""
 
     def __init__(self, config: pytest.Config, suite: AsvSuite) -> None:
         from asv_runner._aux import update_sys_path
@@ -95,14 +95,14 @@ class Plugin:
         self._config = config
         self.suite = suite
         self.values: dict[str, tuple[float | None, str]] = {}
-        self.modules: dict[str, str] = {}  #: files of what child processes have loaded, by name
+        self.modules: dict[str, str] = {}  #: files of the modules that child processes have loaded, by name
         self._caches: Path | None = None
         _find_memory_benchmarks()
         update_sys_path(str(suite.folder))
         self._insist_on_own_name()
 
     def files(self) -> dict[str, str]:
-        """Return the files, links resolved, of what child processes have loaded, by name."""
+        """Return the files, links resolved, of the modules that child processes have loaded, by name."""
         return {name: os.path.realpath(file) for name, file in self.modules.items()}
 
     @property
@@ -111,16 +111,19 @@ class Plugin:
         return self.suite.folder.relative_to(self._config.rootpath).as_posix()
 
     def _insist_on_own_name(self) -> None:
-        """Raise PacelineError if another package of this name was imported: it would be taken for the suite."""
+        """Raise PacelineError if another package of this name was imported: Python would take it for the suite."""
         name, folder = self.suite.folder.name, str(self.suite.folder)
         there = sys.modules.get(name)
         if there is not None and folder not in map(os.path.normpath, getattr(there, "__path__", ())):
             origin = getattr(there, "__file__", None) or "another folder"
-            raise PacelineError(f"the asv suite {folder} cannot be imported: {name!r} was imported from {origin}.")
+            raise PacelineError(
+                f"the asv suite {folder} cannot be imported: {name!r} was imported from {origin}."
+                " Rename the suite's folder."
+            )
 
     @property
     def caches(self) -> Path:
-        """Where setup_cache keeps its values: a side's own folder in a gate, else one for this session."""
+        """Folder for the values of setup_cache: a side's own in a gate, else one for this session."""
         if self._caches is None and CACHES in os.environ:
             self._caches = Path(os.environ[CACHES])
         elif self._caches is None:
@@ -129,10 +132,10 @@ class Plugin:
         return self._caches
 
     def module_name(self, path: Path) -> str | None:
-        """Name of a file's module as asv imports it; None for what asv does not look at."""
+        """Return the name of a file's module as asv imports it; None for files that asv ignores."""
         parts = path.relative_to(self.suite.folder).parts
         packages = [self.suite.folder.joinpath(*parts[:depth]) for depth in range(len(parts))]
-        if path.suffix != ".py" or path.name == "conftest.py":  # which is pytest's
+        if path.suffix != ".py" or path.name == "conftest.py":  # pytest's own
             return None
         if not all((package / "__init__.py").is_file() for package in packages):
             return None
@@ -148,7 +151,7 @@ class Plugin:
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
     ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
-        """Collect asv's benchmarks of a file, beside its tests if pytest would look for some there."""
+        """Collect asv's benchmarks of a file, and its tests if pytest would look for some there."""
         found = yield
         if not _is_in(file_path, self.suite.folder) or self.module_name(file_path) is None:
             return found
@@ -158,18 +161,20 @@ class Plugin:
         return [*found, AsvFile.from_parent(parent, path=file_path)]
 
     def notes(self, items: Iterable[pytest.Item]) -> list[str]:
-        """Say what of the configuration and of the benchmarks is not used, by name."""
+        """Return notices for settings of the configuration and of the benchmarks that the gate ignores."""
         from paceline.gate.worker.suites.asv_run import ignored_settings
 
         found = {id(each.found): each.found for each in items if isinstance(each, AsvTime | AsvValue)}
         ignored = ignored_settings(list(found.values()))
-        notes = [f"asv's {', '.join(ignored)}: not used, the gate decides how often it measures"] if ignored else []
+        notes = (
+            [f"asv's {', '.join(ignored)}: not applied, the gate decides how often it measures"] if ignored else []
+        )
         if self.suite.file and self.suite.ignored():
-            notes.append(f"{self.suite.file.name}: {', '.join(self.suite.ignored())}: not used by the gate")
+            notes.append(f"{self.suite.file.name}: {', '.join(self.suite.ignored())}: not applied in a gate")
         return notes
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Show the values where there is no gate to compare them."""
+        """Show the values where no gate compares them."""
         if not self.values or self._config.pluginmanager.has_plugin("paceline-gate"):
             return
         from paceline.report.terminal import amount
@@ -180,7 +185,7 @@ class Plugin:
 
 
 def _find_memory_benchmarks() -> None:
-    """Let `mem_*` be found without pympler, which measures them: a suite that lost some would look complete."""
+    """Let `mem_*` be found without pympler, which measures them: a suite without them would look complete."""
     from asv_runner import benchmarks
 
     if any(each.__name__ in {"MemBenchmark", "Unmeasured"} for each in benchmarks.benchmark_types):
@@ -245,7 +250,7 @@ class AsvClass(pytest.Collector):
 
 
 def _discover(module: str) -> list[Any]:
-    """Benchmarks of one module, as asv finds them; each once, though a module may name a function twice."""
+    """Return the benchmarks of one module, as asv finds them; each once, even if the module names it twice."""
     from asv_runner.discovery import disc_benchmarks
 
     imported = importlib.import_module(module)
@@ -258,7 +263,7 @@ def _discover(module: str) -> list[Any]:
 
 
 def _short_name(name: str, module: str) -> str:
-    """Return a benchmark's name within its file; `benchmark_name` may be anything."""
+    """Return a benchmark's name within its file; asv's `benchmark_name` may be any text."""
     prefix = module.partition(".")[2]
     return name.removeprefix(f"{prefix}.") if prefix else name
 
@@ -283,7 +288,7 @@ def _items(parent: pytest.Collector, members: Sequence[tuple[str, Any]]) -> Iter
 
 
 def parameter_ids(values: Sequence[Any]) -> list[str]:
-    """Name the values of one parameter by what they are, never by their place, as far as they differ at all."""
+    """Return a name for each value of one parameter, made from the value; a number is added only to equal names."""
     short = [_short(value) for value in values]
     counts = Counter(short)
     return _unique(
@@ -300,14 +305,14 @@ def _short(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Its repr without addresses and orders that differ in every process."""
+    """Return the repr of a value, without addresses and orders that differ between processes."""
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(_text, value)))}}}"
     return ADDRESS.sub("", repr(value))
 
 
 def _cut(text: str) -> str:
-    """One line, and not too long; a hash stands for what is left out."""
+    """Return text as one short line; if it was cut, a hash replaces the rest."""
     line = " ".join(text.split())
     if line == text and len(line) <= LONGEST_ID:
         return line.encode("unicode_escape").decode("ascii")
@@ -316,7 +321,7 @@ def _cut(text: str) -> str:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Add a number to the second and later ones of a name."""
+    """Return the names with a number added to the second and later of equal ones."""
     seen: Counter[str] = Counter()
     found = []
     for name in names:
@@ -329,7 +334,7 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 
 def _line(found: Any) -> int:
-    """Line in which a benchmark is defined, from 0."""
+    """Return the line in which a benchmark is defined, from 0."""
     code = getattr(inspect.unwrap(found.func), "__code__", None)
     return code.co_firstlineno - 1 if code else 0
 
@@ -350,12 +355,12 @@ class AsvTime(pytest.Function):
         return item
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the benchmark is defined."""
+        """Return where the benchmark is defined."""
         return self.path, _line(self.found), self.name
 
 
 def _timer(found: Any) -> Any:
-    """Timer for pytest-benchmark, if not its own: asv's `timer`, or a child's clock."""
+    """Return a timer for pytest-benchmark: asv's `timer` or a child's clock; None for pytest-benchmark's own."""
     from asv_runner.benchmarks.time import wall_timer
 
     from paceline.gate.worker.suites.asv_run import ChildClock
@@ -381,7 +386,7 @@ def _test(parent: pytest.Collector, found: Any, params: tuple[Any, ...], text: s
 
         if params:
             benchmark.param, benchmark.params = text, dict(zip(found.param_names, params, strict=True))
-        if not request.config.pluginmanager.has_plugin(IN_TRIAL):  # there, both sides run head's benchmarks
+        if not request.config.pluginmanager.has_plugin(IN_TRIAL):  # in a gate, both sides run head's benchmarks
             benchmark.extra_info["version"] = found.version
         run = AsvRun(found, params, suite.caches)
         if _is_raw(found):
@@ -393,7 +398,7 @@ def _test(parent: pytest.Collector, found: Any, params: tuple[Any, ...], text: s
 
 
 class AsvValue(pytest.Item):
-    """A `mem_*`, `peakmem_*` or `track_*` benchmark with its parameters: gives a value, which nobody judges."""
+    """A `mem_*`, `peakmem_*` or `track_*` benchmark with its parameters: gives a value, which is not judged."""
 
     fixturenames = ("benchmark",)  # so that --benchmark-only lets it run
     found: Any = None
@@ -416,5 +421,5 @@ class AsvValue(pytest.Item):
         self.user_properties += [("value", measured), ("unit", unit)]
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the benchmark is defined."""
+        """Return where the benchmark is defined."""
         return self.path, _line(self.found), self.name

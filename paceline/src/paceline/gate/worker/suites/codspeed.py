@@ -1,7 +1,7 @@
-"""Suites written for pytest-codspeed run in a trial unchanged, whether it is installed or not.
+"""Runs suites written for pytest-codspeed in a gate unchanged, whether it is installed or not.
 
-Its plugin would put its own fixture over ours, so it is kept out, and its options, markers and import are provided
-here. Standard library and pytest only: workers load this.
+Its plugin's fixture would replace the gate's. So the plugin is blocked, and its options, markers and import are
+provided here. Standard library and pytest only: workers load this.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ASKS_FOR_BENCHMARKS = "--codspeed"  # some suites skip themselves unless this is
 
 
 def take_over(pluginmanager: pytest.PytestPluginManager, parser: pytest.Parser) -> None:
-    """Keep pytest-codspeed's plugin out and provide what a suite expects of it.
+    """Block pytest-codspeed's plugin and provide its options, markers and import.
 
-    Call it from `pytest_load_initial_conftests`: the plugins are loaded by then, the suite is not. Also, its hook
-    then sees the markers that conftests add, and comes before pytest-benchmark's, which skips what has no fixture.
+    Call it from `pytest_load_initial_conftests`: by then the plugins are loaded, the suite is not. So this hook sees
+    the markers that conftests add, and comes before pytest-benchmark's, which skips tests without the fixture.
     """
     has_options = any(pluginmanager.has_plugin(name) for name in PLUGINS)
     for name in PLUGINS:
@@ -48,15 +48,15 @@ def take_over(pluginmanager: pytest.PytestPluginManager, parser: pytest.Parser) 
 
 def _add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("CodSpeed benchmarking")
-    group.addoption(ASKS_FOR_BENCHMARKS, action="store_true", default=False, help="No effect in a trial.")
-    group.addoption("--codspeed-mode", help="No effect in a trial.")
-    group.addoption("--codspeed-warmup-time", type=float, help="No effect in a trial.")
-    group.addoption("--codspeed-max-time", type=float, help="No effect in a trial.")
-    group.addoption("--codspeed-max-rounds", type=int, help="No effect in a trial.")
+    group.addoption(ASKS_FOR_BENCHMARKS, action="store_true", default=False, help="Not applied in a gate.")
+    group.addoption("--codspeed-mode", help="Not applied in a gate.")
+    group.addoption("--codspeed-warmup-time", type=float, help="Not applied in a gate.")
+    group.addoption("--codspeed-max-time", type=float, help="Not applied in a gate.")
+    group.addoption("--codspeed-max-rounds", type=int, help="Not applied in a gate.")
 
 
 def _stand_in() -> None:
-    """Let `import pytest_codspeed` work; its BenchmarkFixture is the type of the fixture in a trial."""
+    """Let `import pytest_codspeed` work; its BenchmarkFixture is the type of the gate's fixture."""
     for name in ("pytest_codspeed", "pytest_codspeed.plugin"):
         spec = ModuleSpec(name, None, is_package="." not in name)
         module: Any = importlib.util.module_from_spec(spec)  # with the spec: suites ask importlib.util.find_spec
@@ -66,7 +66,7 @@ def _stand_in() -> None:
 
 
 def is_benchmark(item: pytest.Item) -> bool:
-    """Whether a collected test is a benchmark: `CodSpeedSuite` has given the fixture to those that do without it."""
+    """Whether a collected test is a benchmark; `CodSpeedSuite` adds the fixture to those with only a marker."""
     return "benchmark" in getattr(item, "fixturenames", ())
 
 
@@ -96,7 +96,7 @@ def _make_benchmark(item: pytest.Function) -> None:
 
 
 def _is_marked(item: pytest.Item) -> bool:
-    """Options that only pytest-benchmark has are for its fixture: without it such a test is no benchmark."""
+    """Whether a marker makes the test a benchmark; not one with options that only pytest-benchmark's fixture has."""
     if item.get_closest_marker("codspeed_benchmark") is not None:
         return True
     marker = item.get_closest_marker("benchmark")
@@ -105,10 +105,10 @@ def _is_marked(item: pytest.Item) -> bool:
 
 @contextlib.contextmanager
 def whole_test_timed(item: pytest.Function, benchmark: TrialFixture) -> Iterator[None]:
-    """While this is open, running the item times its function, inside all that plugins wrap around it.
+    """While this is open, running the item times its function alone, without the wrappers of plugins.
 
     A coroutine is timed in the loop of the plugin that runs it. A unittest method is timed with its setUp and
-    tearDown, which may make what the method uses up.
+    tearDown, since the method may consume what setUp makes.
     """
     is_method = item.cls is not None and issubclass(item.cls, unittest.TestCase)
     name = "runtest" if is_method else "obj"

@@ -1,4 +1,4 @@
-"""Tells which tests follow pytest-codspeed's rules, and what those ask of the fixture."""
+"""Decides which tests follow pytest-codspeed's rules: its `pedantic` differs from pytest-benchmark's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_whole_test(item: pytest.Item) -> bool:
 
 
 def is_written_for_codspeed(item: pytest.Item) -> bool:
-    """Whether CodSpeed's rules hold for a test: by its marker or fixture, or because its file names CodSpeed."""
+    """Whether CodSpeed's rules apply to a test: by its marker or fixture, or because its file mentions CodSpeed."""
     return (
         is_whole_test(item)
         or "codspeed_benchmark" in getattr(item, "fixturenames", ())
@@ -43,8 +43,8 @@ def setup_gets_arguments(
 ) -> bool:
     """Whether the `setup` of `pedantic` is called with the target's arguments.
 
-    pytest-benchmark calls it without, pytest-codspeed with them. Its signature decides where it allows only one
-    of the two, else the suite that it is in.
+    pytest-benchmark calls it without them, pytest-codspeed with them. The signature decides if it allows only one of
+    the two, else `written_for_codspeed`.
     """
     with_them, without = _can_call(setup, *args, **kwargs), _can_call(setup)
     return written_for_codspeed if with_them == without else with_them
