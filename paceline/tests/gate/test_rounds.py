@@ -109,6 +109,7 @@ class Simulated:
 
     @property
     def alpha(self) -> float:
+        """That of the settings."""
         return self.settings.alpha
 
     def undecided(self) -> dict[str, Benchmark]:
