@@ -12,7 +12,7 @@ from paceline.gate.touch.comparison import Touch, compare
 SOURCE = Path(__file__).parents[1] / "src"
 DRIVER = """
 import json, linecache, sys
-from paceline.gate.touch.recording import Recorder
+from paceline.gate.touch.recording import TouchRecorder
 
 root, order, watched = sys.argv[1], sys.argv[2], sys.argv[3].split()
 sys.path.insert(0, root)
@@ -43,7 +43,7 @@ def traced(function):
         sys.settrace(None)
 
 
-recorder = Recorder([root], watched)
+recorder = TouchRecorder([root], watched)
 recorder.start()
 try:
     import bench

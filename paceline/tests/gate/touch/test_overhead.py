@@ -29,7 +29,7 @@ def work():
 """
 DRIVER = """
 import statistics, sys, time
-from paceline.gate.touch.recording import Recorder
+from paceline.gate.touch.recording import TouchRecorder
 from work import work
 
 def seconds():
@@ -41,7 +41,7 @@ ratios = []
 for _ in range(40):
     work()
     plain = seconds()
-    recorder = Recorder([sys.path[0]])
+    recorder = TouchRecorder([sys.path[0]])
     recorder.start()
     recorder.begin("work")
     work()

@@ -249,8 +249,8 @@ def test_a_file_that_may_be_read_unseen(tmp_path: Path) -> None:
 
 PLUGIN = """
 import json, os, pytest
-from paceline.gate.touch.recording import Recorder
-recorder = Recorder([os.environ["ROOT"]])
+from paceline.gate.touch.recording import TouchRecorder
+recorder = TouchRecorder([os.environ["ROOT"]])
 recorder.start()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -41,7 +41,7 @@ SHOWN = 60  # characters of a statement
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-class Effect(NamedTuple):
+class Action(NamedTuple):
     """A statement that may do something: what it is, the names that it refers to, how it is shown, and its lines."""
 
     digest: str
@@ -65,7 +65,7 @@ class Definition(NamedTuple):
 class Table:
     """A module's statements, and the lines on which names are looked up (`computed`) or modules are got hold of."""
 
-    effects: list[Effect] = field(default_factory=list)
+    effects: list[Action] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
     computed: set[int] = field(default_factory=set)
     reaching: set[int] = field(default_factory=set)
@@ -75,7 +75,7 @@ class Table:
         signs = {LOOKS_UP: self.computed, REACHES: self.reaching}
         return {sign for sign, found in signs.items() if not found.isdisjoint(lines)}
 
-    def referred(self, statement: Effect | Definition) -> set[str]:
+    def referred(self, statement: Action | Definition) -> set[str]:
         """Return all that a statement refers to."""
         return self.unwritten(statement.lines).union(statement.refers)
 
@@ -314,7 +314,7 @@ class _Reader:
     def _act(self, statement: ast.stmt) -> None:
         found, refers = _Text(annotations=True).add(statement).found()
         shown = self._lines[statement.lineno - 1].strip()[:SHOWN] if self._lines else ""
-        self.table.effects.append(Effect(found, refers, shown, lines(statement)))
+        self.table.effects.append(Action(found, refers, shown, lines(statement)))
 
 
 _IS_MAIN = ast.dump(ast.parse("__name__ == '__main__'", mode="eval").body)

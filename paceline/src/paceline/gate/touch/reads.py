@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.real import Real
+from paceline.gate.worker.real import Real
 from paceline.gate.touch.digest import digest
 
 if TYPE_CHECKING:

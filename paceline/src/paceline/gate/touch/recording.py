@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.real import Real
+from paceline.gate.worker.real import Real
 from paceline.gate.touch import modules
 from paceline.gate.touch.digest import content, digest
 from paceline.gate.touch.events import MODULE, events
@@ -36,7 +36,7 @@ _READERS = frozenset({"get_type_hints", "get_annotations"})
 _IS_FUNCTION = 0x2  # CO_NEWLOCALS: bodies of classes and modules have it not
 
 
-class Places:
+class TreeFiles:
     """Where files lie: in the side's tree, by a name that is the same on both sides, or elsewhere."""
 
     def __init__(self, roots: Sequence[str]) -> None:
@@ -80,14 +80,14 @@ class Places:
         return os.fsencode(self._roots[0])
 
 
-class Recorder:
+class TouchRecorder:
     """Records from `start` on. `begin` and `end` are around a benchmark; what runs outside counts for all.
 
     `roots`: folders of the side's tree. `watched`: names that count although no module binds them.
     """
 
     def __init__(self, roots: Sequence[str], watched: Iterable[str] = ()) -> None:
-        self._places = Places(roots)
+        self._places = TreeFiles(roots)
         self._events = events(self._look)
         self._reads = Reads(self._places.is_own)
         self._watched = frozenset(watched)
@@ -271,7 +271,7 @@ class Recorder:
             if each.name != modules.DOCUMENTATION:
                 by_pytest = PYTEST in str(importer)  # which reads tests, fixtures and settings, not all that it finds
                 refers = () if each.is_import and by_pytest else each.refers
-                acts.append(modules.Effect(each.digest, refers, each.name, each.lines))
+                acts.append(modules.Action(each.digest, refers, each.name, each.lines))
         return [
             place,
             [[each.digest, names.numbers(table.referred(each)), each.shown] for each in acts],
@@ -301,7 +301,7 @@ class Recorder:
                 source = file.read()
             return modules.read(source.decode(), _Live(path).acts, self._ran, interpreted, parts)
         except (OSError, SyntaxError, ValueError, RecursionError):
-            whole = modules.Effect(
+            whole = modules.Action(
                 file_content(path, self._places.hidden), (modules.LOOKS_UP, modules.REACHES), "the whole file"
             )
             return modules.Table([whole])
