@@ -12,8 +12,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.worker.real import Real
 from paceline.gate.touch.digest import digest
+from paceline.gate.worker.real import Real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,11 +14,11 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.worker.real import Real
 from paceline.gate.touch import modules
 from paceline.gate.touch.digest import content, digest
 from paceline.gate.touch.events import MODULE, events
 from paceline.gate.touch.reads import PYTEST, Reads, callers, file_content, is_import_of_a_library
+from paceline.gate.worker.real import Real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
