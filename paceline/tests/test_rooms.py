@@ -21,7 +21,7 @@ GROUND = {"errors"}
 INNER = {
     "gate.touch": ("gate.touch", "gate.worker"),
     "gate.worker": ("gate.worker", "gate.touch"),
-    "gate.sides": ("gate.sides", "gate.worker"),
+    "gate.sides": ("gate.sides", "gate.touch", "gate.worker"),
     "history.asv": ("history.asv", "history.model"),
     "history.machine": ("history.machine",),
     "history.detect": ("history.detect", "history.asv", "history.model"),

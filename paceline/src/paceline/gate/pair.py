@@ -366,6 +366,13 @@ class Pair:
             self._finish(side)
         return self._visit.ends[side]
 
+    def recording(self, side: str) -> Message | End:
+        """Return what a side, started with `Launcher.recording`, has run in its rehearsals; it runs nothing after."""
+        self._processes[side].send({"do": "tell"})
+        found = self._processes[side].receive(self._starts_within, {"recorded"})
+        self.lost |= isinstance(found, End)
+        return found
+
     def _on_each(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
         """Ask these sides, even if the first has ended: whether the other does too decides who is to blame."""
         found: dict[str, Found] = {}

@@ -6,6 +6,7 @@ Standard library only: workers load this.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -21,11 +22,13 @@ from paceline.gate.touch.reads import PYTEST, Reads, callers, file_content, is_i
 from paceline.gate.worker.real import Real
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import CodeType, FrameType
 
 Recording = dict[str, Any]
 
+RECORDED = "PACELINE_RECORDED"  #: variable of a worker's environment: folders of which to record what is run
+WATCHED = "PACELINE_WATCHED"  #: and words that count where code that runs has them, with spaces between
 GENERATED = "generated code"
 COMPILERS = ("numba", "taichi", "torch._dynamo", "triton")  # run functions by what they have read of them
 _METACLASSES = frozenset({"builtins", "abc", "enum", "typing", "typing_extensions"})
@@ -105,6 +108,25 @@ class TouchRecorder:
         self._running: str | None = None
 
     # What a worker calls
+
+    @classmethod
+    def of_environment(cls) -> TouchRecorder | None:
+        """Return a recorder that has started, if the environment asks for one."""
+        roots, watched = os.environ.pop(RECORDED, ""), os.environ.pop(WATCHED, "")
+        if not roots:
+            return None
+        recorder = cls(roots.split(os.pathsep), watched.split())
+        recorder.start()
+        return recorder
+
+    @contextlib.contextmanager
+    def benchmark(self, name: str) -> Iterator[None]:
+        """Record a benchmark."""
+        self.begin(name)
+        try:
+            yield
+        finally:
+            self.end()
 
     def start(self) -> None:
         """Begin: to be called before anything of the tree is imported. What is there already counts as a whole."""
