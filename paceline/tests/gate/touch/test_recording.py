@@ -142,6 +142,15 @@ def test_an_annotation_that_is_not_evaluated(tmp_path: Path, reads: str, expecte
     assert touched(touch(tmp_path, {"bench.py": code, "work.py": work}, "int", "float")) == expected
 
 
+@pytest.mark.parametrize("of", ["documented", "other"])
+def test_a_docstring_counts_where_it_is_read(tmp_path: Path, of: str) -> None:
+    code = "from work import documented\n\ndef bench_reads():\n    return documented.__doc__\n\n"
+    code += "def bench_runs():\n    documented()\n"
+    work = "".join(f"def {name}():\n    'Text of {name}.'\n\n" for name in ("documented", "other"))
+    found = touch(tmp_path, {"bench.py": code, "work.py": work}, f"Text of {of}", "Words")
+    assert touched(found) == ({"reads"} if of == "documented" else set())
+
+
 LOOKUPS = {
     "a computed name": "getattr(work, 'LI' + 'MIT')",
     "all names": "vars(work)",

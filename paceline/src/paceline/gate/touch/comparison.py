@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paceline.gate.touch.digest import digest
-from paceline.gate.touch.modules import ANNOTATIONS, DOCUMENTATION, LOOKS_UP, REACHES, UNEVALUATED
+from paceline.gate.touch.modules import DOCUMENTATION, LOOKS_UP, REACHES, READ
 from paceline.gate.touch.recording import GENERATED
 
 if TYPE_CHECKING:
@@ -104,8 +104,9 @@ class _Run:
             self.members |= {name} if is_member else set()
             found[name].append(hashed)
             self.reaches[name] |= self._words(numbers)
-            if name.startswith(UNEVALUATED):
-                self.reaches[name.removeprefix(UNEVALUATED)].add(name)
+            for prefix in READ.values():
+                if name.startswith(prefix):
+                    self.reaches[name.removeprefix(prefix)].add(name)
         self.definitions[place] = found
         does = Item("module", place, "", digest(*(hashed for hashed, _, _ in effects))) if effects else _NOTHING
         item = self._shared(does)
@@ -186,11 +187,8 @@ class _Comparison:
         for run in self._runs:
             for item, refers in run.refers.items():
                 self._refers[item] = self._refers.get(item, frozenset()) | refers
-        evaluated = (name for name in self._differing if not name.startswith(UNEVALUATED))
-        self._hits = self._found_by(self._reaching(evaluated))
-        self._hits_of_readers = self._found_by(self._reaching(self._differing))  # of annotations
-
-        self._all_read = self._reads_annotations(base.common)
+        self._hits: dict[frozenset[str], dict[Item, str]] = {}
+        self._read_by_all = self._reads(base.common)
 
     def touches(self) -> dict[str, Touch]:
         everywhere = self._reason_everywhere()
@@ -222,7 +220,7 @@ class _Comparison:
         common = self._base.common
         own, other = self._base.own(name) - common, self._head.own(name) - common
         reason = self._first_reason(own, other) or self._reference(own, own)
-        return reason or (self._reference(common, own) if self._reads_annotations(own) else None)
+        return reason or (self._reference(common, own) if self._reads(own) else None)
 
     def _first_reason(self, base: set[Item], head: set[Item]) -> str | None:
         """Say which of these differs, or cannot be followed."""
@@ -233,13 +231,22 @@ class _Comparison:
         return None if unseen is None else f"{_UNSEEN[unseen.kind]}: {unseen.name}"
 
     def _reference(self, items: set[Item], readers: set[Item]) -> str | None:
-        """Say which of these refers to a definition that differs, or to one's annotations if a reader reads such."""
-        hits = self._hits_of_readers if self._reads_annotations(readers) or self._all_read else self._hits
+        """Say which of these refers to a definition that differs, or to what is read of one."""
+        hits = self._hits_of(self._reads(readers) | self._read_by_all)
         hit = min((item for item in items if hits[item]), default=None)
         return None if hit is None else f"{hit} {hits[hit]}"
 
-    def _reads_annotations(self, items: Iterable[Item]) -> bool:
-        return any(ANNOTATIONS in self._refers[item] for item in items)
+    def _reads(self, items: Iterable[Item]) -> frozenset[str]:
+        """Return which of annotations and docstrings these read."""
+        return frozenset(each for each in READ if any(each in self._refers[item] for item in items))
+
+    def _hits_of(self, read: frozenset[str]) -> dict[Item, str]:
+        """Return what each item refers to that differs, for those who read these kinds of things."""
+        if read not in self._hits:
+            unread = tuple(prefix for kind, prefix in READ.items() if kind not in read)
+            meant = self._reaching(name for name in self._differing if not (unread and name.startswith(unread)))
+            self._hits[read] = {item: self._hit(refers, meant) for item, refers in self._refers.items()}
+        return self._hits[read]
 
     def _difference(self, item: Item, base: set[Item], head: set[Item]) -> str:
         if item.kind == "module":
@@ -292,12 +299,9 @@ class _Comparison:
 
     def _looked_up(self, names: Iterable[str]) -> dict[str, str]:
         """Return one that differs of the names that can be looked up: those of members, and all by way of modules."""
-        written = {each for each in names if each != DOCUMENTATION and not each.startswith(UNEVALUATED)}
+        written = {each for each in names if each != DOCUMENTATION and not each.startswith(tuple(READ.values()))}
         members = {each for each in written if any(each in run.members for run in self._runs)}
         return {sign: min(each) for sign, each in ((LOOKS_UP, members), (REACHES, written)) if each}
-
-    def _found_by(self, meant: Mapping[str, str]) -> dict[Item, str]:
-        return {item: self._hit(refers, meant) for item, refers in self._refers.items()}
 
     def _hit(self, refers: frozenset[str], meant: Mapping[str, str]) -> str:
         """Say which differing definition something refers to; nothing if to none."""

@@ -23,7 +23,8 @@ LAZY_ANNOTATIONS = sys.version_info >= (3, 14)
 #: By which name docstrings and annotations are found, and by which names else.
 DOCUMENTATION, ANNOTATIONS = "__doc__", "__annotations__"
 LOOKS_UP, REACHES = "*", "**"  #: names by which something refers to all members of classes, or of modules
-UNEVALUATED = "annotations of "  #: before the name of a function, in the name of what is not evaluated of it
+#: What comes before the name of a function or class, in the name of what only those use that read it.
+READ = {ANNOTATIONS: "annotations of ", DOCUMENTATION: "docstring of "}
 ALIASES = {
     "getdoc": DOCUMENTATION,
     **dict.fromkeys(("get_annotations", "get_type_hints", "getfullargspec", "signature"), ANNOTATIONS),
@@ -182,8 +183,7 @@ class _Reader:
 
     def close(self, tree: ast.Module, parts: Collection[str]) -> None:
         """Add what belongs to the module as a whole."""
-        documents = digest(*(ast.dump(each) for each in _statements(tree.body) if is_document(each)))
-        self.table.definitions.append(Definition(DOCUMENTATION, documents, ()))
+        self.table.definitions.append(Definition(DOCUMENTATION, _documents(tree.body[:1]), ()))
         nodes = list(ast.walk(tree))
         if _SUSPECT.search("\n".join(self._lines)):
             self.table.computed = _computed(nodes)
@@ -264,6 +264,7 @@ class _Reader:
 
     def _read_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, inside: str) -> None:
         name = f"{inside}.{node.name}" if inside else node.name
+        self._read_documents(node)
         if self._interpreted is not None and not self._interpreted(name):
             self._add([node.name], node, _Text(annotations=True, bodies=True).add(node), inside)
         if not self._is_plain_function(node):
@@ -271,13 +272,18 @@ class _Reader:
             return
         if self._as_text:  # else, if something evaluates them later, that is code which runs
             text = _Text(annotations=True).add(*(each.annotation for each in _arguments(node.args)), node.returns)
-            self.table.definitions.append(Definition(f"{UNEVALUATED}{node.name}", *text.found()))
+            self.table.definitions.append(Definition(READ[ANNOTATIONS] + node.name, *text.found()))
         self._define([node.name], node, inside)
+
+    def _read_documents(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        own = node.body[:1] if isinstance(node, ast.ClassDef) else node.body
+        self.table.definitions.append(Definition(READ[DOCUMENTATION] + node.name, _documents(own), ()))
 
     def _read_class(self, node: ast.ClassDef, inside: str) -> None:
         name = f"{inside}.{node.name}" if inside else node.name
         given = [*node.bases, *(each.value for each in node.keywords)]
         plain = self._is_plainly_decorated(node) and all(map(self._scope.is_inert, given))
+        self._read_documents(node)
         acts = self._acts(name)
         if not plain or (bool(given) if acts is None else acts):
             self._act(node)
@@ -357,6 +363,10 @@ def _is_special(node: ast.stmt) -> bool:
 def _arguments(given: ast.arguments) -> list[ast.arg]:
     own = [*given.posonlyargs, *given.args, *given.kwonlyargs]
     return own + [each for each in (given.vararg, given.kwarg) if each is not None]
+
+
+def _documents(body: Iterable[ast.AST]) -> str:
+    return digest(*(ast.dump(each) for each in _statements(body) if is_document(each)))
 
 
 def _statements(body: Iterable[ast.AST]) -> Iterator[ast.stmt]:

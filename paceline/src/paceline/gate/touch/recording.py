@@ -264,7 +264,7 @@ class TouchRecorder:
         order = [place for place, table in tables.items() if table.effects and ("module", place, "", "") in common]
         self.note("order", "modules", digest(*order))
         names, items = (
-            _Names(bound | self._watched | {modules.LOOKS_UP, modules.REACHES, modules.ANNOTATIONS}),
+            _Names(bound | self._watched | {modules.LOOKS_UP, modules.REACHES, *modules.READ}),
             list(self._items.items()),
         )
         return {
@@ -290,7 +290,7 @@ class TouchRecorder:
         importer = self._importers.get(place)
         acts = list(table.effects)
         for each in table.definitions if importer is not None else ():
-            if each.name != modules.DOCUMENTATION:
+            if each.name != modules.DOCUMENTATION and not each.name.startswith(modules.READ[modules.DOCUMENTATION]):
                 by_pytest = PYTEST in str(importer)  # which reads tests, fixtures and settings, not all that it finds
                 refers = () if each.is_import and by_pytest else each.refers
                 acts.append(modules.Action(each.digest, refers, each.name, each.lines))
