@@ -19,8 +19,9 @@ LEVELS = (("cli",), ("commands", "plugin"), ("pages",), ("gate", "history"), ("r
 GROUND = {"errors"}
 #: Rooms within rooms, and what in `paceline` they may import beyond the levels below.
 INNER = {
-    "gate.worker": ("gate.worker",),
-    "gate.sides": ("gate.sides", "gate.worker"),
+    "gate.touch": ("gate.touch", "gate.worker"),
+    "gate.worker": ("gate.worker", "gate.touch"),
+    "gate.sides": ("gate.sides", "gate.touch", "gate.worker"),
     "history.asv": ("history.asv", "history.model"),
     "history.machine": ("history.machine",),
     "history.detect": ("history.detect", "history.asv", "history.model"),

@@ -388,6 +388,13 @@ class Pair:
             self._finish(side)
         return self._visit.ends[side]
 
+    def recording(self, side: str) -> Message | End:
+        """Return what a side, started with `Launcher.recording`, has run in its rehearsals; it runs nothing after."""
+        self._processes[side].send({"do": "tell"})
+        found = self._processes[side].receive(self._starts_within, {"recorded"})
+        self.lost |= isinstance(found, End)
+        return found
+
     def _on_each(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
         """Ask all of these sides, even if the first has ended: an end on both is not head's fault."""
         found: dict[str, Found] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import paceline
 from paceline.config.options import SIDES
 from paceline.gate.sides.lending import lend
+from paceline.gate.touch.recording import RECORDED, WATCHED
 from paceline.gate.worker import origin, seal
 from paceline.gate.worker.suites import asv_suite, codspeed
 from paceline.system.git import (
@@ -84,6 +85,13 @@ class Launcher:
         root = self._trees.tree(side) / selection.root
         files = dict.fromkeys(str(root / name.partition("::")[0]) for name in items)
         return self._launch(side, [*self._arguments(side, selection), *files], _task(items))
+
+    def recording(self, side: str, selection: Selection, items: Sequence[str], watched: Sequence[str] = ()) -> Launch:
+        """Return how to start a side that records what these benchmarks run."""
+        launch = self.items(side, selection, items)
+        folders = dict.fromkeys([*launch.task["own"], *launch.task["homes"]])
+        asked = {RECORDED: os.pathsep.join(folders), WATCHED: " ".join(watched), "PYTHONHASHSEED": "1"}
+        return replace(launch, environment={**launch.environment, **asked})
 
     def round(self, side: str, selection: Selection, draw: schedule.Draw, items: Sequence[str]) -> Launch:
         """Return how to start a side in a round; its environment holds the round's draws."""

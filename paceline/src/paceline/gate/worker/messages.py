@@ -58,6 +58,15 @@ EVENTS: dict[str, dict[Any, Any]] = {
         "unit": TEXT,
         "spoilt": bool,
     },
+    "recorded": {
+        "environment": {str: str},
+        "libraries": {str: str},
+        "items": [[(str, [PLACE])]],
+        "modules": [[(str, [[(str, bool, PLACE, [PLACE])]])]],
+        "common": [PLACE],
+        "benchmarks": [{"name": str, "ran": [PLACE]}],
+        "names": [str],
+    },
 }
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paceline.gate.touch.recording import TouchRecorder
 from paceline.gate.worker import neutral, origin, seal
 from paceline.gate.worker.channel import ADDRESS, GATE_ENDED, Caller, ChannelLostError
 from paceline.gate.worker.fixture import TrialFixture, pin
@@ -39,6 +40,7 @@ except ImportError:  # Windows
 
 origin.serve()  # before any plugin of the project is loaded
 seal.make_read_only()
+recorder = TouchRecorder.of_environment()  # and before anything of the project runs
 
 
 def seed(number: str = HASH_SEED) -> None:
@@ -146,6 +148,9 @@ class Worker:
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])
+        if command["do"] == "tell" and recorder is not None:
+            self._say({"event": "recorded", **recorder.stop()})
+            self._receive()
         return True
 
     def _run(self, items: list[pytest.Item], place: int) -> None:
@@ -154,7 +159,8 @@ class Worker:
         self._reports, self._fixture = [], None
         before = bounds()
         seed()
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        with contextlib.nullcontext() if recorder is None else recorder.benchmark(item.nodeid):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         pin(self._everywhere)
         outcome, reason, version = self._conclude()
         suite = asv_suite.suite_of(self._config)
@@ -206,7 +212,7 @@ class Worker:
     def fixture(self, item: pytest.Item) -> TrialFixture:
         """Return the one fixture of the running test."""
         if self._fixture is None:
-            self._fixture = TrialFixture(item, self.channel)
+            self._fixture = TrialFixture(item, self.channel, recorded=recorder is not None)
         return self._fixture
 
 

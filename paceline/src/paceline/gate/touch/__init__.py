@@ -1,0 +1,1 @@
+"""The proof that a change cannot touch a benchmark: what it ran on each side, and which of it differs."""

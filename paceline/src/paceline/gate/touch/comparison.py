@@ -1,0 +1,314 @@
+"""Compares what both sides have recorded: a benchmark that ran the same on both is untouched, and so is its speed.
+
+This is opinionated: what cannot be told counts as touched, and the reason says what it was.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from paceline.gate.touch.digest import digest
+from paceline.gate.touch.modules import DOCUMENTATION, LOOKS_UP, REACHES, READ
+from paceline.gate.touch.recording import GENERATED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from paceline.gate.touch.recording import Recording
+
+_KINDS = {"file": "data file", "folder": "folder", "native": "compiled module", "module": "module", "early": "module"}
+_UNSEEN = {"child": "starts another process", "unseen": "cannot be followed"}
+
+
+@dataclass(frozen=True)
+class Touch:
+    """Whether a change can touch a benchmark, and why: what it ran, or the first thing that differs.
+
+    `functions` and `files` are of the side's tree, and ran in the benchmark itself.
+    """
+
+    untouched: bool
+    reason: str
+    functions: int = 0
+    files: int = 0
+
+
+class Item(NamedTuple):
+    """Something that ran or was read: a function, a module, a file. Equal items are equal in content."""
+
+    kind: str
+    place: str
+    name: str
+    digest: str
+
+    @property
+    def file(self) -> str:
+        """Its file as a person writes it."""
+        return self.place.partition("/")[2] or self.place
+
+    def __str__(self) -> str:
+        if self.kind == "code":
+            return f"{self.name} ({self.file})"
+        return " ".join(filter(None, (_KINDS.get(self.kind, self.kind), self.file, self.name)))
+
+
+_NOTHING = Item("module", "", "", "")  # a module that only defines names
+
+
+class _Run:
+    """One recording, with its numbers resolved."""
+
+    def __init__(self, recording: Recording, known: dict[Item, Item]) -> None:
+        self._names: list[str] = recording["names"]
+        self._known = known  # so that all runs share their items
+        self.about = {f"library {name}": found for name, found in recording["libraries"].items()}
+        self.about |= recording["environment"]
+        self.definitions: dict[str, dict[str, list[str]]] = {}  # digests, by place and name
+        self.refers: dict[Item, frozenset[str]] = {}
+        self.reaches: dict[str, set[str]] = defaultdict(set)
+        self.members: set[str] = set()
+        self.effects: dict[Item, list[tuple[str, str]]] = {}
+        modules = {place: self._module(place, *rest) for place, *rest in recording["modules"]}
+        items = [self._item(entry, modules) for entry in recording["items"]]
+        self.common = {items[number] for number in recording["common"]}
+        self.benchmarks = {
+            each["name"]: tuple(items[number] for number in each["ran"]) for each in recording["benchmarks"]
+        }
+        self.places = {name: place for place, name in enumerate(self.benchmarks)}
+        self.first: dict[Item, int] = {}
+        for name, place in self.places.items():
+            for item in self.benchmarks[name]:
+                self.first.setdefault(item, place)
+
+    def _item(self, entry: list[Any], modules: dict[str, Item]) -> Item:
+        kind, place, name, found, numbers = entry
+        if kind == "module" and place in modules:
+            return modules[place]
+        item = self._shared(Item(kind, place, name, found))
+        self.refers[item] = self._words(numbers)
+        return item
+
+    def _shared(self, item: Item) -> Item:
+        return self._known.setdefault(item, item)
+
+    def _words(self, numbers: Iterable[int]) -> frozenset[str]:
+        return frozenset(self._names[number] for number in numbers)
+
+    def _module(self, place: str, effects: list[Any], definitions: list[Any]) -> Item:
+        """Note what a module defines; returns it as what it does."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for number, hashed, numbers, is_member in definitions:
+            name = self._names[number]
+            self.members |= {name} if is_member else set()
+            found[name].append(hashed)
+            self.reaches[name] |= self._words(numbers)
+            for prefix in READ.values():
+                if name.startswith(prefix):
+                    self.reaches[name.removeprefix(prefix)].add(name)
+        self.definitions[place] = found
+        does = Item("module", place, "", digest(*(hashed for hashed, _, _ in effects))) if effects else _NOTHING
+        item = self._shared(does)
+        self.refers[item] = frozenset(name for _, numbers, _ in effects for name in self._words(numbers))
+        self.effects[item] = [(hashed, shown) for hashed, _, shown in effects]
+        return item
+
+
+class _Side:
+    """What one side recorded, in all its processes."""
+
+    def __init__(self, recordings: Iterable[Recording], known: dict[Item, Item]) -> None:
+        self.runs = [_Run(recording, known) for recording in recordings]
+        self.common: set[Item] = set().union(*(run.common for run in self.runs))
+        self.names = dict.fromkeys(name for run in self.runs for name in run.benchmarks)
+        self.unsteady: dict[str, Item] = {}
+        self.common |= set(self._shared())
+
+    def own(self, name: str) -> set[Item]:
+        """Return what ran in a benchmark."""
+        return set[Item]().union(*(run.benchmarks.get(name, ()) for run in self.runs))
+
+    def _shared(self) -> Iterator[Item]:
+        """Yield what ran in one run of a benchmark, but in another run before it: it counts for all benchmarks.
+
+        Such are caches that the first to come fills, and fixtures of a wide scope. If it ran in one run, and neither
+        in the other nor before that, the benchmark is not steady.
+        """
+        for name in self.names:
+            own = self.own(name) - self.common
+            for run in (each for each in self.runs if name in each.benchmarks):
+                for item in own.difference(run.benchmarks[name]):
+                    if run.first.get(item, len(run.places)) < run.places[name]:
+                        yield item
+                    else:
+                        self.unsteady.setdefault(name, item)
+
+    def about(self) -> dict[str, set[str]]:
+        """Return the facts of the processes and their libraries."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for run in self.runs:
+            for name, text in run.about.items():
+                found[name].add(text)
+        return found
+
+    def definitions(self) -> dict[tuple[str, str], set[tuple[str, ...]]]:
+        """Return what names are bound to, by place and name."""
+        found: dict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
+        for run in self.runs:
+            for place, names in run.definitions.items():
+                for name, hashes in names.items():
+                    found[place, name].add(tuple(hashes))
+        return found
+
+    def effects(self, place: str) -> list[tuple[str, str]]:
+        """Return what a module does, as far as it was loaded."""
+        return next((does for run in self.runs for item, does in run.effects.items() if item.place == place), [])
+
+
+def compare(base: Iterable[Recording], head: Iterable[Recording], unread: Iterable[str] = ()) -> dict[str, Touch]:
+    """Return for each benchmark whether the change can touch it.
+
+    Give at least two recordings of each side, with the benchmarks in different orders, or what runs by chance is not
+    noticed. An iterator spares memory: each is let go once it has been read. `unread`: words by which code would name
+    a file that differs, if it read it in a way that is not seen.
+    """
+    known: dict[Item, Item] = {}
+    return _Comparison(_Side(base, known), _Side(head, known), unread).touches()
+
+
+class _Comparison:
+    def __init__(self, base: _Side, head: _Side, unread: Iterable[str]) -> None:
+        self._base, self._head = base, head
+        self._runs = [*base.runs, *head.runs]
+        self._differing = dict.fromkeys(unread, "a file that differs")
+        self._differing |= self._differing_definitions()
+        self._refers: dict[Item, frozenset[str]] = {}
+        for run in self._runs:
+            for item, refers in run.refers.items():
+                self._refers[item] = self._refers.get(item, frozenset()) | refers
+        self._hits: dict[frozenset[str], dict[Item, str]] = {}
+        self._read_by_all = self._reads(base.common)
+
+    def touches(self) -> dict[str, Touch]:
+        everywhere = self._reason_everywhere()
+        names = {**self._base.names, **self._head.names}
+        return {name: self._touch(name, everywhere or self._reason(name)) for name in names}
+
+    def _touch(self, name: str, reason: str | None) -> Touch:
+        ran = {item for item in self._head.own(name) if item.kind == "code" and item.place != GENERATED}
+        functions, files = len({(item.place, item.name) for item in ran}), len({item.place for item in ran})
+        evidence = f"ran {functions} function{'s'[: functions != 1]} in {files} file{'s'[: files != 1]}, none differs"
+        return Touch(reason is None, reason or evidence, functions, files)
+
+    def _reason_everywhere(self) -> str | None:
+        """Say what touches every benchmark."""
+        about, other = self._base.about(), self._head.about()
+        for name in sorted(about.keys() | other.keys()):
+            if about.get(name) != other.get(name):
+                return f"{name} differs" if name in about and name in other else f"only one side loads {name}"
+        common = self._base.common
+        return self._first_reason(common, self._head.common) or self._reference(common, common)
+
+    def _reason(self, name: str) -> str | None:
+        """Say what touches this benchmark. Nothing touches all of them, so both sides' common parts agree."""
+        for side, label in ((self._base, "base"), (self._head, "head")):
+            if name not in side.names:
+                return f"{label} did not run it"
+            if name in side.unsteady:
+                return f"ran different code in two runs: {side.unsteady[name]}"
+        common = self._base.common
+        own, other = self._base.own(name) - common, self._head.own(name) - common
+        reason = self._first_reason(own, other) or self._reference(own, own)
+        return reason or (self._reference(common, own) if self._reads(own) else None)
+
+    def _first_reason(self, base: set[Item], head: set[Item]) -> str | None:
+        """Say which of these differs, or cannot be followed."""
+        differing = sorted(base ^ head, key=lambda item: (item.kind != "code", item.place == GENERATED, item))
+        if differing:
+            return self._difference(differing[0], base, head)
+        unseen = min((item for item in base if item.kind in _UNSEEN), default=None)
+        return None if unseen is None else f"{_UNSEEN[unseen.kind]}: {unseen.name}"
+
+    def _reference(self, items: set[Item], readers: set[Item]) -> str | None:
+        """Say which of these refers to a definition that differs, or to what is read of one."""
+        hits = self._hits_of(self._reads(readers) | self._read_by_all)
+        hit = min((item for item in items if hits[item]), default=None)
+        return None if hit is None else f"{hit} {hits[hit]}"
+
+    def _reads(self, items: Iterable[Item]) -> frozenset[str]:
+        """Return which of annotations and docstrings these read."""
+        return frozenset(each for each in READ if any(each in self._refers[item] for item in items))
+
+    def _hits_of(self, read: frozenset[str]) -> dict[Item, str]:
+        """Return what each item refers to that differs, for those who read these kinds of things."""
+        if read not in self._hits:
+            unread = tuple(prefix for kind, prefix in READ.items() if kind not in read)
+            meant = self._reaching(name for name in self._differing if not (unread and name.startswith(unread)))
+            self._hits[read] = {item: self._hit(refers, meant) for item, refers in self._refers.items()}
+        return self._hits[read]
+
+    def _difference(self, item: Item, base: set[Item], head: set[Item]) -> str:
+        if item.kind == "module":
+            return self._statement(item.place)
+        if item.kind == "order":
+            return "modules are imported in another order"
+        theirs = {each[:3] for each in (head if item in base else base)}
+        if item[:3] in theirs:
+            return f"{item} differs"
+        return f"only {'base' if item in base else 'head'} {'runs' if item.kind == 'code' else 'uses'} {item}"
+
+    def _statement(self, place: str) -> str:
+        """Say which statement of a module differs first."""
+        base, head = self._base.effects(place), self._head.effects(place)
+        file = place.partition("/")[2]
+        for one, other in zip(base, head, strict=False):
+            if one != other:
+                return f"module-level code of {file} differs: {other[1]}"
+        longer, side = (base, "base") if len(base) > len(head) else (head, "head")
+        extra = longer[min(len(base), len(head)) :]
+        return f"module-level code of {file} differs: only {side} has {extra[0][1]}" if extra else f"{file} differs"
+
+    # Names
+
+    def _differing_definitions(self) -> dict[str, str]:
+        """Return the names that are bound to something else on one side, with their files."""
+        base, head = self._base.definitions(), self._head.definitions()
+        return {
+            name: place.partition("/")[2]
+            for place, name in sorted(base.keys() | head.keys())
+            if base.get((place, name)) != head.get((place, name))
+        }
+
+    def _reaching(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the names whose definitions refer to one of these, however indirectly, each with that one."""
+        referring: dict[str, set[str]] = defaultdict(set)
+        for run in self._runs:
+            for name, refers in run.reaches.items():
+                for each in refers:
+                    referring[each].add(name)
+        found = {name: name for name in names}
+        found |= self._looked_up(found)
+        waiting = list(found)
+        while waiting:
+            name = waiting.pop()
+            for other in referring[name] - found.keys():
+                found[other] = found[name]
+                waiting.append(other)
+        return found
+
+    def _looked_up(self, names: Iterable[str]) -> dict[str, str]:
+        """Return one that differs of the names that can be looked up: those of members, and all by way of modules."""
+        written = {each for each in names if each != DOCUMENTATION and not each.startswith(tuple(READ.values()))}
+        members = {each for each in written if any(each in run.members for run in self._runs)}
+        return {sign: min(each) for sign, each in ((LOOKS_UP, members), (REACHES, written)) if each}
+
+    def _hit(self, refers: frozenset[str], meant: Mapping[str, str]) -> str:
+        """Say which differing definition something refers to; nothing if to none."""
+        names = sorted(refers & meant.keys())
+        if not names:
+            return ""
+        found = meant[names[0]]
+        if names[0] in {LOOKS_UP, REACHES}:
+            return f"looks up names, and {found} differs ({self._differing[found]})"
+        return f"refers to {found}, which differs ({self._differing[found]})"

@@ -1,0 +1,145 @@
+"""Which code objects run: each is reported at least once after every `restart`, in all threads.
+
+By `sys.monitoring` on Python 3.12 and later, where a code object costs nothing once it has been reported; by profile
+functions on 3.11. Standard library only: workers load this.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FrameType
+
+MODULE = "<module>"
+NAME = "paceline"
+TOOLS = (3, 4, 2, 1, 5, 0)  # ids of monitoring tools, those first that nobody else has reserved
+
+
+class Events:
+    """Collects code objects. `look` is called with the first frame of a module's code, and of code in no file."""
+
+    def __init__(self, look: Callable[[FrameType], None]) -> None:
+        self._look = look
+        self._found: dict[int, CodeType] = {}
+
+    def take(self) -> dict[int, CodeType]:
+        """Return what has run since the last time, by id. The caller keeps the objects, or their ids come back."""
+        taken = dict(self._found)  # at once: another thread may add to it, and on 3.11 so does this function
+        for key in taken:
+            del self._found[key]
+        return taken
+
+    def start(self) -> None:
+        """Begin to report."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Report no more."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Report again what has been reported."""
+        raise NotImplementedError
+
+    def unseen(self) -> str | None:
+        """Say why code may have run without a report; None if that cannot be."""
+        raise NotImplementedError
+
+
+class Monitoring(Events):
+    """Python 3.12 and later."""
+
+    def __init__(self, look: Callable[[FrameType], None]) -> None:
+        super().__init__(look)
+        self._monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        names = self._monitoring.events
+        self._wanted = names.PY_START | names.PY_RESUME | names.PY_THROW
+        self._tool = next((tool for tool in TOOLS if self._monitoring.get_tool(tool) is None), None)
+
+    def start(self) -> None:
+        """Begin to report."""
+        monitoring = self._monitoring
+        if self._tool is None:
+            return
+        found, look, disable = self._found, self._look, monitoring.DISABLE
+
+        def hit(code: CodeType, _: int) -> object:
+            found[id(code)] = code
+            if code.co_name == MODULE or code.co_filename[:1] == "<":
+                look(sys._getframe(1))  # noqa: SLF001 - of the interpreter
+            return disable
+
+        def thrown(code: CodeType, *_: object) -> None:  # an event that cannot be disabled
+            found[id(code)] = code
+
+        monitoring.use_tool_id(self._tool, NAME)
+        monitoring.register_callback(self._tool, monitoring.events.PY_START, hit)
+        monitoring.register_callback(self._tool, monitoring.events.PY_RESUME, hit)
+        monitoring.register_callback(self._tool, monitoring.events.PY_THROW, thrown)
+        monitoring.set_events(self._tool, self._wanted)
+
+    def stop(self) -> None:
+        """Report no more."""
+        if self.unseen() is None:
+            self._monitoring.set_events(self._tool, 0)
+            self._monitoring.free_tool_id(self._tool)
+
+    def restart(self) -> None:
+        """Report again what has been reported."""
+        self._monitoring.restart_events()
+
+    def unseen(self) -> str | None:
+        """Say why code may have run without a report; None if that cannot be."""
+        monitoring = self._monitoring
+        if self._tool is None:
+            return "other tools have taken sys.monitoring"
+        if monitoring.get_tool(self._tool) != NAME or monitoring.get_events(self._tool) != self._wanted:
+            return "it changed sys.monitoring"
+        return None
+
+
+class Profiling(Events):
+    """Python 3.11. Does not see threads that were there before, or that the `threading` module did not start."""
+
+    def start(self) -> None:
+        """Begin to report."""
+        found, look = self._found, self._look
+
+        def hit(frame: FrameType, *_: object) -> None:
+            code = frame.f_code
+            if id(code) not in found:
+                found[id(code)] = code
+                if code.co_name == MODULE or code.co_filename[:1] == "<":
+                    look(frame)
+
+        self._hit = hit
+        self._before = set(sys._current_frames()) - {threading.get_ident()}  # noqa: SLF001 - of the interpreter
+        threading.setprofile(hit)
+        sys.setprofile(hit)
+
+    def stop(self) -> None:
+        """Report no more."""
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+    def restart(self) -> None:
+        """Report again, in this thread too if a test has taken the profile function away."""
+        sys.setprofile(self._hit)
+        threading.setprofile(self._hit)
+
+    def unseen(self) -> str | None:
+        """Say why code may have run without a report; None if that cannot be."""
+        if sys.getprofile() is not self._hit or threading.getprofile() is not self._hit:
+            return "it set a profile function of its own"
+        if self._before.intersection(sys._current_frames()):  # noqa: SLF001 - of the interpreter
+            return "threads that started before the recording run"
+        return "greenlets run" if "greenlet" in sys.modules else None
+
+
+def events(look: Callable[[FrameType], None]) -> Events:
+    """Return the means that this Python has."""
+    return Monitoring(look) if sys.version_info >= (3, 12) else Profiling(look)
