@@ -10,6 +10,8 @@ from typing import Any
 
 SIDES = ("base", "head")
 MERGE_BASE = ""  # stands for the option without a value
+#: Further variables of a worker: the folders below which it records what runs, and names that count there.
+RECORDED, WATCHED = "PACELINE_RECORDED", "PACELINE_WATCHED"
 ASV_SUITE = "PACELINE_ASV"  # in a worker's environment: names the asv suite of head's settings, below rootdir
 
 
@@ -163,6 +165,13 @@ OPTIONS = (
         " command line and in PYTEST_ADDOPTS, not in files.",
         by_hand=True,
         metavar="REASON",
+    ),
+    Option(
+        "touched",
+        "--benchmark-touched",
+        "yes",
+        "Time only benchmarks that run code which differs: `yes`, or `no` to time all. Default: yes.",
+        choices=["yes", "no"],
     ),
     Option(
         "shard",

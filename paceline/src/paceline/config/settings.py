@@ -51,6 +51,7 @@ class Settings:
     asv: str | None = None  #: folder of the asv suite that the project names
     accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
     patterns: tuple[tuple[str, float], ...] = ()  #: of node ids, each with its own tolerance
+    touched: bool = True  #: whether only what a change can touch is timed
     shard: Shard | None = None  #: the part of the suite to judge; None for all of it
     critical: tuple[str, ...] | None = None  #: patterns of node ids that may be red; None for all
 
@@ -167,6 +168,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
         overlay=given.read("overlay", _overlay),
         accept=command_line.get("accept"),
         shard=given.read("shard", read_shard),
+        touched=given.read("touched", _switch("touched")),
         patterns=given.read("tolerances", lambda value: read_patterns(value, fraction)),
         critical=given.read("critical", read_critical),
     )
@@ -237,6 +239,16 @@ def _overlay(value: Any) -> tuple[str, ...]:
         if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
             raise ValueError(f"expected paths of files and folders inside the project, got {shown(name)}")
     return tuple(value)
+
+
+def _switch(name: str) -> Callable[[Any], bool]:
+    """Return a reader of yes and no, which TOML also writes as true and false."""
+    choice = _one_of(name)
+
+    def read(value: Any) -> bool:
+        return value if isinstance(value, bool) else choice(value) == "yes"
+
+    return read
 
 
 def _one_of(name: str) -> Callable[[Any], str]:

@@ -27,6 +27,7 @@ from paceline.gate.sides.trees import Trees
 from paceline.gate.sides.workspace import (
     Workspace,
 )
+from paceline.gate.touching import Touching, report
 from paceline.report.outcome import Part
 from paceline.report.verdicts import Verdict
 from paceline.system.refusals import refusal
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from paceline.gate.worker.messages import Message
 
 MUCH = 0.25  # share of the budget: installing and collecting that take more are reported
+RECORDS_WITHIN = 0.4  # of the time left: what benchmarks run is recorded
 PATIENCE = 4.0  # times the time of head's collection: limit for the start of a process
 
 
@@ -92,9 +94,9 @@ class _Execution:
         different = self._trees.overlay(selection)
         self._provision.bring_tests()
         self._trees.seal()
-        self._enter(selection, own, different, until)
-        pairs = Pairs(self._trial, selection, self._trees, self._launcher)
         proof = Proof(self._trial.settings, self._provision, self._trial.say)
+        self._enter(selection, self._judged(selection, own, until), different, proof, until)
+        pairs = Pairs(self._trial, selection, self._trees, self._launcher)
         self._tell_preparation(until)
         budget = Budget(until)
         budget.costs.add_files(selection.seconds)
@@ -177,17 +179,42 @@ class _Execution:
         lost = {name for name in selection.benchmarks if any(name.startswith(error) for error in errors)}
         return {each["id"] for each in found["benchmarks"] if _is_asked_for(each["id"], selection.paths)} | lost
 
-    def _enter(self, selection: Selection, own: set[str] | None, different: set[str], until: float) -> None:
-        notes = {}
-        for name, location in selection.benchmarks.items():
-            if location.path.as_posix() in different:
-                notes[name] = "its test file differs from base's: both sides ran head's"
+    def _judged(self, selection: Selection, own: set[str] | None, until: float) -> list[str]:
+        """Return the benchmarks to judge, and set apart those that only one side has."""
         new = [] if own is None else [name for name in selection.benchmarks if name not in own]
-        judged = self._judge_new(selection, new, until)
+        apart = set(new) - self._judge_new(selection, new, until)
         for name in sorted((own or set()) - set(selection.benchmarks)):
             self._note_removed(name, selection)
-        apart = set(new) - judged
-        self._trial.enter([name for name in selection.benchmarks if name not in apart], notes)
+        return [name for name in selection.benchmarks if name not in apart]
+
+    def _enter(
+        self, selection: Selection, names: Sequence[str], different: set[str], proof: Proof, until: float
+    ) -> None:
+        """Start to judge these benchmarks, but for those that the change cannot touch."""
+        untouched = self._untouched(selection, names, proof, until)
+        for name, reason in untouched.items():
+            self._trial.set_apart(name, Verdict.UNTOUCHED, reason)
+        entered = [name for name in names if name not in untouched]
+        notes = {
+            name: "its test file differs from base's: both sides ran head's"
+            for name in entered
+            if selection.benchmarks[name].path.as_posix() in different
+        }
+        self._trial.enter(entered, notes)
+
+    def _untouched(self, selection: Selection, names: Sequence[str], proof: Proof, until: float) -> dict[str, str]:
+        """Return the benchmarks that the change cannot touch, each with the evidence."""
+        settings = self._trial.settings
+        apart = settings.python or settings.wheels or settings.control
+        if not names or not settings.touched or apart:
+            return {}
+        touching = Touching(self._trial, selection, self._trees, self._launcher, proof)
+        share = time.monotonic() + RECORDS_WITHIN * (until - time.monotonic())
+        touches = touching.find(names, share)
+        self._trees.insist_on_seal()
+        report(touches, self._trial.say)
+        self._trial.touched = {name: touch.reason for name, touch in touches.items() if not touch.untouched}
+        return {name: touch.reason for name, touch in touches.items() if touch.untouched}
 
     def _note_removed(self, name: str, selection: Selection) -> None:
         """Set apart a benchmark that head lacks: unavailable if head skips its module, else removed."""
@@ -226,7 +253,7 @@ class _Execution:
                 left = [name for name in left if name in found["items"]]
                 while left and time.monotonic() < until and not pair.lost:
                     name = left.pop(0)
-                    ends[name] = pair.rehearse("base", name)
+                    ends[name] = pair.rehearse(name)["base"]
         return ends
 
 

@@ -378,15 +378,17 @@ class Pair:
         """Return the sides in random order."""
         return self._coins.sample(list(self._processes), len(self._processes))
 
-    def rehearse(self, side: str, nodeid: str) -> End:
-        """Run one test on one side, untimed, and return how it ended."""
+    def rehearse(self, nodeid: str) -> dict[str, End]:
+        """Run one test on each side, untimed. Returns how it ended there."""
         self._visit = Visit()
         self._until, self._cut_at = time.monotonic() + TESTS_PATIENCE * self._timeout, math.inf
-        self._processes[side].send({"do": "run", "item": nodeid})
+        for side in self._processes:
+            self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
-            self._arrive(side)
-            self._finish(side)
-        return self._visit.ends[side]
+            self._on_each([*self._processes], self._arrive)
+        with contextlib.suppress(SideEndedError):
+            self._on_each([*self._processes], self._finish)
+        return self._visit.ends
 
     def recording(self, side: str) -> Message | End:
         """Return what a side, started with `Launcher.recording`, has run in its rehearsals; it runs nothing after."""

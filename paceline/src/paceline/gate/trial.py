@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from paceline.config.settings import fraction
@@ -40,6 +40,7 @@ class Trial:
     notices: list[str] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
+    touched: dict[str, str] = field(default_factory=dict)  #: why the change can touch a benchmark
     part: Part | None = None  #: of a suite that is judged on several machines
     starts_within: float = STARTS_WITHIN  #: seconds; adjusted once head is collected
     _apart: list[Finding] = field(default_factory=list)
@@ -77,7 +78,8 @@ class Trial:
         known |= {name: benchmark.finding() for name, benchmark in self._benchmarks.items()}
         order = [name for name in self.locations if name in known]
         order += [name for name in known if name not in self.locations]
-        return [known[name].judged(self.settings.unsure, self.settings.accept) for name in order]
+        found = (replace(known[name], touched=self.touched.get(name)) for name in order)
+        return [each.judged(self.settings.unsure, self.settings.accept) for each in found]
 
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Start to judge these benchmarks; all of them share alpha, whether decided early or late."""
@@ -94,7 +96,7 @@ class Trial:
             )
             for name in names
         }
-        self.notices.extend(tolerances.notices(names))
+        self.notices.extend(tolerances.notices(self.locations))
 
     @property
     def alpha(self) -> float:

@@ -24,7 +24,7 @@ VALUE = {"name", "unit", "base", "head", "reason"}
 PART = {"number", "count", "benchmarks", "digest"}
 CLOCKS = {"cpu", "wall"}
 NUMBERS = ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
-LATER = {"unproven"}  # not there from the beginning of the schema
+LATER = {"touched", "unproven"}  # not there from the beginning of the schema
 MOST = 20_000  # benchmarks
 MOST_NOTICES = 1_000
 NAME = r".{1,2000}"
@@ -128,6 +128,7 @@ def _finding(row: Any, where: str, name: str) -> Finding:
         suspect=strict.truth(row["suspect"], f"{where}.suspect"),
         critical=strict.truth(row["critical"], f"{where}.critical"),
         red=strict.truth(row["red"], f"{where}.red"),
+        touched=strict.nothing_or(strict.text, row.get("touched"), f"{where}.touched"),
         unproven=strict.truth(row.get("unproven", False), f"{where}.unproven"),
         **numbers,
     )

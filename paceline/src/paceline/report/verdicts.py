@@ -17,6 +17,7 @@ class Verdict(Enum):
     FASTER = "faster"
     SAME = "same"
     UNSURE = "unsure"
+    UNTOUCHED = "untouched"
     NEW = "new"
     REMOVED = "removed"
     CHANGED = "changed"
@@ -37,7 +38,8 @@ class Finding:
     would let the gate tell from none in nine trials of ten. Times are seconds per call: base's median over
     rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
     `critical`: it may be red; `red`: it fails the gate. `unproven`: it was not judged, by
-    one side's doing: what it declares, skips or counts.
+    one side's doing: what it declares, skips or counts. `touched`: why the change can
+    touch it; None where that was not looked at.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Finding:
     critical: bool = True
     red: bool = False
     unproven: bool = False
+    touched: str | None = None
 
     def judged(self, unsure: str, accepted: str | None) -> Finding:
         """Return it with `red` set, and the reason why it is not where its verdict would be.

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from paceline.config.options import SIDES
+from paceline.config.options import RECORDED, SIDES
 from paceline.gate.pair import End
 from paceline.gate.touch.comparison import compare
-from paceline.gate.touch.recording import RECORDED, Recording
+from paceline.gate.touch.recording import Recording
 from pairs import launch, started
 from recorded import write
 
@@ -28,7 +28,7 @@ def recordings(folder: Path, files: dict[str, str]) -> list[Recording]:
     for names in (NAMES, NAMES[::-1]):
         with started(folder, {"head": launch(folder, **{RECORDED: str(folder)})}) as pair:
             for name in names:
-                assert pair.rehearse("head", name).outcome == "passed"
+                assert pair.rehearse(name)["head"].outcome == "passed"
             told = pair.recording("head")
             assert not isinstance(told, End), told
             found.append(told)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paceline
-from paceline.config.options import SIDES
+from paceline.config.options import RECORDED, SIDES, WATCHED
 from paceline.gate.sides.lending import lend
-from paceline.gate.touch.recording import RECORDED, WATCHED
 from paceline.gate.worker import origin, seal
 from paceline.gate.worker.suites import asv_suite, codspeed
 from paceline.system.git import (

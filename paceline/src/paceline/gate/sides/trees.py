@@ -16,7 +16,7 @@ from paceline.errors import PacelineError
 from paceline.gate.sides import checkout, overlay
 from paceline.gate.sides.interpreter import probe
 from paceline.gate.worker.seal import Seal, code_below
-from paceline.system import git
+from paceline.system import copying, git
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -154,6 +154,12 @@ class Trees:
     def served_file(self, side: str) -> Path:
         """Return the file that lists what a side's finder serves."""
         return self.slots.path(side) / SERVED
+
+    def differing(self) -> list[str]:
+        """Return the tracked files that differ between the sides, relative to their trees."""
+        base, head = self.tree("base"), self.tree("head")
+        names = sorted({name.partition("/")[2] for side in SIDES for name in self._tracked[side]})
+        return [name for name in names if copying.differs(name, head, base) or copying.differs(name, base, head)]
 
     def _note_tracked(self) -> None:
         """Note the files that git tracks, before code of the project runs: it could change git's settings."""

@@ -15,6 +15,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paceline.config.options import RECORDED, WATCHED
 from paceline.gate.touch import modules
 from paceline.gate.touch.digest import content, digest
 from paceline.gate.touch.events import MODULE, events
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 Recording = dict[str, Any]
 
-RECORDED = "PACELINE_RECORDED"  #: variable of a worker's environment: folders of which to record what is run
-WATCHED = "PACELINE_WATCHED"  #: and words that count where code that runs has them, with spaces between
 GENERATED = "generated code"
 COMPILERS = ("numba", "taichi", "torch._dynamo", "triton")  # run functions by what they have read of them
 _METACLASSES = frozenset({"builtins", "abc", "enum", "typing", "typing_extensions"})

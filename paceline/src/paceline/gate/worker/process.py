@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.gate.touch.recording import TouchRecorder
+from paceline.config.options import RECORDED
 from paceline.gate.worker import neutral, origin, seal
 from paceline.gate.worker.channel import ADDRESS, GATE_ENDED, Caller, ChannelLostError
 from paceline.gate.worker.fixture import TrialFixture, pin
@@ -28,6 +28,8 @@ from paceline.gate.worker.suites import asv_suite, codspeed, codspeed_rules
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+
+    from paceline.gate.touch.recording import TouchRecorder
 
 PR_SET_PDEATHSIG = 1
 SHOWN = 300  # characters of a reason
@@ -40,7 +42,18 @@ except ImportError:  # Windows
 
 origin.serve()  # before any plugin of the project is loaded
 seal.make_read_only()
-recorder = TouchRecorder.of_environment()  # and before anything of the project runs
+
+
+def _recorder() -> TouchRecorder | None:
+    """Return a recorder that has started, if this process is to record what its benchmarks run."""
+    if RECORDED not in os.environ:
+        return None
+    from paceline.gate.touch.recording import TouchRecorder
+
+    return TouchRecorder.of_environment()
+
+
+recorder = _recorder()  # before anything of the project runs
 
 
 def seed(number: str = HASH_SEED) -> None:

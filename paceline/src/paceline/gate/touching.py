@@ -1,0 +1,129 @@
+"""Finds the benchmarks that a change cannot touch: each runs on both sides, and what ran is compared.
+
+Each side records twice, in two orders, so that what runs by chance is noticed. A benchmark is touched unless all of
+its runs passed and the recordings prove that it ran the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from paceline.config.options import SIDES
+from paceline.gate.pair import PASSED, End
+from paceline.gate.touch.comparison import Touch, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from paceline.gate.proof import Proof
+    from paceline.gate.sides.launcher import Launcher
+    from paceline.gate.sides.selection import Selection
+    from paceline.gate.sides.trees import Trees
+    from paceline.gate.touch.recording import Recording
+    from paceline.gate.trial import Trial
+
+ATTEMPTS = 3  # of a pass: a benchmark that ends its process is left out of the next
+NAMED = 5  # reasons
+PYTHON = {".py", ".pyi", ".pyc"}
+
+
+class Touching:
+    """Records what both sides run, and compares it."""
+
+    def __init__(self, trial: Trial, selection: Selection, trees: Trees, launcher: Launcher, proof: Proof) -> None:
+        self._trial = trial
+        self._selection = selection
+        self._trees = trees
+        self._launcher = launcher
+        self._proof = proof
+        self._failed: dict[str, str] = {}
+
+    def find(self, names: Sequence[str], until: float) -> dict[str, Touch]:
+        """Return for each benchmark whether the change can touch it; nothing if time or a process was lost.
+
+        Raises PacelineError if a side ran code of another tree.
+        """
+        words = self._words()
+        passes = []
+        for order in (list(names), list(reversed(names))):
+            found = self._recorded(order, words, until)
+            if found is None:
+                return {}
+            passes.append(found)
+        self._proof.show(names)
+        try:
+            touches = compare(*(iter([each[side] for each in passes]) for side in SIDES), words)
+        except (
+            ValueError,
+            IndexError,
+            TypeError,
+            KeyError,
+        ):  # a worker that runs the project's code may say anything
+            return {}
+        left_out = Touch(untouched=False, reason="it was not recorded")
+        touches = {name: touches.get(name, left_out) for name in names}
+        return touches | {name: Touch(untouched=False, reason=reason) for name, reason in self._failed.items()}
+
+    def _words(self) -> list[str]:
+        """Return the words by which code would name a file that differs, other than Python's."""
+        paths = [path for path in map(PurePosixPath, self._trees.differing()) if path.suffix not in PYTHON]
+        words = {word for path in paths for word in (path.name, path.stem, path.suffix[1:])}
+        return sorted(word for word in words if word and not word[0].isspace() and len(word.split()) == 1)
+
+    def _recorded(self, names: Sequence[str], words: Sequence[str], until: float) -> dict[str, Recording] | None:
+        """Return both sides' recordings of one pass; None if that was not possible."""
+        for _ in range(ATTEMPTS):
+            left = [name for name in names if name not in self._failed]
+            launches = {side: self._launcher.recording(side, self._selection, left, words) for side in SIDES}
+            with self._trial.pair(self._trees.folder) as pair:
+                pair.start(launches, SIDES[0])
+                if any(isinstance(found, End) for found in pair.collected(until).values()):
+                    return None
+                for name in left:
+                    if time.monotonic() > until:
+                        return None
+                    self._note(name, pair.rehearse(name))
+                    if pair.lost:
+                        break
+                else:
+                    return _of_both({side: pair.recording(side) for side in SIDES})
+        return None
+
+    def _note(self, name: str, ends: Mapping[str, End]) -> None:
+        """Note how a benchmark ended. Raises PacelineError if a side ran code of another tree."""
+        for side in SIDES:
+            end = ends.get(side)
+            if end is not None:
+                self._proof.add(side, name, end)
+            if end is None or end.outcome not in PASSED:
+                self._failed.setdefault(name, f"{side}: {end.outcome if end else 'it did not end'}")
+
+
+def _of_both(found: Mapping[str, Recording | End]) -> dict[str, Recording] | None:
+    recordings = {side: each for side, each in found.items() if not isinstance(each, End)}
+    return recordings if len(recordings) == len(found) else None
+
+
+def summary(touches: Mapping[str, Touch]) -> Iterator[str]:
+    """Yield what the change is: how many benchmarks it can touch, and why."""
+    touched = [touch for touch in touches.values() if not touch.untouched]
+    of = f"{len(touches)} benchmark{'s'[: len(touches) != 1]}"
+    yield f"{len(touched)} of {of} run code that differs; {len(touches) - len(touched)} untouched"
+    yield from _reasons(touch.reason for touch in touched)
+
+
+def _reasons(reasons: Iterable[str]) -> Iterator[str]:
+    counts = Counter(reasons).most_common()
+    for reason, count in counts[:NAMED]:
+        yield f"  {count} touched: {reason}"
+    if len(counts) > NAMED:
+        yield f"  {sum(count for _, count in counts[NAMED:])} touched for {len(counts) - NAMED} other reasons"
+
+
+def report(touches: Mapping[str, Touch], say: Callable[[str], None]) -> None:
+    """Say it, if it was found."""
+    for line in summary(touches) if touches else ["what benchmarks run could not be recorded, so all are timed"]:
+        say(line)
