@@ -1,4 +1,4 @@
-"""The end of a gate: what it prints, what it writes, and its exit status."""
+"""Reports the outcome of a gate: table, notices, JSON file, and GitHub's annotations and step summary."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ class Closing:
     outcome: Outcome
 
     def notices(self) -> list[str]:
-        """Return everything that a reader of the table ought to know, in the order in which it is shown."""
+        """Return the notices for readers of the table, in the order in which they are shown."""
         outcome, findings = self.outcome, self.outcome.findings
         notices = list(outcome.notices)
         let_through = sum(each.verdict == Verdict.SLOWER.value and not each.red for each in findings)
         if let_through and outcome.settings.accept is not None:
-            notices.append(f"reviewed exception: {let_through} slower, {outcome.settings.accept}")
+            notices.append(f"{let_through} slower accepted as a reviewed exception: {outcome.settings.accept}")
         if not machine()["pinning"]:
             notices.append("this system cannot pin processes to CPUs: expect more noise and more rounds")
         if findings and all(finding.verdict == Verdict.NEW.value for finding in findings):
-            notices.append("every benchmark is new: nothing to compare with yet")
+            notices.append("every benchmark is new, so there is nothing to compare with yet")
         unsure = sum(finding.verdict == Verdict.UNSURE.value and not finding.red for finding in findings)
         if unsure and outcome.settings.unsure != "fail":
             notices.append(f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)")
         unproven = [each for each in findings if each.unproven and not each.red and each.verdict != "unsure"]
         if unproven:
             notices.append(
-                f"{len(unproven)} not judged, by one side's doing: passed without proof (--benchmark-unsure=fail"
+                f"{len(unproven)} not judged because of one side: passed without proof (--benchmark-unsure=fail"
                 f" makes them red): {listed([each.name for each in unproven])}"
             )
         return notices
 
     def lines(self) -> Iterator[str]:
-        """Yield the table, notices and summary; nothing if nothing is known."""
+        """Yield the table, notices and summary; nothing if nothing was judged."""
         outcome, findings = self.outcome, self.outcome.findings
         if not findings and not outcome.values:
             return
@@ -76,11 +76,13 @@ class Closing:
                 target = outcome.settings.json
                 json_file.write(outcome, self.notices(), outcome.started_in / target)
         except OSError as error:
-            raise PacelineError(f"cannot write {target}: {why(error)}") from None
+            raise PacelineError(
+                f"cannot write {target}: {why(error)}. Check the folder's permissions and free space."
+            ) from None
 
 
 def explain(error: Exception) -> Iterator[str]:
-    """Tell GitHub why there is no verdict: in the step summary, and by the lines that are returned for the log."""
+    """Write to GitHub's step summary why there is no verdict, and yield an annotation for the log."""
     with contextlib.suppress(OSError):  # the error itself matters more
         _add_to_step_summary(f"### paceline: nothing was judged\n\n{markdown.escape(str(error))}\n")
     if _is_on_github():
@@ -88,7 +90,7 @@ def explain(error: Exception) -> Iterator[str]:
 
 
 def _no_command(line: str) -> str:
-    """Return a line that begins with a name so that it begins no command to GitHub's runner."""
+    """Return a line that does not begin with `::`: a benchmark's name must not start a workflow command."""
     return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
 
 

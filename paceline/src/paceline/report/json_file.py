@@ -1,4 +1,4 @@
-"""The findings for programs: schema 2, whose fields never change their meaning."""
+"""The verdicts as JSON, schema 2. The meaning of its fields never changes, as programs rely on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = 2
 
 
 def text(outcome: Outcome, notices: Sequence[str]) -> str:
-    """Return the document; strict JSON, as no figure is infinite."""
+    """Return the document as strict JSON: no number is infinite or NaN."""
     document = {
         "schema": SCHEMA,
         "base": outcome.base,
@@ -35,6 +35,6 @@ def text(outcome: Outcome, notices: Sequence[str]) -> str:
 
 
 def write(outcome: Outcome, notices: Sequence[str], path: Path) -> None:
-    """Write it whole or not at all. Raises OSError."""
+    """Write the document as a whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, text(outcome, notices))

@@ -1,4 +1,4 @@
-"""The result of a gate, complete or interrupted: all that reports show."""
+"""The result of a gate, complete or interrupted; reports show nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gate found. `base` and `head` say what was compared; `notices` come from the trial itself."""
+    """A gate's findings. `base` and `head` describe the two sides; `notices` come from the measurement."""
 
     settings: Settings
     started_in: Path
@@ -29,5 +29,5 @@ class Outcome:
 
     @property
     def is_red(self) -> bool:
-        """Whether the gate fails: the one definition, for exit statuses and reports."""
+        """Whether the gate fails; the only definition, for exit status and reports."""
         return any(finding.red for finding in self.findings)
