@@ -56,7 +56,7 @@ def import_all(
     """
     if machine is not None and (safe(machine) != machine or not machine):
         raise PacelineError(
-            f"--machine: expected a name of a-z, 0-9, `.`, `_` and `-`, got {machine!r}. `paceline machine` prints one."
+            f"--machine: expected a name of a-z, 0-9, `.`, `_` and `-`, got {machine!r}. See `paceline machine`."
         )
     for source in sources:
         paths = sorted(source.rglob("*.json")) if source.is_dir() else [source]
