@@ -88,8 +88,8 @@ def test_nothing_measured_is_no_success(make_project: Callable[..., Project]) ->
     ("arguments", "words"),
     [
         (["--benchmark-tolerance=3 percent"], "3 percent"),
-        (["--benchmark-tolerance=200%"], "not between 0 and 100 %"),
-        (["--benchmark-budget=-1"], "not a positive number of seconds"),
+        (["--benchmark-tolerance=200%"], "expected a fraction between 0 and 1"),
+        (["--benchmark-budget=-1"], "expected a positive number of seconds"),
         (["--benchmark-skip"], "contradict"),
         (["--benchmark-against-python=/no/such/python"], "cannot run '/no/such/python'"),
         (["--benchmark-against-python=/bin/false"], "name a Python executable"),

@@ -49,7 +49,9 @@ def test_base_gets_nothing_from_outside_of_the_project(name: str) -> None:
 
 
 def test_a_mistake_on_the_command_line_names_its_option() -> None:
-    with pytest.raises(PacelineError, match=r"^--benchmark-budget: 'nan' is not a positive number"):
+    with pytest.raises(
+        PacelineError, match=r"^--benchmark-budget: expected a positive number of seconds, at most a year, got 'nan'"
+    ):
         combine({"against": "HEAD", "budget": "nan"}, {"budget": 5})
 
 
@@ -58,7 +60,7 @@ def test_a_mistake_on_the_command_line_names_its_option() -> None:
     [
         *((f"{name} = true", f"has no '{name}'") for name in ("control", "wheels", "accept")),
         ('json = "a\\u0000b"', "json is 'a"),
-        ("python = " + UNWRITABLE, "python is a number of thousands of digits, not a text"),
+        ("python = " + UNWRITABLE, "python: expected a string, got a number of thousands of digits"),
         ('"' + "x" * 500 + '" = 1', "has no 'xxx"),
     ],
 )

@@ -147,7 +147,7 @@ def test_interrupted(history: tuple[Project, list[str]]) -> None:
         (["bench/test_speed.py::test_total", "HEAD", "HEAD"], "the same commit"),
         (["bench/test_speed.py::test_total", "v9", "HEAD"], "unknown revision 'v9'"),
         (["suite.TimeIt.time_it", "HEAD~2", "HEAD"], "is no pytest test of this checkout"),
-        (["bench/test_speed.py::test_total", "work.py", "HEAD"], "GOOD is the path 'work.py'"),
+        (["bench/test_speed.py::test_total", "work.py", "HEAD"], "GOOD: expected a revision, got the path 'work.py'"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -201,7 +201,7 @@ def test_no_repository_is_one_line(
     assert main(["bisect", "test_speed.py::test_it", "HEAD~1", "HEAD"]) == 4
     signal.signal(signal.SIGTERM, before)
     assert capsys.readouterr().err == (
-        f"ERROR: {tmp_path} is in no git repository, so there are no commits to judge: use a clone\n"
+        f"ERROR: {tmp_path} is not in a git repository, so there are no commits to judge. Run from a clone of the project.\n"
     )
 
 

@@ -18,7 +18,7 @@ def test_changes_that_share_a_commit_are_said_to() -> None:
         return 1.2 if number in {1, 2, 3, 4} and place >= 40 else 1.0
 
     shown = list(check_report.lines(report(Maker(factor=factor)), ()))
-    assert f"One commit may be behind 4 of these: {commit(40)[:8]}" in shown
+    assert f"One commit may explain 4 of these changes: {commit(40)[:8]}" in shown
     assert shown[-1] == "4 new slowdowns, no improvements"
 
 

@@ -87,4 +87,4 @@ except PacelineError as error:
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such limit")
 def test_without_descriptors_no_interpreter_is_to_blame() -> None:
     done = subprocess.run([sys.executable, "-c", FEW], capture_output=True, text=True, check=True)
-    assert done.stdout == f"cannot run {sys.executable!r} (Too many open files: raise the limit (`ulimit -n`))\n"
+    assert done.stdout == f"cannot run {sys.executable!r} (Too many open files. Raise the limit (`ulimit -n`))\n"

@@ -223,9 +223,9 @@ def test_a_shallow_and_partial_clone_will_do(writer: Project, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--remote=upstream"], "no remote 'upstream'; there are origin"),
+        (["--remote=upstream"], "no remote 'upstream'. Choose from: origin"),
         (["--branch=nothing"], "origin has no branch 'nothing'"),
-        (["--branch=a..b"], "is no name of a branch"),
+        (["--branch=a..b"], "expected a name of a branch"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -261,7 +261,7 @@ def test_no_repository_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["fetch"]) == 4
-    assert "is in no git repository" in capsys.readouterr().err
+    assert "is not in a git repository" in capsys.readouterr().err
 
 
 def test_two_at_once_lose_nothing(reader: Project) -> None:

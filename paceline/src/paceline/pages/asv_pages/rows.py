@@ -25,8 +25,8 @@ class Rows:
 
     `heads` has an object per file: commit, date, params, env_vars. The arrays `run` (the file), `name`, `params`,
     `version` (-1 for none), `started` (NaN for unknown), `first` and `count` have an element per row. `name`,
-    `params` and `version` are indices into `texts`, in which params are JSON. A row has the `count` elements of `values` and
-    `weights` from `first` on, none if the benchmark failed; NaN is missing.
+    `params` and `version` are indices into `texts`, in which params are JSON. A row has the `count` elements of
+    `values` and `weights` from `first` on, none if the benchmark failed; NaN is missing.
     """
 
     heads: list[dict[str, Any]]
