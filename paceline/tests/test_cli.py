@@ -105,7 +105,7 @@ def test_wrong_use_is_one_line(arguments: list[str], capsys: pytest.CaptureFixtu
     error = capsys.readouterr().err
     assert ended.value.code == 4
     assert error.startswith("ERROR: ")
-    assert error.endswith(f"see paceline{' ' + arguments[0] if len(arguments) > 1 else ''} --help\n")
+    assert error.endswith(f"Run `paceline{' ' + arguments[0] if len(arguments) > 1 else ''} --help` for usage.\n")
     assert error.count("\n") == 1
 
 

@@ -47,7 +47,7 @@ def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.startswith("SLOWER  test_speed.test_it[")
     assert re.search(r"\+2[3-7]\.\d % \(95 %: \+2\d\.\d % \.\. \+2\d\.\d %\)  id [0-9a-f]{12}", printed)
-    assert "hardware: lab" in printed
+    assert "machine: lab" in printed
     assert f"commits: {commit(29)[:8]}..{commit(30)[:8]} (1 measured commit)" in printed
     assert "dependencies: numpy 2.1 -> 2.2" in printed
     assert printed.endswith("1 new slowdown, no improvements\n")

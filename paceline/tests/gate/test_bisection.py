@@ -201,7 +201,8 @@ def test_no_repository_is_one_line(
     assert main(["bisect", "test_speed.py::test_it", "HEAD~1", "HEAD"]) == 4
     signal.signal(signal.SIGTERM, before)
     assert capsys.readouterr().err == (
-        f"ERROR: {tmp_path} is not in a git repository, so there are no commits to judge. Run from a clone of the project.\n"
+        f"ERROR: {tmp_path} is not in a git repository, so there are no commits to judge. Run from a clone of the"
+        " project.\n"
     )
 
 

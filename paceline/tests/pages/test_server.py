@@ -147,7 +147,7 @@ def is_server(process: psutil.Process, site: Path) -> bool:
 @pytest.mark.parametrize("port", ["99999", "-1"])
 def test_port_that_is_none_is_refused_before_the_build(history: History, port: str) -> None:
     simple(history)
-    assert f"--serve: expected a port from 1 to 65535" in error(history.pages(f"--serve={port}"))
+    assert "--serve: expected a port from 1 to 65535" in error(history.pages(f"--serve={port}"))
     assert not history.site.exists()
 
 

@@ -34,7 +34,9 @@ class Tolerances:
         if mark is None:
             return next((value for pattern, value in reversed(self.patterns) if matches(name, pattern)), self.default)
         if [*mark] != ["tolerance"]:
-            raise PacelineError(f"{name}: @pytest.mark.paceline: expected a tolerance, got {_shown(mark)}. {HINT}")
+            raise PacelineError(
+                f"{name}: @pytest.mark.paceline: expected only tolerance=FRACTION, got {_shown(mark)}. {HINT}"
+            )
         try:
             return read(mark["tolerance"])
         except ValueError as error:

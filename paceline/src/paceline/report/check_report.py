@@ -100,7 +100,7 @@ def size(finding: Change) -> str:
 
 
 def _ratio(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.1f} %" if 1 / 2 <= ratio <= 2 else f"x {ratio:.3g}"  # noqa: PLR2004
+    return f"{100 * (ratio - 1):+.1f} %" if 1 / 2 <= ratio <= 2 else f"{ratio:.3g}x"  # noqa: PLR2004
 
 
 def place(finding: Change) -> str:

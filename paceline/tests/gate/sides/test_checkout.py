@@ -706,7 +706,7 @@ def test_repository_inside_that_is_no_submodule_stays_out(project: Project, made
 
 def test_repository_without_a_commit_is_one_line(tmp_path: Path, made: Made) -> None:
     git(tmp_path, "init", "--quiet", "empty")
-    with pytest.raises(PacelineError, match="has no commit yet, so there is nothing to compare with. Commit first"):
+    with pytest.raises(PacelineError, match=r"has no commit yet, so there is nothing to compare with\. Commit first"):
         made.head(tmp_path / "empty")
 
 
@@ -726,7 +726,7 @@ def test_tag_and_branch_of_one_name_must_be_told_apart(project: Project, made: M
     project.git("tag", "v1")
     project.commit({"more.py": ""})
     project.git("branch", "v1")
-    with pytest.raises(PacelineError, match="'v1' is both a tag and a branch. Write refs/tags/v1 or refs/heads/v1"):
+    with pytest.raises(PacelineError, match=r"'v1' is both a tag and a branch\. Write refs/tags/v1 or refs/heads/v1"):
         made.base(project.root, "v1")
     assert "more.py" in names(made.base(project.root, "refs/heads/v1"))
     project.git("tag", "--force", "v1")

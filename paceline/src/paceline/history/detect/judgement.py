@@ -267,7 +267,7 @@ def _notices(history: History, suites: Suites, known: Iterable[Accepted], ordina
             first, last = (history.runs[int(one.runs[column])].commit[:8] for column in (columns[0], columns[-1]))
             notices.append(
                 f"{where}: {columns.size} runs from {first} to {last} were skipped: the whole suite varies from run"
-                " to run, as on mixed hardware. Record on one kind of hardware, or name each kind."
+                " to run, as on mixed hardware. Record on one kind of hardware, or give each its own machine name."
             )
     notices += [
         f"accepted change {entry.id} has no effect: its commit {entry.commit[:8]} is not in the history"

@@ -310,8 +310,8 @@ def _lines(site: Site) -> Lines:
                     unpublished.append(name)
     if len(known) < len(site.surroundings):
         site.notices.append(
-            f"{len(site.rows.heads) - len(known)} results are not on asv's pages: their parameters cannot be names of"
-            " folders"
+            "results that are not on asv's pages, as their parameters cannot be names of folders:"
+            f" {len(site.rows.heads) - len(known)}"
         )
     if unpublished:
         site.notices.append(f"{_some(unpublished)}: not on asv's pages, as another benchmark has the same file name")
