@@ -267,7 +267,7 @@ def test_runs_of_other_commits_are_told(
     monkeypatch.chdir(project.root)
     assert main(["check"]) == 4
     error = capsys.readouterr().err
-    assert "3 runs of commits not on main left out" in error
+    assert "left out 3 runs whose commits are not on main" in error
     assert "--branch" in error
     assert error.count("\n") == 1
 
@@ -279,7 +279,7 @@ def test_uncommitted_changes_alone_are_said_to_be(
     monkeypatch.chdir(tmp_path)
     assert main(["check"]) == 4
     error = capsys.readouterr().err
-    assert error.endswith(" with uncommitted changes left out. Commit the changes, and record again.\n")
+    assert error.endswith(" with uncommitted changes. Commit the changes, and record again.\n")
     assert "fetch" not in error
 
 

@@ -262,7 +262,7 @@ def test_names_that_pytest_escaped(history: History) -> None:
 def test_uncommitted_changes_are_not_shown_as_a_commit(history: History) -> None:
     simple(history)
     history.write({"dirty.json": history.document(3, {"suite.time_it": row(9.0)}, ours=True, dirty=True)})
-    assert "1 run with uncommitted changes left out" in history.built()
+    assert "left out 1 run with uncommitted changes" in history.built()
     assert [value for _, value in history.read("graphs/summary/suite.time_it.json")] == [1.0] * 12
 
 
@@ -515,5 +515,5 @@ def test_git_is_asked_a_few_times_however_many_tags_there_are(history: History, 
     done = subprocess.run(
         command, cwd=history.project.root, env=environment, capture_output=True, check=True, text=True
     )
-    assert "20 runs of commits not on main left out" in done.stderr
+    assert "left out 20 runs whose commits are not on main" in done.stderr
     assert trace.read_text().count("trace: built-in: git") < 20

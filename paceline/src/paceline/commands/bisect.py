@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         return git(repository, "log", "-1", "--format=%h %s", commit).strip()
 
     def tell(judged: Probe, left: int) -> None:
-        say(f"{_said(judged):<28} {title(judged.commit)}  ({left} suspects)")
+        say(f"{_shown(judged):<28} {title(judged.commit)}  ({left} suspects)")
 
     say(f"{len(commits)} commits. Checking that the last is slower than {title(good)}")
     culprit = bisection.find(repository, commits, good, settings, tell)
@@ -123,7 +123,7 @@ def _is_revision(repository: Path, text: str) -> bool:
 FORMAT = "--format=%H%n  %s%n  %an, %ad"
 
 
-def _said(judged: Probe) -> str:
+def _shown(judged: Probe) -> str:
     if judged.ratio is None:
         return f"{judged.verdict}: {judged.reason}" if judged.reason else judged.verdict
     return f"{judged.verdict} {_size(judged)}"
@@ -144,7 +144,7 @@ def _lines(culprit: Culprit, described: list[str]) -> list[str]:
     ]
     lines += [line for text in described for line in text.rstrip().split("\n")]
     step, whole = culprit.step, culprit.whole
-    lines.append(f"against the last fast commit: {_said(step)}; BAD against GOOD: {_said(whole)}")
+    lines.append(f"against the last fast commit: {_shown(step)}; BAD against GOOD: {_shown(whole)}")
     if not culprit.is_all:
         lines.append(
             "This explains only part of the slowdown, so other commits add to it. Bisect again from GOOD to the"

@@ -54,7 +54,7 @@ def _block(finding: Change, *, name_engine: bool) -> Iterator[str]:
     where = _where(finding)
     if finding.elsewhere is not None:
         others = {name: one["verdict"] for name, one in finding.evidence["machines"].items()}
-        rest = (f"{name}: {said}" for name, said in others.items() if name not in finding.machines)
+        rest = (f"{name}: {verdict}" for name, verdict in others.items() if name not in finding.machines)
         where = f"{where} ({'only there; ' if finding.elsewhere == 'same' else ''}{', '.join(rest)})"
     yield f"  machine: {where}"
     if name_engine:

@@ -247,7 +247,7 @@ def test_uncommitted_changes_have_no_values(tmp_path: Path) -> None:
     history = read(tmp_path / "results")
     assert [run.dirty for run in history.runs] == [False, True]
     assert [each.runs.tolist() for each in history.series] == [[0]]
-    assert history.notices == ("1 run with uncommitted changes left out",)
+    assert history.notices == ("left out 1 run with uncommitted changes",)
 
 
 def test_times_that_are_not_positive_are_absent_and_other_zeros_are_not(tmp_path: Path) -> None:
@@ -398,7 +398,7 @@ def test_first_parents_give_the_order(project: Project) -> None:
     results = recorded(project, merge, topic, second, first, "0" * 40)
     history = read(results, repository=project.root)
     assert [run.commit for run in history.runs] == [first, second, merge]
-    assert history.notices == ("2 runs of commits not on main left out",)
+    assert history.notices == ("left out 2 runs whose commits are not on main",)
     topic_line = read(results, repository=project.root, branch="topic")
     assert [run.commit for run in topic_line.runs] == [first, topic]
 
@@ -427,7 +427,7 @@ def test_shallow_clone_says_why_runs_are_missing(project: Project, tmp_path: Pat
     project.git("clone", "-q", "--depth=1", f"file://{project.root}", str(tmp_path / "shallow"))
     history = read(recorded(project, first, second), repository=tmp_path / "shallow")
     assert [run.commit for run in history.runs] == [second]
-    assert "1 run of a commit not on" in history.notices[0]
+    assert "left out 1 run whose commit is not on" in history.notices[0]
     assert history.notices[0].endswith("This clone is shallow: run `git fetch --unshallow`")
 
 

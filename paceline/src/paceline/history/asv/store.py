@@ -116,7 +116,7 @@ def history(found: Sound, *, repository: Path | None, branch: str | None = None)
     reads.sort(key=lambda each: (ranks[each.run.commit], each.run.started, each.run.path.name))
     dirty = sum(each.run.dirty for each in reads)
     if dirty:
-        notices.append(f"{dirty} {'run' if dirty == 1 else 'runs'} with uncommitted changes left out")
+        notices.append(f"left out {dirty} {'run' if dirty == 1 else 'runs'} with uncommitted changes")
     return History(
         runs=tuple(each.run for each in reads),
         series=tuple(_series(reads, ranks, found.benchmarks, decode)),
@@ -137,8 +137,8 @@ def _renamed(machines: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def _of(count: int) -> str:
-    return f"{count} run of a commit" if count == 1 else f"{count} runs of commits"
+def _runs_of(count: int) -> str:
+    return f"{count} run whose commit is" if count == 1 else f"{count} runs whose commits are"
 
 
 def _paths(folder: Path, bad: list[Quarantined]) -> list[Path]:
@@ -256,7 +256,7 @@ def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, not
     unknown = sum(run.commit not in ranks for run in runs)
     if unknown:
         why = order.why_unknown(repository)
-        notices.append(f"{_of(unknown)} not on {name} left out{why}")
+        notices.append(f"left out {_runs_of(unknown)} not on {name}{why}")
     return ranks
 
 

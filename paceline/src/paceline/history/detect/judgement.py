@@ -48,13 +48,13 @@ SHORTEST = 14  # values: the ranks of fewer values can never reach scan.ALPHA
 
 def check(
     history: History,
-    known: Sequence[Accepted] = (),
+    entries: Sequence[Accepted] = (),
     selection: Wanted | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Return the changes in a history. Raises PacelineError if the selection is invalid or selects nothing."""
     wanted = selection or Wanted()
-    known = [_of_today(entry, history.renamed) for entry in known]
+    entries = [_of_today(entry, history.renamed) for entry in entries]
     ordinals = ordinals_of(history.runs)
     is_wanted = of_interest(history.runs, ordinals, wanted.since)
     series = of_machine(judged(history), wanted.machine)
@@ -64,13 +64,13 @@ def check(
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
     recent = _recent(suites, history.runs, ordinals)
-    findings = _benchmarks(history.runs, tracks, recent, known, ordinals)
+    findings = _benchmarks(history.runs, tracks, recent, entries, ordinals)
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
-    shifts = suite_shifts.findings_of(history.runs, suites, touched, known, ordinals)
+    shifts = suite_shifts.findings_of(history.runs, suites, touched, entries, ordinals)
     findings += [_unless_over(each, recent) for each in shifts]
-    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or _is_borne_out(each))]
-    chosen = _told_apart(sorted(chosen, key=_worst_first))
-    notices = _notices(history, suites, known, ordinals)
+    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or _is_consistent(each))]
+    chosen = _with_unique_ids(sorted(chosen, key=_worst_first))
+    notices = _notices(history, suites, entries, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
         notices = (*notices, f"no series has {SHORTEST} values yet, which the check needs to find a change")
     return Report(tuple(chosen), notices)
@@ -81,7 +81,7 @@ def _of_today(entry: Accepted, renamed: Mapping[str, str]) -> Accepted:
     return replace(entry, machines=tuple(renamed.get(name, name) for name in entry.machines))
 
 
-def _told_apart(findings: Iterable[Change]) -> list[Change]:
+def _with_unique_ids(findings: Iterable[Change]) -> list[Change]:
     """Return the changes with unique ids: of several at one commit on different machines, the first keeps its id."""
     seen: dict[str, Change] = {}
     for finding in findings:
@@ -92,7 +92,7 @@ def _told_apart(findings: Iterable[Change]) -> list[Change]:
     return list(seen.values())
 
 
-def _is_borne_out(finding: Change) -> bool:
+def _is_consistent(finding: Change) -> bool:
     """Whether the interval of the size agrees with the change's direction; one without bounds does."""
     if finding.low == 0 or finding.high == levels.ratio(math.inf):
         return True
@@ -116,11 +116,11 @@ def _benchmarks(
     runs: Sequence[Run],
     tracks: Sequence[Track],
     recent: Mapping[Group, Integers],
-    known: Sequence[Accepted],
+    entries: Sequence[Accepted],
     ordinals: Ordinals,
 ) -> list[Change]:
-    accepted = [_accepted(track, known, ordinals) for track in tracks]
-    open_ends = [_after(track, entries) for track, entries in zip(tracks, accepted, strict=True)]
+    accepted = [_accepted(track, entries, ordinals) for track in tracks]
+    open_ends = [_after(track, mine) for track, mine in zip(tracks, accepted, strict=True)]
     parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
     latest = _latest(tracks)
     findings = []
@@ -137,8 +137,8 @@ def _benchmarks(
 def _after(track: Track, accepted: Iterable[tuple[ChangePoint, Accepted]]) -> Integers:
     """Return the positions to scan: of each machine, those from its last accepted change on."""
     starts = np.zeros(len(track.machines), dtype=np.int64)
-    for known, _ in accepted:
-        starts[list(known.strata)] = np.maximum(starts[list(known.strata)], known.at)
+    for change, _ in accepted:
+        starts[list(change.strata)] = np.maximum(starts[list(change.strata)], change.at)
     return np.flatnonzero(np.arange(track.runs.size) >= starts[track.panel.strata])
 
 
@@ -189,13 +189,13 @@ def _gone(track: Track, recent: Mapping[Group, Integers], latest: Mapping[tuple[
     return gone
 
 
-def _accepted(track: Track, known: Iterable[Accepted], ordinals: Ordinals) -> list[tuple[ChangePoint, Accepted]]:
+def _accepted(track: Track, entries: Iterable[Accepted], ordinals: Ordinals) -> list[tuple[ChangePoint, Accepted]]:
     """Return the accepted changes at their current positions in a track, without those that it no longer shows.
 
     An entry counts only for the machines that it names.
     """
     found: dict[tuple[int, tuple[int, ...]], Accepted] = {}
-    for entry in sorted(known, key=lambda each: ordinals.get(each.commit, -1)):
+    for entry in sorted(entries, key=lambda each: ordinals.get(each.commit, -1)):
         strata = tuple(
             stratum
             for stratum in map(int, scan.classes(track.panel.strata))
@@ -245,7 +245,7 @@ def _is_same(near: scan.Panel, at: int, entry: Accepted) -> bool:
 # ---- notices
 
 
-def _notices(history: History, suites: Suites, known: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:
+def _notices(history: History, suites: Suites, entries: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:
     notices = list(history.notices)
     other = sum(each.unit not in UNITS for each in history.series)
     if other:
@@ -271,7 +271,7 @@ def _notices(history: History, suites: Suites, known: Iterable[Accepted], ordina
             )
     notices += [
         f"accepted change {entry.id} has no effect: its commit {entry.commit[:8]} is not in the history"
-        for entry in known
+        for entry in entries
         if entry.commit not in ordinals
     ]
     return tuple(notices)

@@ -81,7 +81,7 @@ def _finding(
     per_machine = _per_machine(track, part, place)
     shifted = scan.size(track.panel.take(own), own_at)
     kind = "slower" if shifted > 0 else "faster"
-    moved = _where(track, per_machine, kind, change, _told_apart(changes, change, early, late))
+    moved = _where(track, per_machine, kind, change, _changed_separately(changes, change, early, late))
     strata = [track.machines.index(machine) for machine in moved]
     size = _effect(part, place, strata) or effect.Effect(shifted, -math.inf, math.inf)
     first = track.panel.first_of(int(track.panel.commits[early]))
@@ -170,7 +170,7 @@ def _per_machine(track: Track, part: scan.Panel, place: _Whereabouts) -> dict[st
     return result
 
 
-def _told_apart(changes: Iterable[ChangePoint], change: ChangePoint, early: int, late: int) -> set[int]:
+def _changed_separately(changes: Iterable[ChangePoint], change: ChangePoint, early: int, late: int) -> set[int]:
     """Return the machines with another change at the same place, which is reported separately."""
     others = (other.strata for other in changes if other is not change and early <= other.at <= late)
     return set[int]().union(*others) - set(change.strata)
@@ -181,13 +181,13 @@ def _where(
     per_machine: Mapping[str, tuple[str, Effect | None]],
     kind: str,
     change: ChangePoint,
-    told_apart: Collection[int],
+    separate: Collection[int],
 ) -> list[str]:
     """Return the machines on which a change is proved; if it is seen only over all, those where it is possible.
 
     A machine whose own scan found it counts too if it has too few values to bound the size.
     """
-    names = [machine for stratum, machine in enumerate(track.machines) if stratum not in told_apart]
+    names = [machine for stratum, machine in enumerate(track.machines) if stratum not in separate]
     alone = {track.machines[stratum] for stratum in change.alone}
     moved = [
         machine

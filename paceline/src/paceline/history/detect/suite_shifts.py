@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def findings_of(
-    runs: Sequence[Run], suites: Suites, wanted: Collection[Group], known: Sequence[Accepted], ordinals: Ordinals
+    runs: Sequence[Run], suites: Suites, wanted: Collection[Group], entries: Sequence[Accepted], ordinals: Ordinals
 ) -> list[Change]:
     """Return the lasting changes of wanted groups; one on several machines is one change.
 
@@ -44,7 +44,7 @@ def findings_of(
         if any(shifts):
             track = _track(engine, environment, classes, place)
             findings += _of_suites(runs, track, shifts, classes)
-    return [_with_known(each, known, ordinals) for each in findings]
+    return [_with_accepted(each, entries, ordinals) for each in findings]
 
 
 def _track(engine: str, environment: str, classes: Mapping[str, suite_wide.Suite], place: Integers) -> Track:
@@ -84,8 +84,8 @@ def _as_suite(finding: Change, shift: suite_wide.Shift) -> Change:
     return replace(finding, kind=f"suite-{finding.kind}", evidence=evidence)
 
 
-def _with_known(finding: Change, known: Iterable[Accepted], ordinals: Ordinals) -> Change:
-    for entry in known:
+def _with_accepted(finding: Change, entries: Iterable[Accepted], ordinals: Ordinals) -> Change:
+    for entry in entries:
         same = (entry.kind, entry.engine, entry.environment) == (finding.kind, finding.engine, finding.environment)
         if same and entry.commit in ordinals and set(entry.machines) >= set(finding.machines):
             place = ordinals[entry.commit]

@@ -99,7 +99,7 @@ class Recorder:
         self._head = head
         self._measured: dict[str, Measured] = {}
         self._failed: set[str] = set()
-        self._said: list[str] = []
+        self._notices: list[str] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -122,7 +122,7 @@ class Recorder:
                 self._measured[item.nodeid] = _measured(item, self._place, benchmark, call)
         except Exception as error:  # noqa: BLE001  # of one benchmark's own objects; the others are recorded
             self._failed.add(item.nodeid)
-            self._said.append(f"{item.nodeid} cannot be described: {type(error).__name__}")
+            self._notices.append(f"{item.nodeid} cannot be described: {type(error).__name__}")
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
@@ -130,7 +130,7 @@ class Recorder:
         try:
             done = yield
         except BaseException:
-            self._said.append("the run was interrupted, so it was not recorded")
+            self._notices.append("the run was interrupted, so it was not recorded")
             raise
         if not self._config.option.collectonly:
             try:
@@ -153,7 +153,7 @@ class Recorder:
     def _record(self) -> None:
         if self._failed:
             one = len(self._failed) == 1
-            self._said.append(
+            self._notices.append(
                 f"{len(self._failed)} failed benchmark{'' if one else 's'} {'was' if one else 'were'} not recorded"
             )
         measured = list(self._measured.values())
@@ -167,17 +167,17 @@ class Recorder:
         self._insist_on_head()
         environment = this_environment()
         document = result_document(measured, self._head, environment)
-        path = record(self._results, document, measured, environment.machine_file, self._said.append)
+        path = record(self._results, document, measured, environment.machine_file, self._notices.append)
         marked = ", marked as dirty" if self._head.dirty else ""
-        self._said.append(f"{len(measured)} benchmarks recorded for {self._head.commit[:12]}{marked}: {path}")
+        self._notices.append(f"{len(measured)} benchmarks recorded for {self._head.commit[:12]}{marked}: {path}")
         with contextlib.suppress(PacelineError):
-            self._said += provenance.remarks(self._config.rootpath)
+            self._notices += provenance.remarks(self._config.rootpath)
 
     def _insist_on_head(self) -> None:
         try:
             now = provenance.head(self._config.rootpath)
         except PacelineError as error:
-            self._said.append(f"cannot tell whether HEAD moved while the benchmarks ran: {error}")
+            self._notices.append(f"cannot tell whether HEAD moved while the benchmarks ran: {error}")
             return
         if now.commit != self._head.commit:
             raise PacelineError(
@@ -188,7 +188,7 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print where the run was recorded, and the notices."""
-        for line in self._said:
+        for line in self._notices:
             terminalreporter.write_line(f"paceline: {line}")
 
 

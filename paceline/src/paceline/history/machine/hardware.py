@@ -255,25 +255,25 @@ def _macos() -> Raw:
 
 def macos(sysctl: str, architecture: str) -> Raw:
     """Return the hardware of a Mac from the output of `sysctl -a`."""
-    told = dict(line.partition(": ")[::2] for line in sysctl.splitlines())
+    reported = dict(line.partition(": ")[::2] for line in sysctl.splitlines())
     names = ("features", "leaf7_features", "extfeatures")
-    flags = " ".join(told.get(f"machdep.cpu.{name}", "") for name in names).lower().split()
-    if told.get("hw.optional.neon") == "1" or told.get("hw.optional.arm64") == "1":
+    flags = " ".join(reported.get(f"machdep.cpu.{name}", "") for name in names).lower().split()
+    if reported.get("hw.optional.neon") == "1" or reported.get("hw.optional.arm64") == "1":
         flags.append("neon")
-    if told.get("kern.hv_vmm_present") == "1":
+    if reported.get("kern.hv_vmm_present") == "1":
         flags.append("hypervisor")
     return Raw(
         system="Darwin",
         architecture=architecture,
-        brand=told.get("machdep.cpu.brand_string", ""),
-        vendor=told.get("machdep.cpu.vendor", ""),
-        family=_number(told.get("machdep.cpu.family")) or (6 if "machdep.cpu.model" in told else 0),
-        model=_number(told.get("machdep.cpu.model")),
-        stepping=_number(told.get("machdep.cpu.stepping")),
+        brand=reported.get("machdep.cpu.brand_string", ""),
+        vendor=reported.get("machdep.cpu.vendor", ""),
+        family=_number(reported.get("machdep.cpu.family")) or (6 if "machdep.cpu.model" in reported else 0),
+        model=_number(reported.get("machdep.cpu.model")),
+        stepping=_number(reported.get("machdep.cpu.stepping")),
         flags=frozenset(flags),
-        cores=_number(told.get("hw.logicalcpu") or told.get("hw.ncpu")) or 1,
-        memory=_number(told.get("hw.memsize")),
-        last_cache=_number(told.get("hw.l3cachesize")),
+        cores=_number(reported.get("hw.logicalcpu") or reported.get("hw.ncpu")) or 1,
+        memory=_number(reported.get("hw.memsize")),
+        last_cache=_number(reported.get("hw.l3cachesize")),
     )
 
 
@@ -282,12 +282,12 @@ def _windows() -> Raw:
     from archspec.cpu.detect import detected_info
 
     key = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-    told = {name: _registry(key, name) for name in ("ProcessorNameString", "Identifier", "VendorIdentifier")}
+    reported = {name: _registry(key, name) for name in ("ProcessorNameString", "Identifier", "VendorIdentifier")}
     bios = r"HARDWARE\DESCRIPTION\System\BIOS"
-    told["host"] = " ".join(_registry(bios, name) for name in ("SystemManufacturer", "SystemProductName"))
+    reported["host"] = " ".join(_registry(bios, name) for name in ("SystemManufacturer", "SystemProductName"))
     memory = psutil.virtual_memory().total
     return windows(
-        told, platform.machine(), len(cpus()) or os.cpu_count() or 1, memory, detected_info().features, os.environ
+        reported, platform.machine(), len(cpus()) or os.cpu_count() or 1, memory, detected_info().features, os.environ
     )
 
 
@@ -304,7 +304,7 @@ def _registry(key: str, name: str) -> str:
 
 
 def windows(  # noqa: PLR0913, PLR0917  # values that the registry lacks are passed separately
-    told: Mapping[str, str],
+    reported: Mapping[str, str],
     architecture: str,
     cores: int,
     memory: int,
@@ -312,21 +312,21 @@ def windows(  # noqa: PLR0913, PLR0917  # values that the registry lacks are pas
     environment: Mapping[str, str],
 ) -> Raw:
     """Return the hardware of a Windows system from its registry, with the `flags` that archspec detected."""
-    numbers = dict(re.findall(r"(Family|Model|Stepping) (\d+)", told.get("Identifier", "")))
+    numbers = dict(re.findall(r"(Family|Model|Stepping) (\d+)", reported.get("Identifier", "")))
     shown = set(flags)
-    if re.search("virtual|amazon|google|qemu|kvm|vmware|xen", told.get("host", ""), re.IGNORECASE):
+    if re.search("virtual|amazon|google|qemu|kvm|vmware|xen", reported.get("host", ""), re.IGNORECASE):
         shown.add("hypervisor")
     return Raw(
         system="Windows",
         architecture=architecture,
-        brand=told.get("ProcessorNameString", ""),
-        vendor=told.get("VendorIdentifier", ""),
+        brand=reported.get("ProcessorNameString", ""),
+        vendor=reported.get("VendorIdentifier", ""),
         family=_number(numbers.get("Family")),
         model=_number(numbers.get("Model")),
         stepping=_number(numbers.get("Stepping")),
         flags=frozenset(shown),
         cores=cores,
         memory=memory,
-        host=told.get("host", ""),
+        host=reported.get("host", ""),
         accelerators=tuple(_visible(_listed(), environment.get("CUDA_VISIBLE_DEVICES"))),
     )

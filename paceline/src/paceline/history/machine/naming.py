@@ -58,7 +58,7 @@ INTEL = {
     0xBD: "lunarlake", 0x8F: "sapphirerapids", 0xCF: "emeraldrapids", 0xAD: "graniterapids", 0xAE: "graniterapids",
     0xAF: "sierraforest",
 }  # fmt: skip  # one per line would fill a page
-SKYLAKE_SERVER = 0x55  # three microarchitectures, told apart by stepping
+SKYLAKE_SERVER = 0x55  # three microarchitectures, distinguished by stepping
 #: Parts by Arm itself that archspec does not name, from Linux (arch/arm64/include/asm/cputype.h).
 ARM_PARTS = {0xD03: "cortex_a53", 0xD05: "cortex_a55", 0xD07: "cortex_a57", 0xD0B: "cortex_a76"}
 #: Hypervisors, by words in the firmware.
