@@ -221,7 +221,7 @@ def test_names_that_make_no_file_are_left_out(history: History, name: str) -> No
     simple(history)
     history.describe("suite.time_it", name)
     history.write({"odd.json": history.document(3, {name: row(1.0)})})
-    assert "the name is no file name, or too long" in history.built()
+    assert "the name cannot be a file name, or is too long" in history.built()
     assert list(history.read("index.json")["benchmarks"]) == ["suite.time_it"]
 
 
@@ -269,7 +269,7 @@ def test_uncommitted_changes_are_not_shown_as_a_commit(history: History) -> None
 def test_uncommitted_changes_alone_make_no_site(history: History) -> None:
     history.write({"dirty.json": history.document(3, {"suite.time_it": row(9.0)}, ours=True, dirty=True)})
     said = error(history.pages())
-    assert said.endswith("were recorded with uncommitted changes. Commit the changes, and record again")
+    assert said.endswith("were recorded with uncommitted changes. Commit the changes, and record again.")
     assert not history.site.exists()
 
 
@@ -341,7 +341,7 @@ def test_without_asv(history: History) -> None:
     script = "import sys; sys.modules['asv'] = None; from paceline.cli import main; sys.exit(main(['pages']))"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=history.project.root, capture_output=True, text=True, check=False)
-    assert "`paceline pages` needs asv: pip install 'paceline[pages]'" in error(done)
+    assert "`paceline pages` needs asv. Run `pip install 'paceline[pages]'`." in error(done)
 
 
 def configure(history: History, repo: str, **more: Any) -> None:
@@ -396,12 +396,12 @@ def test_what_asv_warns_of_is_a_note(history: History) -> None:
     [
         ("regressions_thresholds", {"(": 1}, "expected a regular expression, got '(': missing ), unterminated"),
         ("regressions_thresholds", {"a{99999999999}": 1}, "got 'a{99999999999}': the repetition number"),
-        ("regressions_thresholds", {".*": "much"}, "'.*' has 'much', not a number"),
+        ("regressions_thresholds", {".*": "much"}, "'.*': expected a number, got 'much'"),
         ("regressions_thresholds", [], "regressions_thresholds: expected an object, got []"),
-        ("hash_length", float("inf"), "hash_length is inf, not 1 to 40"),
-        ("hash_length", "8", "hash_length is '8', not 1 to 40"),
+        ("hash_length", float("inf"), "hash_length: expected 1 to 40, got inf"),
+        ("hash_length", "8", "hash_length: expected 1 to 40, got '8'"),
         ("regressions_first_commits", {"(": "main"}, "expected a regular expression, got '('"),
-        ("regressions_first_commits", {".*": 1}, "'.*' has 1, not a commit or null"),
+        ("regressions_first_commits", {".*": 1}, "'.*': expected a commit or null, got 1"),
         ("regressions_first_commits", {".*": "no\npe"}, "no commit 'no\\npe' in the repository"),
         ("show_commit_url", 1, "show_commit_url: expected a string, got 1"),
     ],

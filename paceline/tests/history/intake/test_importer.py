@@ -135,7 +135,7 @@ def test_broken_file_is_named_and_the_rest_imported(
     (project.root / "bad.json").write_text(json.dumps(changed(document, *path, to=value)), encoding="utf-8")
     assert cli.main(["import", "bad.json"]) == 4
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("bad.json: ")
+    assert said[0].startswith("not imported: bad.json: ")
     assert reason in said[0]
     assert said[1] == "ERROR: imported 0 of 1 files. Fix the errors above, and import again."
     (project.root / "good.json").write_text(json.dumps(document), encoding="utf-8")
@@ -225,10 +225,10 @@ def test_only_regular_files_of_some_size_are_read(
         file.truncate(LONGEST + 1)
     assert cli.main(["import", "."]) == 4
     said = capsys.readouterr().err.splitlines()
-    assert [line.partition(": ")[2] for line in said[:3]] == [
-        "is larger than 64 MiB: not imported",
-        "is not a regular file: not imported",
-        "is not a regular file: not imported",
+    assert said[:3] == [
+        "not imported: huge.json: is larger than 64 MiB",
+        "not imported: pipe.json: is not a regular file",
+        "not imported: zero.json: is not a regular file",
     ]
 
 

@@ -322,7 +322,7 @@ def test_shallow_clone_is_recorded_and_told(measured: Project, tmp_path: Path) -
     ("arguments", "words"),
     [
         (["--benchmark-against=HEAD"], "--benchmark-against and --benchmark-record contradict each other"),
-        (["--benchmark-record=wet"], "took 'wet' for its value"),
+        (["--benchmark-record=wet"], "expected `dirty` or no value, got 'wet'"),
         (["-p", "no:benchmark"], "pytest-benchmark is not loaded"),
         (["-k", "nothing"], "no benchmark ran and passed, so nothing was recorded"),
     ],
@@ -346,7 +346,7 @@ def test_nothing_is_timed(measured: Project, flag: str) -> None:
         check=False,
     )
     assert process.returncode == WRONG_USE
-    assert f"{flag} and --benchmark-record exclude each other. Leave out one" in process.stderr + process.stdout
+    assert f"{flag} and --benchmark-record contradict each other. Leave out one" in process.stderr + process.stdout
 
 
 def test_active_xdist(measured: Project) -> None:

@@ -303,7 +303,7 @@ def test_a_disk_that_fills_while_recording(tmp_path: Path, free: int) -> None:
             assert result_file(measure(disk / "results", told).read_bytes())
             assert "No space left on device" in told[0]
         else:
-            with pytest.raises(PacelineError, match=r"No space left on device.* The run is kept in "):
+            with pytest.raises(PacelineError, match=r"No space left on device.* The run was saved as "):
                 measure(disk / "results", told)
         assert not list(disk.rglob(".unfinished-*"))
     finally:

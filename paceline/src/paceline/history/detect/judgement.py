@@ -249,9 +249,7 @@ def _notices(history: History, suites: Suites, entries: Iterable[Accepted], ordi
     notices = list(history.notices)
     other = sum(each.unit not in UNITS for each in history.series)
     if other:
-        notices.append(
-            f"{other} series were skipped: only {' and '.join(UNITS)} are checked, as less of these is better"
-        )
+        notices.append(f"skipped {other} series: only {' and '.join(UNITS)} are checked, as less of these is better")
     for (machine, _, environment), one in sorted(suites.items()):
         where = f"{machine} ({environment})" if environment else machine
         if one.runs.size < SHORTEST:  # too few to find anything
@@ -259,7 +257,7 @@ def _notices(history: History, suites: Suites, entries: Iterable[Accepted], ordi
         off = int((one.odd & ~one.unsettled).sum())
         if off:
             notices.append(
-                f"{where}: {off} of {one.runs.size} runs were skipped: all benchmarks are off at once, so the machine"
+                f"{where}: skipped {off} of {one.runs.size} runs: all benchmarks are off at once, so the machine"
                 " is the cause"
             )
         if one.unsettled.any():

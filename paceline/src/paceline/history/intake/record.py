@@ -86,7 +86,7 @@ def _refuse_contradictions(option: Any) -> None:
     for flag in flags:
         if getattr(option, f"benchmark_{flag}", None) not in {None, False}:
             name = flag.replace("_", "-")
-            raise PacelineError(f"--benchmark-{name} and --benchmark-record exclude each other. Leave out one.")
+            raise PacelineError(f"--benchmark-{name} and --benchmark-record contradict each other. Leave out one.")
 
 
 class Recorder:
@@ -169,7 +169,7 @@ class Recorder:
         document = result_document(measured, self._head, environment)
         path = record(self._results, document, measured, environment.machine_file, self._notices.append)
         marked = ", marked as dirty" if self._head.dirty else ""
-        self._notices.append(f"{len(measured)} benchmarks recorded for {self._head.commit[:12]}{marked}: {path}")
+        self._notices.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
         with contextlib.suppress(PacelineError):
             self._notices += provenance.remarks(self._config.rootpath)
 
