@@ -38,8 +38,8 @@ class Change:
     """A change of one benchmark, or of a whole suite.
 
     `ratio` is after / before with its 95 % interval, in which infinity and 0 mean no bound. `before` is the last
-    commit that surely lies before the change, `after` the first that surely lies after it, `commits` the measured
-    ones from the first suspect to `after`, `at` the most likely first commit at the new level.
+    commit that surely lies before the change, `after` the first that surely lies after it. `commits` are the measured
+    commits from the first suspect to `after`; `at` is the most likely first commit at the new level.
     """
 
     id: str

@@ -244,7 +244,7 @@ def test_every_command_finds_the_same_project(measured: Project) -> None:
     for command, said in (
         (["check"], "no new slowdowns"),
         (["pages"], str(measured.root / ".asv/html/index.html")),
-        (["import", "nothing"], "none of 1 file(s)"),
+        (["import", "nothing"], "imported 0 of 1 files"),
         (["fetch"], "has no remote 'origin'"),
     ):
         done = subprocess.run(

@@ -180,7 +180,7 @@ def p_value(statistic: float, n: int) -> float:
 
     Between simulated levels, log p is interpolated in T^2. Beyond the last, it falls as a normal law's does, which
     is slower than ranks do. Lengths that were not simulated take the next longer one, which has larger values of
-    T; beyond the last length, its law is used with p multiplied by the ratio of the lengths, as a union bound.
+    T. Beyond the last length, its law is used with p multiplied by the ratio of the lengths, as a union bound.
     """
     lengths, levels, table = null_law()
     row = int(np.searchsorted(lengths, n))

@@ -1,7 +1,7 @@
 """Writes a run as one of asv's result files, so that asv's tools can read it.
 
-At most `KEPT` samples are kept, as order statistics: every quantile at a multiple of 5 %, median and quartiles
-included, is exactly that of all samples, and the history stays small enough to fetch.
+At most `KEPT` samples are kept, as order statistics, so that the history stays small enough to fetch. Every quantile
+at a multiple of 5 %, median and quartiles included, is exactly that of all samples.
 """
 
 from __future__ import annotations

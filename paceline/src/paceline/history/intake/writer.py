@@ -1,9 +1,10 @@
 """Writes into a folder of results: whole files or none, even if others write too or the process is killed.
 
 A result is a new file, written under a temporary name and renamed, so every result that is there is complete. It is
-written first, and renamed even if all else fails. The files that runs share are replaced in the same way,
-`benchmarks.json` under a lock: new entries before the result is renamed, as asv needs them to show it, and changed
-entries afterwards, so that of several runs the last one has seen the results of all.
+written first, and renamed even if all else fails. The files that runs share are replaced in the same way.
+
+`benchmarks.json` is written under a lock: new entries before the result is renamed, as asv needs them to show it.
+Changed entries follow afterwards, so that of several runs the last one has seen the results of all.
 """
 
 from __future__ import annotations

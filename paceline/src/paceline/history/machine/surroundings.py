@@ -1,7 +1,7 @@
 """Facts other than hardware that may explain a change. They are recorded with each run.
 
-They are not part of the machine's name, so that an upgrade starts no new series, and a change in a series can be
-compared with the facts that changed at the same commit.
+They are not part of the machine's name, so that an upgrade starts no new series. A change in a series can be compared
+with the facts that changed at the same commit.
 """
 
 from __future__ import annotations
