@@ -3,8 +3,8 @@
 asv fits a piecewise constant function. It tunes the penalty of a jump, gamma, by fitting the whole series about ten
 times. Here a series that only grew keeps its gamma and its older pieces, and asv's functions fit only the tail again.
 To keep gamma and old jumps right, a series is fitted in full if its tail has other jumps than before, or if it grew
-by a twentieth. In addition, every build fits a few series in full, in turn. A new jump may be shown a few commits later
-than by asv.
+by a twentieth. In addition, every build fits a few series in full, in turn. A new jump may be shown a few commits
+later than by asv.
 """
 
 from __future__ import annotations
