@@ -124,7 +124,7 @@ def of_head_alone(base: Path, head: Path) -> list[str]:
         before = {}
     after = read_table(head)
     return [
-        f"[tool.paceline] {name} differs: head's {_shown(after, name)} is used, base has {_shown(before, name)}"
+        f"[tool.paceline] {name} differs: {_shown(after, name)} in head (used), {_shown(before, name)} in base"
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]

@@ -336,7 +336,7 @@ def test_filter_that_waits_for_ever_is_ended_with_the_budget(project: Project, m
     project.commit({".gitattributes": "*.dat filter=tests\n", "x.dat": "1"})
     git(project.root, "config", "filter.tests.smudge", "exec sleep 30")
     commit = resolve(project.root, "HEAD")
-    with pytest.raises(PacelineError, match=r"had not ended in time: raise --benchmark-budget"):
+    with pytest.raises(PacelineError, match=r"did not end in time: raise --benchmark-budget"):
         checkout.checkout_commit(project.root, commit, made.folder / "base", until=time.monotonic() + 0.5)
 
 
@@ -737,7 +737,7 @@ def test_tag_and_branch_of_one_name_must_be_told_apart(project: Project, made: M
     "revision", ["--all", "--help", "-", "--git-dir=/", "", "HEAD:work.py", "a b", "\x1b[31m", "é"]
 )
 def test_what_is_no_revision_is_one_line(project: Project, made: Made, revision: str) -> None:
-    with pytest.raises(PacelineError, match=r"unknown revision|took the path"):
+    with pytest.raises(PacelineError, match=r"unknown revision|got the path"):
         made.base(project.root, revision)
 
 
