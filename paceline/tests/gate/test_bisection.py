@@ -89,7 +89,7 @@ def test_the_right_commit_of_many(make_project: Callable[..., Project]) -> None:
     assert commits[2] in found
     assert "Work more" in found
     assert "  t, " in found, "the author and the date"
-    assert "several add up" not in found
+    assert "only part of the slowdown" not in found
     assert project.leftovers == []
 
 
@@ -101,7 +101,7 @@ def test_slowdowns_that_add_up_are_said_to(make_project: Callable[..., Project])
         bad = project.commit({"work.py": work(count)}, f"Work {count}")
     done = run(project, ["test_speed.py::test_total", good, bad])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "several add up" in done.stdout
+    assert "only part of the slowdown" in done.stdout
 
 
 @pytest.mark.slow
