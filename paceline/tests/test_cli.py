@@ -105,7 +105,7 @@ def test_wrong_use_is_one_line(arguments: list[str], capsys: pytest.CaptureFixtu
     error = capsys.readouterr().err
     assert ended.value.code == 4
     assert error.startswith("ERROR: ")
-    assert error.endswith(f"see paceline{' ' + arguments[0] if len(arguments) > 1 else ''} --help\n")
+    assert error.endswith(f"Run `paceline{' ' + arguments[0] if len(arguments) > 1 else ''} --help` for usage.\n")
     assert error.count("\n") == 1
 
 
@@ -195,7 +195,7 @@ def test_output_that_cannot_be_written_is_one_line(history: History, command: li
         )
     assert done.returncode == 4
     (line,) = (each for each in done.stderr.splitlines() if not each.startswith("note: "))
-    assert line == "ERROR: standard output cannot be written: No space left on device"
+    assert line == "ERROR: cannot write to standard output: No space left on device. Redirect it elsewhere."
 
 
 def test_what_is_said_is_one_line_that_nothing_obeys(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_a_command_names_the_extra_that_it_needs(command: list[str], extra: str,
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"ERROR: `paceline {command[0]}` needs {first}, ")
-    assert line.endswith(f": pip install 'paceline[{extra}]'")
+    assert line.endswith(f". Run `pip install 'paceline[{extra}]'`.")
 
 
 def test_recording_names_the_extra_before_anything_is_timed(project: Project) -> None:
@@ -68,7 +68,7 @@ def test_recording_names_the_extra_before_anything_is_timed(project: Project) ->
     run = project.run("--benchmark-record", "-p", "bare", environment={"PYTHONPATH": "."})
     assert run.status == 4
     assert run.error.startswith("ERROR: `pytest --benchmark-record` needs archspec, numpy, ")
-    assert run.error.endswith(": pip install 'paceline[history]'")
+    assert run.error.endswith(". Run `pip install 'paceline[history]'`.")
 
 
 @pytest.mark.parametrize("command", [["--help"], ["check", "--help"], ["calibrate", "--help"], ["doctor"]])

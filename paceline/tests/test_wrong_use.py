@@ -23,7 +23,7 @@ def test_unknown_revision(project: Project) -> None:
 def test_path_swallowed_as_revision(project: Project) -> None:
     run = project.judge("--benchmark-against", "test_speed.py")
     assert run.status == WRONG_USE
-    assert "took the path 'test_speed.py' for its revision" in run.error
+    assert "expected a revision, got the path 'test_speed.py'" in run.error
 
 
 def test_shallow_clone(project: Project, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_no_default_branch(project: Project) -> None:
     project.git("branch", "--move", "other")
     run = project.judge("--benchmark-against")
     assert run.status == WRONG_USE
-    assert "name a base" in run.error
+    assert "Name a base" in run.error
 
 
 def test_no_benchmark_selected(project: Project) -> None:
@@ -88,8 +88,8 @@ def test_nothing_measured_is_no_success(make_project: Callable[..., Project]) ->
     ("arguments", "words"),
     [
         (["--benchmark-tolerance=3 percent"], "3 percent"),
-        (["--benchmark-tolerance=200%"], "not between 0 and 100 %"),
-        (["--benchmark-budget=-1"], "not a positive number of seconds"),
+        (["--benchmark-tolerance=200%"], "expected a fraction between 0 and 1"),
+        (["--benchmark-budget=-1"], "expected a positive number of seconds"),
         (["--benchmark-skip"], "contradict"),
         (["--benchmark-against-python=/no/such/python"], "cannot run '/no/such/python'"),
         (["--benchmark-against-python=/bin/false"], "Name a Python executable"),
@@ -105,7 +105,7 @@ def test_unknown_setting(project: Project) -> None:
     project.write({"pyproject.toml": "[tool.paceline]\ntolerence = 0.1\n"})
     run = project.judge()
     assert run.status == WRONG_USE
-    assert "has no 'tolerence'" in run.error
+    assert "no setting 'tolerence'" in run.error
 
 
 def test_overlay_that_does_not_exist(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Judge a change's speed by a randomised controlled trial against its base.
+"""Judges a change's speed against its base, and finds slowdowns in a history of benchmarks.
 
-Importing this package imports nothing else: worker processes load it beside the code that they time.
+Importing this package imports nothing else: worker processes load it with the code that they time.
 """

@@ -1,4 +1,4 @@
-"""The command line: finds the command, and turns an error into one line and an exit status."""
+"""The command line: runs a command, and turns an error into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ STANDARD_ERROR = 2  # the number of its descriptor
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, with the status of everything that could not be run."""
+    """Reports wrong use in one line, with the exit status of every command that could not run."""
 
     def error(self, message: str) -> NoReturn:
-        """Exit."""
-        warn(f"ERROR: {' '.join(message.split())}: see {self.prog} --help")
+        """Print the error and exit."""
+        warn(f"ERROR: {' '.join(message.split()).removesuffix('.')}. Run `{self.prog} --help` for usage.")
         self.exit(WRONG_USE)
 
 
@@ -71,7 +71,11 @@ class _Version(argparse.Action):
 
 def parser() -> Parser:
     """Return the parser of the command line."""
-    parser = Parser(prog="paceline", description="Benchmarks that people can trust.")
+    parser = Parser(
+        prog="paceline",
+        description="Judges a change's speed against its base, and finds slowdowns in a history of benchmarks.",
+        epilog="Run `paceline COMMAND --help` for the options and exit status of a command.",
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands: Commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     for command in COMMANDS.values():
@@ -80,14 +84,14 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status, which is 4 with one line of why if it could not be run."""
+    """Run a command and return its exit status: 4, after a one-line error, if it could not run."""
     _occupy_standard_streams()
     line = parser()
     given, unknown = line.parse_known_args(arguments)
     if getattr(given, "takes_more", False):
         given.more = unknown
     elif unknown:
-        line.prog = f"paceline {given.command}"  # whose help tells what it knows
+        line.prog = f"paceline {given.command}"  # its help lists the options
         line.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         with like_ctrl_c():
@@ -100,13 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _failed(f"{_where(error)}{why(error)}")
     except UnicodeError as error:
-        return _failed(f"{error}: set PYTHONIOENCODING=utf-8, or rename what has such a name")
+        return _failed(f"{error}. Set PYTHONIOENCODING=utf-8, or rename the file with this name.")
     except Exception as error:  # noqa: BLE001  # Python would end with 1, which means that something became slower
         return _failed(f"unexpected {_named(error)}. Please report it with {_kept()}", DEFECT)
 
 
 def _occupy_standard_streams() -> None:
-    """Let no file or socket get the number of a standard stream that was closed: a new process would lose it."""
+    """Open the null device for each closed standard stream: a child process would lose a file with its number."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
         pass
     os.close(number)
@@ -119,7 +123,7 @@ def _failed(line: str, status: int = WRONG_USE) -> int:
 
 
 def _named(error: Exception) -> str:
-    """Return what an error is called and says; whatever it is, it cannot fail."""
+    """Return an error's type and message; never fails, even if the error cannot print itself."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001
@@ -127,7 +131,7 @@ def _named(error: Exception) -> str:
 
 
 def _kept() -> str:
-    """Write the traceback into a file, and name that; where none can be written, return the traceback itself."""
+    """Write the traceback to a file and return its name; if that fails, return the traceback itself."""
     text = traceback.format_exc()
     try:
         descriptor, name = tempfile.mkstemp(prefix="paceline-error-", suffix=".txt")
@@ -139,7 +143,7 @@ def _kept() -> str:
 
 
 def _where(error: OSError) -> str:
-    if error.filename is None:  # Python names no folder where the current one is missing
+    if error.filename is None:  # Python names no path if the current folder is missing
         return "the current folder: " if isinstance(error, FileNotFoundError) else ""
     return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
 

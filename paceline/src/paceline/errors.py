@@ -1,16 +1,16 @@
-"""What stops a command or a gate and is no defect of ours, and the words for values and errors in its one line."""
+"""The error that ends a command or a gate with one line, and how that line shows values and system errors."""
 
 from __future__ import annotations
 
 import errno
 
 SHOWN = 60  # characters of a value that may be anything
-#: What helps where the system's own words do not say it.
-REMEDIES = dict.fromkeys((errno.EMFILE, errno.ENFILE), ": raise the limit (`ulimit -n`)")
+#: Next steps for system errors whose own text suggests none.
+REMEDIES = dict.fromkeys((errno.EMFILE, errno.ENFILE), ". Raise the limit (`ulimit -n`)")
 
 
 class PacelineError(Exception):
-    """Wrong use, or surroundings in which nothing can be done: one line with cause, values and remedy."""
+    """Wrong use or an unsuitable environment; the message is one line: what failed, the value, the next step."""
 
 
 def shown(value: object) -> str:
@@ -18,14 +18,14 @@ def shown(value: object) -> str:
     try:
         text = ascii(value)
     except RecursionError:
-        text = "something nested deeply"
+        text = "a deeply nested value"
     except ValueError:  # Python writes no integer of thousands of digits
         text = "a number of thousands of digits"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def why(error: OSError) -> str:
-    """Return why the system refused, on one line; of an error that gathers others, as by copying, the first."""
+    """Return the system's reason on one line; of an error that gathers others, as copying does, the first."""
     gathered = error.args[0] if error.args else None
     said = gathered[0][-1] if isinstance(gathered, list) and gathered else error
     text = error.strerror or " ".join(str(said).split()) or type(error).__name__

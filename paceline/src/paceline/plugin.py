@@ -1,6 +1,6 @@
-"""pytest's side of paceline: options and hooks, nothing else.
+"""pytest's side of paceline: options and hooks only.
 
-Loaded into every pytest run, workers of a trial included, so it imports the gate only when one is asked for.
+Every pytest run loads this, the gate's workers included, so it imports the gate only when the user asks for one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WORKER = "paceline.gate.worker.process"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the gate's options; each can also be set under [tool.paceline] in pyproject.toml."""
     group = parser.getgroup(
-        "paceline", "paceline: judge a change's speed by a randomised trial (also: [tool.paceline])"
+        "paceline", "paceline: judge a change's speed against its base (also set in [tool.paceline])"
     )
     for option in (*OPTIONS, ASV, RECORD, RESULTS):
         group.addoption(option.flag, **option.keywords)
@@ -34,7 +34,7 @@ def _is_asked_for(option: Any) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Iterator[None]:
-    """Be earlier than the plugins that start here, such as coverage, and than the project's conftests."""
+    """Start before other plugins that start here, such as coverage, and before the project's conftests."""
     if _is_asked_for(early_config.known_args_namespace) and not early_config.pluginmanager.has_plugin(WORKER):
         from paceline.gate.worker import neutral
         from paceline.gate.worker.suites import codspeed
@@ -48,7 +48,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the gate, or the recording of this run, if one is asked for."""
     config.addinivalue_line(
-        "markers", "paceline(tolerance): slowdown of this benchmark that a gate accepts, e.g. 0.10"
+        "markers", "paceline(tolerance): a gate accepts slowdowns of this benchmark below this, e.g. 0.10"
     )
     option = config.option
     is_gate = _is_asked_for(option) and not config.pluginmanager.has_plugin(WORKER)
@@ -79,7 +79,7 @@ def _prepare_recording(config: pytest.Config) -> None:
 
 
 def _collect_asv(config: pytest.Config) -> None:
-    """Let an asv suite be collected if the command line, a gate or [tool.paceline] names one."""
+    """Collect an asv suite if the command line, a gate or [tool.paceline] names one."""
     option = config.option
     given = option.benchmark_asv
     if given is None and not config.pluginmanager.has_plugin(WORKER) and not getattr(option, "benchmark_only", False):

@@ -47,7 +47,7 @@ def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.startswith("SLOWER  test_speed.test_it[")
     assert re.search(r"\+2[3-7]\.\d % \(95 %: \+2\d\.\d % \.\. \+2\d\.\d %\)  id [0-9a-f]{12}", printed)
-    assert "hardware: lab" in printed
+    assert "machine: lab" in printed
     assert f"commits: {commit(29)[:8]}..{commit(30)[:8]} (1 measured commit)" in printed
     assert "dependencies: numpy 2.1 -> 2.2" in printed
     assert printed.endswith("1 new slowdown, no improvements\n")
@@ -82,7 +82,10 @@ def test_json_to_a_file_without_a_name_is_one_line(folder: Path, capsys: pytest.
     with pytest.raises(SystemExit) as ended:
         main(["check", "--json", ""])
     assert ended.value.code == 4
-    assert capsys.readouterr().err == "ERROR: argument --json: '' names no file: see paceline check --help\n"
+    assert (
+        capsys.readouterr().err
+        == "ERROR: argument --json: expected a file name, got ''. Run `paceline check --help` for usage.\n"
+    )
 
 
 def test_the_status_is_what_was_found_whoever_reads_it(folder: Path) -> None:
@@ -132,7 +135,7 @@ def test_accepting(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--json"]) == 0
     assert document(capsys)["findings"][0]["accepted"]["reason"] == "the new check is worth it"
     assert main(["check", "--accept", name, "--reason", "again"]) == 4
-    assert "it is accepted already" in capsys.readouterr().err
+    assert "already accepted" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount")
@@ -146,7 +149,7 @@ def test_accepting_where_nothing_can_be_written_is_one_line(folder: Path, capsys
     finally:
         subprocess.run(["umount", str(disk)], check=True)
     error = capsys.readouterr().err
-    assert "accepted.toml cannot be written (Read-only file system)" in error
+    assert "accepted.toml: Read-only file system. Nothing was accepted." in error
     assert error.count("\n") == 1
 
 
@@ -173,10 +176,10 @@ def test_accepting_all(folder: Path) -> None:
     [
         (["--results", "nowhere"], "nowhere"),
         (["--benchmark", "nothing"], "matches none"),
-        (["--machine", "vax"], "these are there: lab"),
+        (["--machine", "vax"], "no machine 'vax'. Choose from: lab"),
         (["--since", "tomorrow"], "--since"),
         (["--accept", "abc", "--reason", "x"], "no change with this id"),
-        (["--reason", "x"], "--accept ID, which is missing"),
+        (["--reason", "x"], "--reason was given without --accept. Add --accept ID"),
         (["--accepted", "TYPO.toml"], "TYPO.toml: no such file"),
     ],
 )
@@ -213,7 +216,7 @@ def test_a_pattern_that_python_gives_up_on_is_one_line(
     folder: Path, pattern: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check", "--benchmark", pattern]) == 4
-    assert "is no regular expression" in capsys.readouterr().err
+    assert "expected a regular expression, got" in capsys.readouterr().err
 
 
 def test_a_malformed_file_of_accepted_changes_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,7 +267,7 @@ def test_runs_of_other_commits_are_told(
     monkeypatch.chdir(project.root)
     assert main(["check"]) == 4
     error = capsys.readouterr().err
-    assert "3 runs are of commits that main does not have" in error
+    assert "left out 3 runs whose commits are not on main" in error
     assert "--branch" in error
     assert error.count("\n") == 1
 
@@ -276,7 +279,7 @@ def test_uncommitted_changes_alone_are_said_to_be(
     monkeypatch.chdir(tmp_path)
     assert main(["check"]) == 4
     error = capsys.readouterr().err
-    assert error.endswith(": no part of any series: commit the changes, and record again\n")
+    assert error.endswith(" with uncommitted changes. Commit the changes, and record again.\n")
     assert "fetch" not in error
 
 
@@ -286,7 +289,7 @@ def test_a_short_history_is_no_clean_one(
     write(tmp_path / ".asv" / "results", {f"{number}.json": ours(number) for number in range(5)})
     monkeypatch.chdir(tmp_path)
     assert main(["check", "--json"]) == 0
-    assert document(capsys)["notices"] == ["no series has 14 values yet: nothing can be found before"]
+    assert document(capsys)["notices"] == ["no series has 14 values yet, which the check needs to find a change"]
 
 
 def test_scipy_is_not_imported(folder: Path) -> None:
@@ -309,7 +312,7 @@ def test_progress_is_wiped_before_anything_else_is_said(folder: Path, arguments:
     lines = [line.rpartition("\r\x1b[K")[2] for line in shown.rstrip("\n").split("\n")]
     if arguments:
         assert done.returncode == 4
-        assert lines == [f"ERROR: --machine: there is no 'nowhere': these are there: {MACHINE}"]
+        assert lines == [f"ERROR: --machine: no machine 'nowhere'. Choose from: {MACHINE}"]
     else:
         assert lines[-1] == "1 new slowdown, no improvements"
         assert lines[0].startswith("SLOWER  ")

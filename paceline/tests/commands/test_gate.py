@@ -101,7 +101,7 @@ def test_base_is_the_first_word_if_it_is_a_revision(project: Project) -> None:
     assert split(["test_speed.py::test_total"], root) == ("", ["test_speed.py::test_total"])
     assert split(["--", "work.py"], root) == ("", ["work.py"])
     assert split(["work.py", "--", "test_speed.py"], root) == ("work.py", ["test_speed.py"])
-    with pytest.raises(PacelineError, match=r"'work\.py' is a revision and a path"):
+    with pytest.raises(PacelineError, match=r"'work\.py' is both a revision and a path"):
         split(["work.py", "-q"], root)
     with pytest.raises(PacelineError, match="unknown revision 'v99'"):
         split(["v99"], root)
@@ -114,7 +114,7 @@ def test_options_of_the_gate_count_behind_two_dashes_too(project: Project) -> No
     assert gate._without_own(words, arguments) == ["-k", "a or b", "--unheard", "test_speed.py"]  # noqa: SLF001
     assert (arguments.benchmark_unsure, arguments.benchmark_budget) == ("suspects", "9")
     run = project.gate("HEAD", "--", "--benchmark-timeout=0")
-    assert "is not a positive number of seconds" in run.error
+    assert "expected a positive number of seconds" in run.error
 
 
 def test_python_of_the_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

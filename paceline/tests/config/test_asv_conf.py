@@ -45,8 +45,8 @@ def test_named_by_its_folder_or_that_of_its_configuration(tmp_path: Path) -> Non
     [
         ("{", None, "cannot read"),
         ("[]", None, "expected a JSON object, got list"),
-        ('{"benchmark_dir": 3}', None, "benchmark_dir: expected a text, got 3"),
-        ('{"benchmark_dir": "a\\u0000b"}', None, "benchmark_dir: expected a text, got 'a\\x00b'"),
+        ('{"benchmark_dir": 3}', None, "benchmark_dir: expected a string, got 3"),
+        ('{"benchmark_dir": "a\\u0000b"}', None, "benchmark_dir: expected a string, got 'a\\x00b'"),
         ('{"benchmark_dir": "none"}', None, "benchmark_dir: no folder"),
         ('{"benchmark_dir": "bare"}', None, "has no __init__.py"),
         ('{"build_command": [1]}', None, "build_command: expected a list of commands, got [1]"),

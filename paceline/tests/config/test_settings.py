@@ -21,7 +21,7 @@ UNWRITABLE = "0x" + "f" * 5000  # Python reads such a number, and refuses to wri
         *(("timeout = " + value, "timeout: ") for value in (HUGE, UNWRITABLE, "1e300", "false")),
         *(("alpha = " + value, "alpha: ") for value in (UNWRITABLE, "nan", "0", "5e-324", "true", '"nan%"', '"%"')),
         ("tolerance = 1979-05-27", "tolerance: "),
-        ("tolerances = { a = " + UNWRITABLE + " }", "tolerances: 'a': a number of thousands of digits"),
+        ("tolerances = { a = " + UNWRITABLE + " }", "tolerances: 'a': expected a fraction"),
         ('overlay = "prod"', "overlay: expected a list of paths such as [\"benchmarks\"], got 'prod'"),
         ("overlay = 1", "overlay: expected a list of paths"),
         ("overlay = [1]", "overlay: expected a list of paths"),
@@ -49,17 +49,19 @@ def test_base_gets_nothing_from_outside_of_the_project(name: str) -> None:
 
 
 def test_a_mistake_on_the_command_line_names_its_option() -> None:
-    with pytest.raises(PacelineError, match=r"^--benchmark-budget: 'nan' is not a positive number"):
+    with pytest.raises(
+        PacelineError, match=r"^--benchmark-budget: expected a positive number of seconds, at most a year, got 'nan'"
+    ):
         combine({"against": "HEAD", "budget": "nan"}, {"budget": 5})
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        *((f"{name} = true", f"has no '{name}'") for name in ("control", "wheels", "accept")),
-        ('json = "a\\u0000b"', "json is 'a"),
-        ("python = " + UNWRITABLE, "python is a number of thousands of digits, not a text"),
-        ('"' + "x" * 500 + '" = 1', "has no 'xxx"),
+        *((f"{name} = true", f"no setting '{name}'") for name in ("control", "wheels", "accept")),
+        ('json = "a\\u0000b"', "json: expected a string, got 'a"),
+        ("python = " + UNWRITABLE, "python: expected a string, got a number of thousands of digits"),
+        ('"' + "x" * 500 + '" = 1', "no setting 'xxx"),
     ],
 )
 def test_what_the_table_cannot_hold_is_named(tmp_path: Path, text: str, said: str) -> None:

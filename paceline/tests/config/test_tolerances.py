@@ -48,8 +48,14 @@ def test_what_has_no_effect_is_named() -> None:
     ("table", "said"),
     [
         ({"tolerances": "10%"}, "tolerances: expected a table"),
-        ({"tolerances": {"*::test_a": "much"}}, "tolerances: '*::test_a': 'much' is not between"),
-        ({"tolerances": {"*::test_a": 2}}, "tolerances: '*::test_a': 2 is not between 0 and 100 %"),
+        (
+            {"tolerances": {"*::test_a": "much"}},
+            "tolerances: '*::test_a': expected a fraction between 0 and 1, such as 0.03 or 3%, got 'much'",
+        ),
+        (
+            {"tolerances": {"*::test_a": 2}},
+            "tolerances: '*::test_a': expected a fraction between 0 and 1, such as 0.03 or 3%, got 2",
+        ),
         ({"tolerances": {"*::test_a": ["10%"]}}, "tolerances: '*::test_a'"),
         ({"critical": "*::test_a"}, "critical: expected a list of patterns"),
         ({"critical": []}, "critical: expected a list of patterns"),
@@ -65,11 +71,11 @@ def test_settings_that_make_no_sense_are_one_line(table: dict[str, Any], said: s
 @pytest.mark.parametrize(
     ("mark", "said"),
     [
-        ({}, "takes a tolerance alone, not nothing"),
-        ({"0.1": 0.1}, "takes a tolerance alone, not 0.1"),
-        ({"tolerance": 0.1, "alpha": 0.1}, "takes a tolerance alone, not tolerance=0.1, alpha=0.1"),
-        ({"tolerance": 3}, "tolerance 3 is not between 0 and 100 %"),
-        ({"tolerance": "fast"}, "tolerance 'fast' is not between 0 and 100 %"),
+        ({}, "expected only tolerance=FRACTION, got nothing"),
+        ({"0.1": 0.1}, "expected only tolerance=FRACTION, got 0.1"),
+        ({"tolerance": 0.1, "alpha": 0.1}, "expected only tolerance=FRACTION, got tolerance=0.1, alpha=0.1"),
+        ({"tolerance": 3}, "tolerance: expected a fraction between 0 and 1, such as 0.03 or 3%, got 3"),
+        ({"tolerance": "fast"}, "tolerance: expected a fraction between 0 and 1, such as 0.03 or 3%, got 'fast'"),
     ],
 )
 def test_markers_that_make_no_sense_name_the_test(mark: dict[str, Any], said: str) -> None:

@@ -93,7 +93,7 @@ def test_what_head_alone_declares_skips_or_counts_is_red_if_proof_is_asked_for(
         assert finding["red"]
         assert finding["unproven"]
         assert any(line.startswith("::error") and name in line for line in run.output.splitlines())
-    assert "note: [tool.paceline] timeout is 60 in head, which counts, and not set in base" in run.output
+    assert "note: [tool.paceline] timeout differs: 60 in head (used), not set in base" in run.output
 
 
 def test_code_that_rewrites_the_other_side_ends_the_gate(project: Project) -> None:
@@ -329,7 +329,7 @@ def test_every_finding_that_was_not_proven_is_named(tmp_path: Path) -> None:
     warnings = [line for line in annotations.lines(trial.findings()) if line.startswith("::warning")]
     assert [line.partition("t.py::")[2][:6] for line in warnings] == ["test_a", "test_b", "test_d"]
     (notice,) = trial.outcome().notices
-    assert notice.startswith("2 not judged, by one side's doing: passed without proof (--benchmark-unsure=fail makes")
+    assert notice.startswith("2 not judged because of one side: passed without proof (--benchmark-unsure=fail makes")
     assert notice.endswith(": t.py::test_a, t.py::test_b")
     assert not trial.outcome().is_red
 
@@ -340,8 +340,8 @@ def test_settings_that_only_head_has_are_named(tmp_path: Path) -> None:
         (tmp_path / side).mkdir()
         (tmp_path / side / "pyproject.toml").write_text(f"[tool.paceline]\n{table}\n", encoding="utf-8")
     new, overlay = of_head_alone(tmp_path / "base", tmp_path / "head")
-    assert new == "[tool.paceline] new is not set in head, which counts, and 'judge' in base"
-    assert "overlay is ['xxx" in overlay
+    assert new == "[tool.paceline] new differs: not set in head (used), 'judge' in base"
+    assert "overlay differs: ['xxx" in overlay
     assert len(overlay) < 200
     assert of_head_alone(tmp_path / "base", tmp_path / "base") == []
     (tmp_path / "base" / "pyproject.toml").write_text("[tool.paceline", encoding="utf-8")
@@ -351,7 +351,7 @@ def test_settings_that_only_head_has_are_named(tmp_path: Path) -> None:
 def test_base_against_base_is_no_setting(tmp_path: Path) -> None:
     """By it a change would be judged without being looked at."""
     (tmp_path / "pyproject.toml").write_text("[tool.paceline]\ncontrol = true\n", encoding="utf-8")
-    with pytest.raises(PacelineError, match=r"has no 'control'"):
+    with pytest.raises(PacelineError, match=r"no setting 'control'"):
         read_table(tmp_path)
 
 

@@ -316,8 +316,8 @@ def test_slowdowns_shows_findings_and_gates(visit: Visit) -> None:
     drawn = "[...document.querySelectorAll('canvas')].map(canvas => Boolean(Chart.getChart(canvas)))"
     assert set(page.evaluate(drawn)) == {True}
     finding.locator("summary").first.click()
-    assert "first with the change" in finding.inner_text()
-    assert page.inner_text("#gates") == "1 of 1 gates that compared the code with itself went red."
+    assert "first after the change" in finding.inner_text()
+    assert page.inner_text("#gates") == "1 of 1 gates of identical code were red. A red one is a false alarm."
 
 
 def test_many_charts_are_drawn_when_they_are_seen_or_printed(visit: Visit, site: Path) -> None:

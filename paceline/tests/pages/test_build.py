@@ -210,7 +210,7 @@ def test_parameters_that_make_no_folder_are_left_out(history: History, params: d
     simple(history)
     odd = history.document(3, {"suite.time_it": row(9.0)}, params={"machine": "lab"} | params)
     history.write({"odd.json": odd})
-    assert "as their parameters make no folder: 1" in history.built()
+    assert "as their parameters cannot be names of folders: 1" in history.built()
     graphs = [path for path in (history.site / "graphs").rglob("suite.time_it.json") if "summary" not in path.parts]
     assert len(graphs) == 1
     assert not list(history.site.parent.glob("*.json"))
@@ -221,7 +221,7 @@ def test_names_that_make_no_file_are_left_out(history: History, name: str) -> No
     simple(history)
     history.describe("suite.time_it", name)
     history.write({"odd.json": history.document(3, {name: row(1.0)})})
-    assert "the name is no file name, or too long" in history.built()
+    assert "the name cannot be a file name, or is too long" in history.built()
     assert list(history.read("index.json")["benchmarks"]) == ["suite.time_it"]
 
 
@@ -233,7 +233,7 @@ def test_names_that_asv_cannot_tell_apart(history: History) -> None:
         {f"{at}.json": history.document(at, {name: row(level[at]) for name in names}) for at in range(12)}
     )  # fmt: skip
     said = history.built()
-    assert "another benchmark has the file name" in said
+    assert "another benchmark has the same file name" in said
     assert "'suite.test[a/b]' and 2 more: not on asv's page of regressions" in said
     assert len(history.read("graphs/summary/suite.test[a_b].json")) == 12
 
@@ -262,16 +262,14 @@ def test_names_that_pytest_escaped(history: History) -> None:
 def test_uncommitted_changes_are_not_shown_as_a_commit(history: History) -> None:
     simple(history)
     history.write({"dirty.json": history.document(3, {"suite.time_it": row(9.0)}, ours=True, dirty=True)})
-    assert "1 run is of a tree with uncommitted changes" in history.built()
+    assert "left out 1 run with uncommitted changes" in history.built()
     assert [value for _, value in history.read("graphs/summary/suite.time_it.json")] == [1.0] * 12
 
 
 def test_uncommitted_changes_alone_make_no_site(history: History) -> None:
     history.write({"dirty.json": history.document(3, {"suite.time_it": row(9.0)}, ours=True, dirty=True)})
     said = error(history.pages())
-    assert said.endswith(
-        "holds runs of uncommitted changes alone, which belong to no commit: commit the changes, and record again"
-    )
+    assert said.endswith("were recorded with uncommitted changes. Commit the changes, and record again.")
     assert not history.site.exists()
 
 
@@ -334,16 +332,16 @@ def test_without_a_repository(tmp_path: Path) -> None:
 
 
 def test_without_results(history: History) -> None:
-    assert "holds no result that can be used" in error(history.pages())
+    assert "no usable results in" in error(history.pages())
     history.results.rmdir()
-    assert "is no folder of results" in error(history.pages())
+    assert "no folder of results" in error(history.pages())
 
 
 def test_without_asv(history: History) -> None:
     script = "import sys; sys.modules['asv'] = None; from paceline.cli import main; sys.exit(main(['pages']))"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=history.project.root, capture_output=True, text=True, check=False)
-    assert "`paceline pages` needs asv: pip install 'paceline[pages]'" in error(done)
+    assert "`paceline pages` needs asv. Run `pip install 'paceline[pages]'`." in error(done)
 
 
 def configure(history: History, repo: str, **more: Any) -> None:
@@ -396,16 +394,16 @@ def test_what_asv_warns_of_is_a_note(history: History) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("regressions_thresholds", {"(": 1}, "'(' is no regular expression (missing ), unterminated"),
-        ("regressions_thresholds", {"a{99999999999}": 1}, "is no regular expression (the repetition number"),
-        ("regressions_thresholds", {".*": "much"}, "'.*' has 'much', not a number"),
-        ("regressions_thresholds", [], "regressions_thresholds is [], not an object"),
-        ("hash_length", float("inf"), "hash_length is inf, not 1 to 40"),
-        ("hash_length", "8", "hash_length is '8', not 1 to 40"),
-        ("regressions_first_commits", {"(": "main"}, "'(' is no regular expression"),
-        ("regressions_first_commits", {".*": 1}, "'.*' has 1, not a commit or null"),
-        ("regressions_first_commits", {".*": "no\npe"}, "names 'no\\npe', and the repository has no such commit"),
-        ("show_commit_url", 1, "show_commit_url is 1, not a text"),
+        ("regressions_thresholds", {"(": 1}, "expected a regular expression, got '(': missing ), unterminated"),
+        ("regressions_thresholds", {"a{99999999999}": 1}, "got 'a{99999999999}': the repetition number"),
+        ("regressions_thresholds", {".*": "much"}, "'.*': expected a number, got 'much'"),
+        ("regressions_thresholds", [], "regressions_thresholds: expected an object, got []"),
+        ("hash_length", float("inf"), "hash_length: expected 1 to 40, got inf"),
+        ("hash_length", "8", "hash_length: expected 1 to 40, got '8'"),
+        ("regressions_first_commits", {"(": "main"}, "expected a regular expression, got '('"),
+        ("regressions_first_commits", {".*": 1}, "'.*': expected a commit or null, got 1"),
+        ("regressions_first_commits", {".*": "no\npe"}, "no commit 'no\\npe' in the repository"),
+        ("show_commit_url", 1, "show_commit_url: expected a string, got 1"),
     ],
 )
 def test_configuration_that_asv_stumbles_over(history: History, name: str, value: object, said: str) -> None:
@@ -427,7 +425,7 @@ def test_address_that_is_none_is_not_linked(history: History) -> None:
 def test_results_of_another_project(history: History) -> None:
     history.write({"a.json": history.document(0, {"suite.time_it": row(1.0)}, commit_hash="f" * 40)})
     history.describe("suite.time_it")
-    assert "fetch the branch that was measured" in error(history.pages())
+    assert "Fetch the branch that was measured" in error(history.pages())
 
 
 def test_failure_leaves_the_old_site(history: History) -> None:
@@ -444,7 +442,7 @@ def test_output_that_is_no_site_is_not_replaced(history: History, tmp_path: Path
     simple(history)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").touch()
-    assert "holds something else than a site" in error(history.pages("--output", str(tmp_path / "home")))
+    assert "is not empty, and not a site" in error(history.pages("--output", str(tmp_path / "home")))
     assert (tmp_path / "home" / "letter").exists()
 
 
@@ -517,5 +515,5 @@ def test_git_is_asked_a_few_times_however_many_tags_there_are(history: History, 
     done = subprocess.run(
         command, cwd=history.project.root, env=environment, capture_output=True, check=True, text=True
     )
-    assert "20 runs are of commits that main does not have" in done.stderr
+    assert "left out 20 runs whose commits are not on main" in done.stderr
     assert trace.read_text().count("trace: built-in: git") < 20

@@ -18,7 +18,7 @@ def test_changes_that_share_a_commit_are_said_to() -> None:
         return 1.2 if number in {1, 2, 3, 4} and place >= 40 else 1.0
 
     shown = list(check_report.lines(report(Maker(factor=factor)), ()))
-    assert f"One commit may be behind 4 of these: {commit(40)[:8]}" in shown
+    assert f"One commit may explain 4 of these changes: {commit(40)[:8]}" in shown
     assert shown[-1] == "4 new slowdowns, no improvements"
 
 
@@ -31,7 +31,7 @@ def test_what_has_no_bound_has_a_question_mark() -> None:
     assert check_report.size(replace(found, low=0.0)).startswith("+19.")
     assert "(95 %: ? .. +2" in check_report.size(replace(found, low=0.0))
     assert check_report.size(replace(found, high=float("inf"))).endswith(".. ?)")
-    assert check_report.size(replace(found, ratio=3.0, low=2.5, high=3.4)) == "x 3 (95 %: x 2.5 .. x 3.4)"
+    assert check_report.size(replace(found, ratio=3.0, low=2.5, high=3.4)) == "3x (95 %: 2.5x .. 3.4x)"
 
 
 def test_names_make_no_annotations() -> None:
@@ -50,4 +50,4 @@ def test_long_lists_are_cut() -> None:
     recovered = report(Maker(commits=75, benchmarks=40, factor=factor))
     shown = list(check_report.lines(recovered, ()))
     assert sum(line.startswith("  slower") for line in shown) == check_report.MOST_FOLDED
-    assert "  and 4 more (--json has them)" in shown
+    assert "  and 4 more (listed by --json)" in shown

@@ -27,7 +27,7 @@ def test_a_lock_is_refused_while_it_is_held_and_ends_with_a_killed_process(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(OSError, match="another process keeps the lock") as caught, locks.held(path):
+        with pytest.raises(OSError, match="another process holds the lock") as caught, locks.held(path):
             pass
         assert caught.value.filename == str(path)
         process.kill()

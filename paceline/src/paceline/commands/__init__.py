@@ -1,7 +1,7 @@
-"""One module a command, each with `add(commands)` and `run(arguments) -> status`; `paceline.cli` lists them.
+"""One module per command, each with `add(commands)` and `run(arguments) -> status`; `paceline.cli` lists them.
 
-They parse and print; what they do lives elsewhere, and is imported only when the command runs. What they print goes
-through `say` and `warn`: much of it is strangers' words, and none of it decides what a command does or returns.
+Commands parse and print. The work is done elsewhere, in modules that are imported only when the command runs. All
+output goes through `say` and `warn`, which escape it, as much of it comes from files that others wrote.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ if TYPE_CHECKING:
     #: What `add_subparsers` returns; argparse has no public name for it.
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
-RED = 1  # the exit status of a gate in which something is red
-#: Of the option --results, wherever a command has it.
+RED = 1  # exit status of a gate in which a benchmark is red
+#: Help of --results, the same for every command.
 RESULTS_HELP = (
-    "the history's folder (default: `results` of [tool.paceline], else asv's `results_dir`, else .asv/results)"
+    "folder of the history (default: `results` in [tool.paceline], else `results_dir` in asv.conf.json, else"
+    " .asv/results)"
 )
 
 
 class Command(Protocol):
-    """What a module of a command gives."""
+    """The functions of a command's module."""
 
     def add(self, commands: Commands, /) -> None:
         """Add the command to the command line."""
 
     def run(self, arguments: argparse.Namespace, /) -> int:
-        """Do it, and return the exit status."""
+        """Run the command and return the exit status."""
         ...
 
 
 def say(*lines: str) -> None:
-    """Print lines. Raises PacelineError if they cannot be written; that nobody reads them is no failure."""
+    """Print lines. Raises PacelineError if they cannot be written; a closed pipe is not an error."""
     _print(lines, sys.stdout)
 
 
@@ -55,13 +56,15 @@ def _print(lines: tuple[str, ...], stream: TextIO | None) -> None:
         stream.write("".join(f"{printable(each)}\n" for each in lines))
         stream.flush()
     except OSError as error:
-        # What is left in the buffer goes nowhere, or the interpreter would fail on it once more.
+        # Discard the rest of the buffer, or the interpreter would fail on it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-            raise PacelineError(f"standard output cannot be written: {error.strerror}") from None
+            raise PacelineError(
+                f"cannot write to standard output: {error.strerror}. Redirect it elsewhere."
+            ) from None
 
 
 def progress(text: str) -> None:
-    """Say on a terminal what is being done; nothing wipes it."""
+    """Show on a terminal what is being done, in place of the text before; an empty text clears the line."""
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

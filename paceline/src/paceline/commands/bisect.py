@@ -1,4 +1,4 @@
-"""`paceline bisect`."""
+"""`paceline bisect`: parses its arguments, and prints each judgement and the slow commit."""
 
 from __future__ import annotations
 
@@ -24,56 +24,71 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "bisect",
         help="find the commit that made a benchmark slower, on this machine",
-        description="Judges commits between GOOD and BAD by the gate, each in a trial against GOOD, in a clone of its"
-        " own: the working tree is not touched. First it makes sure that BAD is slower. Commits at which the"
-        " benchmark does not run are passed over. Exit status: 0 the commit is found, 1 only a range of them, as"
-        " those in it cannot be judged, 4 there is nothing to find.",
+        description="Finds the first slow commit between GOOD and BAD. The gate first checks that BAD is slower, then"
+        " judges commits between them against GOOD. It works in clones and does not touch the working tree."
+        " Commits where the benchmark does not run are skipped.",
+        epilog="Exit status: 0 one commit found, 1 several commits left because some cannot be judged, 4 nothing to"
+        " find, or wrong use.",
     )
-    parser.add_argument("benchmark", metavar="BENCHMARK", help="pytest's node id, or the name that check prints")
-    parser.add_argument("good", metavar="GOOD", help="a revision at which it was fast")
-    parser.add_argument("bad", metavar="BAD", help="a later one at which it is slow")
     parser.add_argument(
-        "--tolerance", type=_fraction, default=0.03, metavar="SHARE", help="smallest slowdown (default: 3%%)"
+        "benchmark", metavar="BENCHMARK", help="pytest's node id, or the name that `paceline check` prints"
     )
-    parser.add_argument("--alpha", type=_fraction, default=0.01, metavar="SHARE", help="wrong trials (default: 1%%)")
+    parser.add_argument("good", metavar="GOOD", help="revision where the benchmark is fast")
+    parser.add_argument("bad", metavar="BAD", help="later revision where it is slow")
     parser.add_argument(
-        "--budget", type=_seconds, default=300.0, metavar="SECONDS", help="for one trial (default: 300)"
+        "--tolerance",
+        type=_fraction,
+        default=0.03,
+        metavar="FRACTION",
+        help="smallest slowdown to find, e.g. 2%% or 0.02 (default: 3%%)",
+    )
+    parser.add_argument(
+        "--alpha",
+        type=_fraction,
+        default=0.01,
+        metavar="FRACTION",
+        help="false-alarm rate of each judgement (default: 1%%)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="time limit for each judgement (default: 300)",
     )
 
 
 def _fraction(text: str) -> float:
     try:
         return fraction(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not between 0 and 100 %: write 3% or 0.03") from None
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _seconds(text: str) -> float:
     try:
         return seconds(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a positive number of seconds") from None
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Find the commit, telling of each trial."""
+    """Find the slow commit, print each judgement and the result, and return the exit status."""
     from paceline.gate import bisection
-    from paceline.system.git import (
-        GitFailedError,
-        git,
-        resolve,
-    )
+    from paceline.system.git import GitFailedError, git, resolve
 
     here = Path.cwd()
     try:
         repository = Path(git(here, "rev-parse", "--show-toplevel").rstrip("\n")).resolve()
     except GitFailedError:
         raise PacelineError(
-            f"{here} is in no git repository, so there are no commits to judge: use a clone"
+            f"{here} is not in a git repository, so there are no commits to judge. Run from a clone of the project."
         ) from None
     for name, revision in (("GOOD", arguments.good), ("BAD", arguments.bad)):
         if Path(revision).exists() and not _is_revision(repository, revision):
-            raise PacelineError(f"{name} is the path {revision!r}, not a revision: see paceline bisect --help")
+            raise PacelineError(
+                f"{name}: expected a revision, got the path {revision!r}. Run `paceline bisect --help` for usage."
+            )
     good, bad = (resolve(repository, revision) for revision in (arguments.good, arguments.bad))
     commits = bisection.commits_between(repository, good, bad)
     settings = bisection.Search(
@@ -88,19 +103,16 @@ def run(arguments: argparse.Namespace) -> int:
         return git(repository, "log", "-1", "--format=%h %s", commit).strip()
 
     def tell(judged: Probe, left: int) -> None:
-        say(f"{_said(judged):<28} {title(judged.commit)}  (of {left} suspects)")
+        say(f"{_shown(judged):<28} {title(judged.commit)}  ({left} suspects)")
 
-    say(f"{len(commits)} commits; is the last slower than {title(good)}?")
+    say(f"{len(commits)} commits. Checking that the last is slower than {title(good)}")
     culprit = bisection.find(repository, commits, good, settings, tell)
     say(*_lines(culprit, [git(repository, "log", "-1", FORMAT, each) for each in culprit.suspects]))
     return 0 if len(culprit.suspects) == 1 else ONLY_A_RANGE
 
 
 def _is_revision(repository: Path, text: str) -> bool:
-    from paceline.system.git import (
-        GitFailedError,
-        git,
-    )
+    from paceline.system.git import GitFailedError, git
 
     try:
         return bool(git(repository, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}"))
@@ -111,7 +123,7 @@ def _is_revision(repository: Path, text: str) -> bool:
 FORMAT = "--format=%H%n  %s%n  %an, %ad"
 
 
-def _said(judged: Probe) -> str:
+def _shown(judged: Probe) -> str:
     if judged.ratio is None:
         return f"{judged.verdict}: {judged.reason}" if judged.reason else judged.verdict
     return f"{judged.verdict} {_size(judged)}"
@@ -128,14 +140,14 @@ def _lines(culprit: Culprit, described: list[str]) -> list[str]:
     one = len(described) == 1
     lines = [
         "",
-        "first slow commit:" if one else f"one of these {len(described)}, as those before the last cannot be judged:",
+        "first slow commit:" if one else f"one of these {len(described)} commits; only the last can be judged:",
     ]
     lines += [line for text in described for line in text.rstrip().split("\n")]
     step, whole = culprit.step, culprit.whole
-    lines.append(f"against the last that is not slow: {_said(step)}; all in all: {_said(whole)}")
+    lines.append(f"against the last fast commit: {_shown(step)}; BAD against GOOD: {_shown(whole)}")
     if not culprit.is_all:
         lines.append(
-            "It does not make up for the whole slowdown: several add up. Bisect again from GOOD to the commit before"
-            " it, and from it to BAD."
+            "This explains only part of the slowdown, so other commits add to it. Bisect again from GOOD to the"
+            " commit before it, and from it to BAD."
         )
     return lines

@@ -1,4 +1,4 @@
-"""`paceline calibrate`."""
+"""`paceline calibrate`: parses its arguments, and prints how planted changes were judged."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ def add(commands: Commands) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "calibrate",
-        help="judge known changes: what is seen here, and how often does it cry wolf?",
-        description="Runs the gate on identical code and on planted slowdowns of 2, 5, 10 and 20 %, and says"
-        " what it said. One gate of each takes some two minutes in all.",
+        help="judge planted changes, to measure what the gate detects here and how often it is wrong",
+        description="Runs the gate on identical code and on planted slowdowns of 2, 5, 10 and 20 %, and counts its"
+        " verdicts. One gate of each takes about two minutes in all.",
+        epilog="Exit status: 0 whatever the verdicts are, 4 wrong use.",
     )
     parser.add_argument(
         "--minutes",
         type=_minutes,
         default=0.0,
-        help="go on until then (default: one gate of each)",
+        help="keep judging for this long (default: one gate of each)",
     )
     parser.add_argument(
         "--planted",
         type=_percent,
         action="append",
         metavar="PERCENT",
-        help="plant this slowdown instead; can be repeated",
+        help="plant this slowdown instead of the default ones; can be repeated",
     )
     parser.add_argument(
         "--curve",
         action="store_true",
-        help="run nothing: simulate the chance of each verdict at known slowdowns and spreads of rounds",
+        help="run no gate: simulate the chance of each verdict, by planted slowdown and spread of rounds",
     )
 
 
@@ -63,7 +64,7 @@ def _between(least: float, most: float, text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge, or simulate, and print what was said."""
+    """Judge or simulate, print the verdicts, and return the exit status."""
     return _curve() if arguments.curve else _calibrate(arguments.minutes, arguments.planted)
 
 

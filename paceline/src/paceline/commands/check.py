@@ -1,4 +1,4 @@
-"""`paceline check`."""
+"""`paceline check`: parses its arguments, and prints or accepts the changes found in the history."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ def add(commands: Commands) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "check",
-        help="find what became slower, where, and since which commit",
-        description="Scans the history for changes that stay: within each hardware class and over all of them, by"
-        " ranks, with the false alarms of all benchmarks under control. Exit status: 0 nothing new became slower, 1"
-        " something did, 3 paceline itself failed, 4 there is nothing to check or the command line is wrong. What is"
-        " accepted in .paceline/accepted.toml is shown, and makes no alarm.",
+        help="find slowdowns in the history: benchmark, machine and commit",
+        description="Finds lasting changes in the history, on each machine and over all machines together. A rank"
+        " test limits false alarms over all benchmarks. Changes accepted in .paceline/accepted.toml are listed, but"
+        " raise no alarm.",
+        epilog="Exit status: 0 no new slowdown, 1 a new slowdown, 3 paceline itself failed, 4 nothing to check, or"
+        " wrong use.",
     )
     parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
-    parser.add_argument("--branch", help="branch whose commits make the history (default: asv's, or the default one)")
     parser.add_argument(
-        "--benchmark", metavar="REGEX", help="only benchmarks whose name this finds, as asv names them"
+        "--branch",
+        help="branch whose commits order the runs (default: the first in asv.conf.json, else the default branch)",
     )
-    parser.add_argument("--machine", metavar="NAME", help="only this hardware class")
-    parser.add_argument("--since", metavar="COMMIT|DATE", help="only changes from this commit or day on")
+    parser.add_argument("--benchmark", metavar="REGEX", help="only benchmarks whose name in the history matches")
+    parser.add_argument("--machine", metavar="NAME", help="only this machine of the history")
+    parser.add_argument("--since", metavar="COMMIT|DATE", help="only changes since this commit or date")
     parser.add_argument(
         "--json", nargs="?", const="-", type=_file, metavar="FILE", help="write JSON to FILE, or to standard output"
     )
@@ -44,7 +46,7 @@ def add(commands: Commands) -> None:
         "--annotations",
         action="store_true",
         default=os.environ.get("GITHUB_ACTIONS") == "true",
-        help="print GitHub's annotations as well (default where GITHUB_ACTIONS=true)",
+        help="also print GitHub annotations (default if GITHUB_ACTIONS=true)",
     )
     parser.add_argument(
         "--accept",
@@ -52,7 +54,7 @@ def add(commands: Commands) -> None:
         metavar="ID",
         help="accept a change by the id that `paceline check` prints, or `all` new slowdowns; can be repeated",
     )
-    parser.add_argument("--reason", default="", help="why it is accepted")
+    parser.add_argument("--reason", default="", help="why the change is accepted; needs --accept")
     parser.add_argument(
         "--accepted", type=Path, metavar="FILE", help="file of accepted changes (default: .paceline/accepted.toml)"
     )
@@ -61,12 +63,12 @@ def add(commands: Commands) -> None:
 
 def _file(text: str) -> str:
     if not text:
-        raise ArgumentTypeError("'' names no file")
+        raise ArgumentTypeError("expected a file name, got ''")
     return text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, print, and return 1 if something new became slower."""
+    """Check, print the changes, and return 1 if there is a new slowdown."""
     extras.require("paceline check", "history")
     from paceline.config import project
     from paceline.history.asv import store
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from paceline.history.detect.tracks import Wanted
 
     if arguments.reason and not arguments.accept:
-        raise PacelineError("--reason is for --accept ID, which is missing")
+        raise PacelineError("--reason was given without --accept. Add --accept ID, or leave out --reason.")
     results = project.results_folder(Path(), arguments.results)
     file = arguments.accepted or accepted.file_of(project.root_of(results))
     if arguments.accepted and not arguments.accept and not file.exists():
@@ -102,7 +104,7 @@ def _accept(arguments: argparse.Namespace, report: Report, file: Path) -> None:
     chosen = _chosen(report, arguments.accept)
     accepted.accept(file, chosen, arguments.reason)
     if not chosen:
-        tell("nothing new became slower, so there is nothing to accept")
+        tell("no new slowdowns, so there is nothing to accept")
     for each in chosen:
         tell(f"accepted in {file}: {each.kind} {check_report.name_of(each)}")
 
@@ -117,7 +119,7 @@ def _write_json(target: str, report: Report, history: History) -> None:
     try:
         files.write(Path(target), document + "\n")
     except OSError as error:
-        raise PacelineError(f"--json {target} cannot be written: {why(error)}") from None
+        raise PacelineError(f"cannot write --json {target}: {why(error)}. Choose another file.") from None
 
 
 def _print(arguments: argparse.Namespace, report: Report, history: History) -> None:
@@ -132,7 +134,7 @@ def _print(arguments: argparse.Namespace, report: Report, history: History) -> N
 
 
 def _chosen(report: Report, ids: list[str]) -> list[Change]:
-    """Return the findings with these ids. Raises PacelineError if there is none, or it is accepted already."""
+    """Return the changes with these ids. Raises PacelineError for an unknown or already accepted id."""
     if "all" in ids:
         return [each for each in report.changes if each.is_alarm]
     found = {each.id: each for each in report.changes}
@@ -144,7 +146,7 @@ def _chosen(report: Report, ids: list[str]) -> list[Change]:
             )
         if found[name].accepted:
             raise PacelineError(
-                f"--accept {name!r}: it is accepted already. Remove its entry first, to write another."
+                f"--accept {name!r}: this change is already accepted. Remove its entry to accept it again."
             )
     return [found[name] for name in dict.fromkeys(ids)]
 

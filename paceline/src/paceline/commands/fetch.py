@@ -1,4 +1,4 @@
-"""`paceline fetch`."""
+"""`paceline fetch`: parses its arguments, and prints what was fetched into the history."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ def add(commands: Commands) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "fetch",
-        help="bring the shared history here, so that check and pages work on it",
-        description="Adds the results that a git branch shares to the local ones. Nothing that is here is deleted or"
-        " overwritten, and no file of the working tree touched. Exit status: 0; 4 if there is nothing to fetch from.",
+        help="fetch the shared history, for `paceline check` and `paceline pages`",
+        description="Adds the results in a git branch to the local history. Local results are never deleted or"
+        " overwritten, and nothing is checked out.",
+        epilog="Exit status: 0 fetched, 4 nothing to fetch from, or wrong use.",
     )
-    parser.add_argument("--remote", default="origin", help="whose branch (default: origin)")
-    parser.add_argument("--branch", default="benchmark-results", help="which (default: benchmark-results)")
+    parser.add_argument("--remote", default="origin", help="git remote to fetch from (default: origin)")
+    parser.add_argument(
+        "--branch", default="benchmark-results", help="branch with the results (default: benchmark-results)"
+    )
     parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch, and say what came."""
+    """Fetch, print how many files were added, and return 0."""
     extras.require("paceline fetch", "history")
     from paceline.config import project
     from paceline.errors import PacelineError
@@ -42,12 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
         repository = Path(git(Path(), "rev-parse", "--show-toplevel").rstrip("\n"))
     except GitFailedError:
         raise PacelineError(
-            f"{Path.cwd()} is in no git repository, so no branch can be fetched: use a clone"
+            f"{Path.cwd()} is not in a git repository, so no branch can be fetched. Run from a clone of the project."
         ) from None
     results = project.results_folder(Path(), arguments.results)
     done = fetching.fetch(repository, results, arguments.remote, arguments.branch, progress)
     progress("")
     warn(*(f"note: {line}" for line in (*done.refused, *done.kept)))
     merged = f", {done.merged} extended" if done.merged else ""
-    say(f"{results}: {done.added} files added{merged}, {done.present} there already")
+    say(f"{results}: {done.added} files added{merged}, {done.present} already there")
     return 0

@@ -1,4 +1,4 @@
-"""`paceline gate`."""
+"""`paceline gate`: finds base, settings and the project's Python, runs the gate and prints its result."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ def add(commands: Commands) -> None:
         help="judge a change's speed against its base",
         usage="paceline gate [BASE] [options] [pytest's options and paths]",
         description="Judges every benchmark of the working tree against BASE, a git revision (default: the merge"
-        " base with the upstream default branch), as `pytest --benchmark-against` does, but from outside: this"
-        " process never imports the project, so paceline may be installed anywhere. Options that it does not"
-        " know are pytest's, such as -k; paths come after BASE, or after `--`.",
-        epilog="Exit status: 0 nothing red, 1 something red, 2 interrupted, 4 wrong use or nothing measured.",
+        " base with the upstream default branch). `pytest --benchmark-against` does the same, but here the judging"
+        " process never imports the project, so paceline may be installed anywhere. All other options, such as"
+        " -k, go to pytest. Paths come after BASE, or after `--`.",
+        epilog="Exit status: 0 nothing red, 1 a benchmark is red (slower or broken), 2 interrupted, 3 paceline itself"
+        " failed, 4 wrong use, or nothing measured.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -51,7 +52,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge, print the table, and return the exit status."""
+    """Run the gate, print the table, and return the exit status."""
     from paceline.report.closing import explain
 
     try:
@@ -92,7 +93,7 @@ def _settings(arguments: argparse.Namespace, started_in: Path) -> Settings:
 
     settings = read_settings(arguments, project_root(started_in))
     if settings is None:
-        raise PacelineError("nothing to judge")
+        raise PacelineError("nothing to judge. Name a base: `paceline gate BASE`.")
     return settings
 
 
@@ -112,12 +113,15 @@ def split(words: Sequence[str], folder: Path) -> tuple[str, list[str]]:
             raise
         return "", words
     if is_path and rest[:1] != ["--"]:
-        raise PacelineError(f"{first!r} is a revision and a path: write `paceline gate {first} --`, or `-- {first}`")
+        raise PacelineError(
+            f"{first!r} is both a revision and a path. Write `paceline gate {first} --`, or `paceline gate --"
+            f" {first}`."
+        )
     return first, rest[rest[:1] == ["--"] :]
 
 
 def _without_own(words: Sequence[str], arguments: argparse.Namespace) -> list[str]:
-    """Return pytest's words, and take the gate's own from among them: pytest would not heed one after `--`."""
+    """Return pytest's arguments, and move the gate's own out of them: pytest ignores options after `--`."""
     import argparse
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -127,7 +131,7 @@ def _without_own(words: Sequence[str], arguments: argparse.Namespace) -> list[st
 
 
 def _located(python: str) -> str:
-    """Return a path that holds in any folder; links are kept, as they tell an environment."""
+    """Return an absolute path; links are kept, as they tell Python its environment."""
     return str(Path(python).absolute()) if os.sep in python else python
 
 
@@ -142,5 +146,5 @@ def find_python(folder: Path) -> str:
                 return str(environment / name)
     found = shutil.which("python3") or shutil.which("python")
     if found is None:
-        raise PacelineError("no Python found: activate the project's environment, or name it with --python")
+        raise PacelineError("no Python found. Activate the project's environment, or name it with --python.")
     return found

@@ -1,4 +1,4 @@
-"""`paceline import`."""
+"""`paceline import`: parses its arguments, and prints a line for each file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def add(commands: Commands) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "import",
-        help="bring pytest-benchmark's JSON files into the history",
+        help="add pytest-benchmark's JSON files to the history",
         description="Adds each file of --benchmark-json, --benchmark-save or --benchmark-autosave to the history as"
-        " one run. Importing a file again adds nothing. A file that cannot be used is named with the reason, and the"
-        " rest is imported; the exit status is 4 if nothing could be.",
+        " one run. Importing a file again adds nothing. Files that cannot be used are listed with the reason, and"
+        " the others are imported.",
+        epilog="Exit status: 0 at least one file is in the history, 4 none is, or wrong use.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file, or a folder such as .benchmarks")
     parser.add_argument(
@@ -33,30 +34,30 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--machine",
         metavar="NAME",
-        help="hardware class of these runs, as `paceline machine` prints it (default: by what each file tells)",
+        help="machine of these runs, as `paceline machine` prints it (default: from each file)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import, and print a line for each file. Raises PacelineError if nothing could be imported."""
+    """Import, print a line for each file, and return 0. Raises PacelineError if nothing could be imported."""
     extras.require("paceline import", "history")
     from paceline.config import project
     from paceline.history.intake import importer
 
     root = Path.cwd()
     results = project.results_folder(root, arguments.results)
-    added = known = bad = 0
+    added = present = bad = 0
     for outcome in importer.import_all(arguments.files, results, repository=root, machine=arguments.machine):
         if outcome.written is None:
             bad += 1
-            warn(f"{outcome.source}: {outcome.reason}: not imported")
+            warn(f"not imported: {outcome.source}: {outcome.reason}")
         elif outcome.is_new:
             added += 1
             say(f"{outcome.source} -> {outcome.written}")
         else:
-            known += 1
-            say(f"{outcome.source} was imported before, as {outcome.written}")
-    if not added and not known:
-        raise PacelineError(f"none of {bad} file(s) could be imported, for the reasons above")
-    say(f"{added} imported, {known} known before, {bad} not imported")
+            present += 1
+            say(f"{outcome.source} was already imported as {outcome.written}")
+    if not added and not present:
+        raise PacelineError(f"imported 0 of {bad} files. Fix the errors above, and import again.")
+    say(f"{added} imported, {present} already imported, {bad} not imported")
     return 0

@@ -1,4 +1,4 @@
-"""`paceline pages`."""
+"""`paceline pages`: parses its arguments, builds the site, and serves it if asked to."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def add(commands: Commands) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "pages",
-        help="build the site of the history, and serve it",
-        description="Builds a folder of static files: asv's pages, and with them Compare (implementations side by"
-        " side) and Slowdowns (what `paceline check` found). It needs no network, opens from disk, and replaces the"
-        " old site only when it is whole. Result files that are broken are named and left out.",
+        help="build the website of the history, and serve it",
+        description="Builds a folder of static files: asv's pages, Compare (implementations next to each other) and"
+        " Slowdowns (changes that `paceline check` finds). The site needs no network and opens from disk. The old"
+        " site is replaced only when the new one is complete. Broken result files are listed and left out.",
+        epilog="Exit status: 0 built, 4 nothing to build from, or wrong use.",
     )
     parser.add_argument(
         "--results",
@@ -35,7 +36,7 @@ def add(commands: Commands) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where the site goes (default: html_dir of asv.conf.json, or .asv/html)",
+        help="folder for the site (default: `html_dir` in asv.conf.json, else .asv/html)",
     )
     parser.add_argument(
         "--serve",
@@ -43,17 +44,17 @@ def add(commands: Commands) -> None:
         type=int,
         const=PORT,
         metavar="PORT",
-        help=f"then serve it to this machine alone, at 127.0.0.1 (default port: {PORT}; 0 for any that is free)",
+        help=f"then serve the site at 127.0.0.1, to this machine only (default port: {PORT}; 0: any free port)",
     )
     parser.add_argument(
         "--refit",
         action="store_true",
-        help="detect asv's steps anew in every series, instead of going on where the last build ended",
+        help="detect asv's steps again in every series, instead of reusing those of the last build",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build, name what was left out, and serve if asked to."""
+    """Build, list the files that were left out, serve if asked to, and return 0."""
     extras.require("paceline pages", "pages")
     from paceline.config import project
     from paceline.pages import build, server

@@ -1,1 +1,1 @@
-"""What users set: the gate's options and the project's folders. Standard library only."""
+"""User settings: the gate's options and the project's folders. Standard library only."""

@@ -1,6 +1,6 @@
-"""asv's configuration, and where its suite lies: the one reader of asv.conf.json, in the standard library alone.
+"""Reads asv.conf.json and finds the asv suite; nothing else reads that file.
 
-A mistake in it ends with one line that names the file. Nothing of asv is needed.
+Standard library only, so asv need not be installed. A mistake in the file becomes a one-line error that names it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CONFIGURATIONS = ("asv.conf.json", "asv.conf.jsonc")
 BENCHMARKS = "benchmarks"  # asv's default of benchmark_dir
 TEXTS = ("repo", "project", "results_dir", "html_dir", "benchmark_dir", "repo_subdir")
 COMMANDS = ("build_command", "install_command")
-#: Settings that a gate does not use, though a reader of the configuration may expect it to.
+#: Settings that a user may expect a gate to use, but that it ignores.
 IGNORED = (
     "matrix",
     "pythons",
@@ -36,7 +36,7 @@ IGNORED = (
     "plugins",
     "regressions_thresholds",
 )
-#: A text, which is kept, or a comment, or a comma before a closing bracket: asv's files are written for people.
+#: A string, which is kept, or a comment, or a comma before a closing bracket: asv allows both in its files.
 COMMENTS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 COMMAS = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[\]}])', re.DOTALL)
 
@@ -50,7 +50,7 @@ class AsvSuite:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def ignored(self) -> list[str]:
-        """Names of settings that are set and not used by a gate."""
+        """Return the names of settings that are set, but that a gate ignores."""
         return [name for name in IGNORED if self.settings.get(name)]
 
 
@@ -67,8 +67,8 @@ def read(root: Path) -> dict[str, Any]:
     except OSError as error:
         raise PacelineError(f"cannot read {path}: {why(error)}. Restore the file.") from None
     except (ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise PacelineError(f"cannot read {path}: {said}. Fix the file.") from None
+        reason = " ".join(str(error).split())
+        raise PacelineError(f"cannot read {path}: {reason}. Fix the file.") from None
     return _checked(path, found)
 
 
@@ -82,7 +82,7 @@ def _checked(path: Path, found: Any) -> dict[str, Any]:
         raise PacelineError(f"{path}: expected a JSON object, got {type(found).__name__}. Fix the file.")
     for name in TEXTS:
         if not isinstance(found.get(name, ""), str) or "\0" in found.get(name, ""):
-            raise PacelineError(f"{path}: {name}: expected a text, got {shown(found[name])}. Fix the file.")
+            raise PacelineError(f"{path}: {name}: expected a string, got {shown(found[name])}. Fix the file.")
     branches = found.get("branches", [])
     if not isinstance(branches, list) or not all(isinstance(each, str | None) for each in branches):
         raise PacelineError(f"{path}: branches: expected a list of names, got {shown(branches)}. Fix the file.")
@@ -143,7 +143,7 @@ def _configured(folder: Path) -> AsvSuite:
     found = _benchmarks(folder)
     if not found.is_dir():
         raise PacelineError(
-            f"{file}: benchmark_dir: no folder {str(found)!r}. Fix the file, or name --benchmark-asv=DIR"
+            f"{file}: benchmark_dir: no folder {str(found)!r}. Fix the file, or name the folder: --benchmark-asv=DIR"
         )
     return AsvSuite(_package(found, f"{file}: benchmark_dir"), file, read(folder))
 
@@ -153,7 +153,7 @@ def _benchmarks(folder: Path) -> Path:
 
 
 def _normal(path: Path) -> Path:
-    """Without `..`, and without resolving links: pytest names files by the path that it was given."""
+    """Return the path without `..`, with links unresolved: pytest names files by the path that it was given."""
     return type(path)(os.path.normpath(path.absolute()))
 
 

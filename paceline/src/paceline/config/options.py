@@ -1,7 +1,7 @@
-"""Every option and setting, once: parsers, `--help`, [tool.paceline] and the docs' table come from here.
+"""All options and settings, each defined once: parsers, `--help`, [tool.paceline] and the docs' table use this.
 
-Every pytest run loads this, and most ask for no gate. So it imports nothing and makes no dataclass, which would take
-longer to define than all options together; `settings` reads the values.
+Every pytest run loads this module, so it imports nothing and defines no dataclass, which would take longer than all
+options together. `settings` reads the values.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 SIDES = ("base", "head")
-MERGE_BASE = ""  # stands for the option without a value
+MERGE_BASE = ""  # the option without a value
 #: Further variables of a worker: the folders below which it records what runs, and names that count there.
 RECORDED, WATCHED = "PACELINE_RECORDED", "PACELINE_WATCHED"
 ASV_SUITE = "PACELINE_ASV"  # in a worker's environment: names the asv suite of head's settings, below rootdir
 
 
 class Option:
-    """An option of the gate: for pytest and `paceline gate` by its flag, and under its setting in [tool.paceline].
+    """An option of the gate: `flag` on the command line, `setting` in [tool.paceline].
 
-    `flag` is empty for what only [tool.paceline] can set. `keywords` are argparse's. `by_hand`: it counts on the
-    command line and in PYTEST_ADDOPTS alone, so that nothing in the tree that is judged can set it.
+    `flag` is empty for a setting that has no option. `keywords` are argparse's. `by_hand`: read only from the command
+    line and PYTEST_ADDOPTS, so that the judged code cannot set it.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Option:
         self.keywords = {"help": text, "default": None, **keywords}
 
     def given(self, namespace: Any) -> Any:
-        """Return its value in what a parser has read; None if it was not given."""
+        """Return the option's value in a parsed command line; None if it was not given."""
         return getattr(namespace, self.flag.removeprefix("--").replace("-", "_"), None)
 
 
@@ -58,12 +58,12 @@ ASV = Option(
     nargs="?",
     const="",
 )
-#: Of recording, not of the gate.
+#: Options for recording, not for the gate.
 RECORD = Option(
     "record",
     "--benchmark-record",
     None,
-    "Add this run to the history, by commit and hardware. --benchmark-record=dirty also records uncommitted"
+    "Add this run to the history, by commit and machine. --benchmark-record=dirty also records uncommitted"
     " changes, marked as such.",
     by_hand=True,
     metavar="dirty",
@@ -74,11 +74,11 @@ RESULTS = Option(
     "results",
     "--benchmark-record-results",
     None,
-    "The history's folder; in [tool.paceline]: results. Default: results_dir of asv.conf.json, or"
-    " .asv/results, of the project around.",
+    "Folder of the history; `results` in [tool.paceline]. Default: `results_dir` in asv.conf.json, else"
+    " .asv/results.",
     metavar="DIR",
 )
-#: What both `pytest` and `paceline gate` take.
+#: Options of both `pytest` and `paceline gate`.
 OPTIONS = (
     AGAINST,
     Option(
@@ -92,14 +92,15 @@ OPTIONS = (
         "alpha",
         "--benchmark-alpha",
         0.01,
-        "At most this share of runs on identical code goes red, over all benchmarks. Default: 1%%.",
+        "False-alarm rate: at most this share of gates on identical code is red, over all benchmarks together."
+        " Default: 1%%.",
         metavar="FRACTION",
     ),
     Option(
         "budget",
         "--benchmark-budget",
         600.0,
-        "What is undecided when this time is spent is `unsure`. Default: 600.",
+        "Time limit for the gate. Benchmarks that are undecided then are `unsure`. Default: 600.",
         metavar="SECONDS",
     ),
     Option(
@@ -113,21 +114,21 @@ OPTIONS = (
         "json",
         "--benchmark-against-json",
         None,
-        "Write the findings to this file, as JSON (schema 2).",
+        "Write the verdicts to this file, as JSON (schema 2).",
         metavar="FILE",
     ),
     Option(
         "python",
         "--benchmark-against-python",
         None,
-        "Run base with this Python, to judge an upgrade. Without a base: on the same code.",
+        "Run base with this Python, to judge an upgrade. Without a base revision, both sides run the same code.",
         metavar="EXE",
     ),
     Option(
         "wheels",
         "--benchmark-against-wheel",
         None,
-        "Judge two wheels of the project instead of revisions, by the tests of the working tree.",
+        "Judge two wheels of the project instead of two revisions, with the tests of the working tree.",
         by_hand=True,
         metavar="BASE,HEAD",
     ),
@@ -135,8 +136,8 @@ OPTIONS = (
         "install",
         "--benchmark-against-install",
         "auto",
-        "Install both sides into folders of their own. Default: auto (what is compiled, or would not come from"
-        " each side's tree). In [tool.paceline] also a list of folders to install.",
+        "Install each side into its own folder. `auto`: only packages that are compiled, or that Python would not"
+        " import from that side's files. In [tool.paceline] also a list of folders to install. Default: auto.",
         nargs="?",
         const="yes",
         choices=["auto", "yes", "no"],
@@ -145,7 +146,8 @@ OPTIONS = (
         "control",
         "--benchmark-against-control",
         False,
-        "Judge base against base: every slowdown found is false. Counts where --benchmark-accept does.",
+        "Judge base against itself: every slowdown found is a false alarm. Only on the command line and in"
+        " PYTEST_ADDOPTS, not in files.",
         by_hand=True,
         action="store_true",
     ),
@@ -153,16 +155,16 @@ OPTIONS = (
         "unsure",
         "--benchmark-unsure",
         "pass",
-        "Which undecided benchmarks are red: none, suspects (their whole 95 %% interval is above the tolerance), or"
-        " all. Default: pass, and say so.",
+        "Which undecided benchmarks are red. `pass`: none. `suspects`: those whose whole 95 %% interval is above the"
+        " tolerance. `fail`: all. Default: pass, with a notice.",
         choices=["pass", "suspects", "fail"],
     ),
     Option(
         "accept",
         "--benchmark-accept",
         None,
-        "Let slower benchmarks pass, as an exception that was reviewed; the reason is shown with each. Counts on the"
-        " command line and in PYTEST_ADDOPTS, not in files.",
+        "Let slower benchmarks pass as a reviewed exception; the report shows the reason. Only on the command line"
+        " and in PYTEST_ADDOPTS, not in files.",
         by_hand=True,
         metavar="REASON",
     ),
@@ -186,17 +188,17 @@ OPTIONS = (
         "new",
         "--benchmark-new",
         "show",
-        "What to do with benchmarks that base does not have but can run, by head's test files: `judge` them, or"
-        " `show` them as new. Default: show.",
+        "Benchmarks that base lacks, but can run with head's test files: `show` them as new, or `judge` them."
+        " Default: show.",
         choices=["show", "judge"],
     ),
 )
-#: What only [tool.paceline] can set.
+#: Settings that have no option.
 SETTINGS = (
-    Option("overlay", "", [], "More files and folders that base gets from head, such as benchmarks/."),
-    Option("tolerances", "", {}, "A table of tolerances by pattern of node ids; the last that matches counts."),
-    Option("critical", "", None, "Patterns of the benchmarks that may be red. Default: all."),
+    Option("overlay", "", [], "More files and folders that base takes from head, such as benchmarks/."),
+    Option("tolerances", "", {}, "A table of tolerances by pattern of node ids; the last match counts."),
+    Option("critical", "", None, "Patterns of benchmarks that may be red. Default: all."),
 )
 TABLE = (*OPTIONS, ASV, RECORD, RESULTS, *SETTINGS)
-#: What the user alone may give, and the tree that is judged may not.
+#: Options that the judged code cannot set.
 BY_HAND = tuple(option for option in OPTIONS if option.by_hand)

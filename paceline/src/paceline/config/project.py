@@ -1,4 +1,4 @@
-"""Where a project keeps its history: asv's configuration is read, and needed by nobody."""
+"""Finds a project's folders: root, results, site and cache. Reads asv's configuration, but needs none."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
 
 
 def find_root(here: Path) -> Path:
-    """Return the project around a folder: the nearest, upwards to the top of the repository, that has a history.
+    """Return the root of the project that contains a folder.
 
-    That is one with asv's configuration, [tool.paceline], or results; else the top of the repository, else `here`.
+    That is the nearest folder, up to the top of the repository, with asv's configuration, [tool.paceline] or results;
+    else the top of the repository; else `here`.
     """
     start = here.absolute()
     for folder in (start, *start.parents):
@@ -32,10 +33,10 @@ def find_root(here: Path) -> Path:
 
 
 def place(folder: Path, root: Path) -> str:
-    """Return where a folder is below a project's root, to be put before paths: `sub/folder/`, or nothing.
+    """Return a folder's path below the project's root, as a prefix for paths: `sub/folder/`, or an empty string.
 
-    pytest names tests by their paths below its rootdir, of which a project may have several; the history, by those
-    below the project's root.
+    pytest names tests by their path below its rootdir, and a project may have several; the history names them by
+    their path below the project's root.
     """
     below = folder.absolute().relative_to(root.absolute()).as_posix()
     return "" if below == "." else f"{below}/"
@@ -47,9 +48,9 @@ def _has_history(folder: Path) -> bool:
 
 
 def results_folder(here: Path, given: str | Path | None = None) -> Path:
-    """Return where the results are: `given`, below `here`, or what the project around `here` says.
+    """Return the results folder: `given` below `here`, else the one in [tool.paceline] or asv's configuration.
 
-    That is [tool.paceline], or asv's configuration. Raises PacelineError if they cannot be used.
+    Raises PacelineError if these cannot be read.
     """
     if given:
         return here / given
@@ -60,13 +61,13 @@ def results_folder(here: Path, given: str | Path | None = None) -> Path:
 
 
 def html_folder(here: Path) -> Path:
-    """Return where the site of the project around `here` goes."""
+    """Return the folder for the site of the project that contains `here`."""
     root = find_root(here)
     return root / (asv_conf.read(root).get("html_dir") or HTML)
 
 
 def aa_folder(results: Path) -> Path:
-    """Return where the gates of the code against itself are."""
+    """Return the folder with the results of gates of identical code."""
     return results.parent / "aa"
 
 
@@ -76,7 +77,7 @@ def branches(root: Path) -> tuple[str, ...]:
 
 
 def root_of(results: Path) -> Path:
-    """Return the project that a results folder belongs to: the nearest folder above that looks like one."""
+    """Return the root of the project that a results folder belongs to: the nearest folder above with a mark."""
     above = results.absolute().parents
     for folder in above:
         if any((folder / mark).exists() for mark in MARKS):

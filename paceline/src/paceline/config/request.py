@@ -1,4 +1,4 @@
-"""What a user asks of a gate, however it was started."""
+"""A request for a gate, from pytest or from `paceline gate`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ class Request:
 
     @property
     def asv(self) -> str | None:
-        """Folder of the asv suite that is to be collected; empty for that of asv.conf.json, None for no suite."""
+        """Return the folder of the asv suite to collect; empty for that of asv.conf.json, None for no suite."""
         given = [word.partition("=")[2] for word in self.arguments if word.partition("=")[0] == ASV.flag]
         return given[-1] if given else self.settings.asv

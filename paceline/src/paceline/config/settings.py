@@ -1,4 +1,4 @@
-"""What a gate is asked to do, from the command line or from [tool.paceline]."""
+"""The gate's settings: the command line's, then those of [tool.paceline], then the defaults."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FLAGS = {option.setting: option.flag for option in OPTIONS}
 DEFAULTS: dict[str, Any] = {option.setting: option.default for option in TABLE}
 #: What [tool.paceline] may hold.
 KEYS = sorted(option.setting for option in TABLE if not option.by_hand)
-SMALLEST = 1e-12  # of a share: with less, no number of rounds decides anything
+SMALLEST = 1e-12  # of a fraction: below, no number of rounds decides anything
 LONGEST = 366 * 24 * 3600.0  # seconds; no system waits for much longer
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`tolerance` and `alpha` are fractions, `budget` and `timeout` seconds; no `revision`: the same code."""
+    """Settings of a gate. `tolerance`, `alpha`: fractions; `budget`, `timeout`: seconds; no `revision`: same code."""
 
     revision: str | None
     tolerance: float = DEFAULTS["tolerance"]
@@ -41,7 +41,7 @@ class Settings:
     json: str | None = None
     python: str | None = None
     install: str = DEFAULTS["install"]
-    folders: tuple[str, ...] = ()  #: to be installed, in place of what is found to be used
+    folders: tuple[str, ...] = ()  #: to install, instead of those that the benchmarks are found to use
     wheels: tuple[str, ...] = ()  #: of base and of head, or none
     control: bool = False
     unsure: str = DEFAULTS["unsure"]
@@ -49,7 +49,7 @@ class Settings:
     overlay: tuple[str, ...] = ()
     new: str = DEFAULTS["new"]
     asv: str | None = None  #: folder of the asv suite that the project names
-    accept: str | None = None  #: why slower benchmarks may pass this once; only ever from the command line
+    accept: str | None = None  #: why slower benchmarks may pass this once; only from the command line
     patterns: tuple[tuple[str, float], ...] = ()  #: of node ids, each with its own tolerance
     touched: bool = True  #: whether only what a change can touch is timed
     shard: Shard | None = None  #: the part of the suite to judge; None for all of it
@@ -57,31 +57,29 @@ class Settings:
 
     @property
     def tolerances(self) -> Tolerances:
-        """Return what is accepted of which benchmark."""
+        """Return the tolerance of each benchmark."""
         return Tolerances(self.tolerance, self.patterns, self.critical)
 
 
 def fraction(given: object) -> float:
-    """Read 0.02 or 2% as 0.02. Raises ValueError outside ]0, 1[."""
+    """Return 0.02 for 0.02 or 2%. Raises ValueError outside ]0, 1[."""
     is_percentage = isinstance(given, str) and given.rstrip().endswith("%")
     value = _number(str(given).rstrip()[:-1]) / 100 if is_percentage else _number(given)
     if not SMALLEST <= value < 1:
-        raise ValueError(f"{shown(given)} is not between 0 and 100 %")
+        raise ValueError(f"expected a fraction between 0 and 1, such as 0.03 or 3%, got {shown(given)}")
     return value
 
 
 def seconds(given: object) -> float:
-    """Read a positive number of seconds, at most a year. Raises ValueError."""
+    """Return a positive number of seconds, at most a year. Raises ValueError."""
     value = _number(given)
-    if not 0 < value < math.inf:
-        raise ValueError(f"{shown(given)} is not a positive number of seconds")
-    if value > LONGEST:
-        raise ValueError(f"{shown(given)} seconds are more than a year")
+    if not 0 < value <= LONGEST:
+        raise ValueError(f"expected a positive number of seconds, at most a year, got {shown(given)}")
     return value
 
 
 def _number(given: object) -> float:
-    """Return NaN for everything else; a truth value is none."""
+    """Return a number, or NaN for anything else, True and False included."""
     try:
         return math.nan if isinstance(given, bool) or not isinstance(given, str | int | float) else float(given)
     except (OverflowError, ValueError):
@@ -89,7 +87,7 @@ def _number(given: object) -> float:
 
 
 def read_table(root: Path) -> dict[str, Any]:
-    """[tool.paceline] of a project's pyproject.toml. Raises PacelineError if it cannot be used."""
+    """Return [tool.paceline] of a project's pyproject.toml. Raises PacelineError if it cannot be used."""
     path = root / "pyproject.toml"
     try:
         content = toml.read(path)
@@ -98,13 +96,17 @@ def read_table(root: Path) -> dict[str, Any]:
     tools = content.get("tool", {})
     table: dict[str, Any] = tools.get("paceline", {}) if isinstance(tools, dict) else {}
     if not isinstance(table, dict):
-        raise PacelineError(f"{path}: tool.paceline is {shown(table)}, not a table: write [tool.paceline]")
+        raise PacelineError(f"{path}: tool.paceline: expected a table, got {shown(table)}. Write [tool.paceline].")
     unknown = sorted(set(table) - set(KEYS))
     if unknown:
-        raise PacelineError(f"[tool.paceline] has no {shown(unknown[0])}: it knows {', '.join(KEYS)}")
+        raise PacelineError(
+            f"{path}: [tool.paceline]: no setting {shown(unknown[0])}. Choose from: {', '.join(KEYS)}"
+        )
     for name in TEXTS:
         if not _is_text(table.get(name, "")):
-            raise PacelineError(f"[tool.paceline]: {name} is {shown(table[name])}, not a text: correct it in {path}")
+            raise PacelineError(
+                f"{path}: [tool.paceline] {name}: expected a string, got {shown(table[name])}. Fix the file."
+            )
     return table
 
 
@@ -119,14 +121,14 @@ def project_root(folder: Path) -> Path:
 
 
 def of_head_alone(base: Path, head: Path) -> list[str]:
-    """Return a line for each setting in which head's project differs from base's: head's count."""
+    """Return a line for each setting in which head's project differs from base's; head's settings are used."""
     try:
         before = read_table(base)
     except PacelineError:
         before = {}
     after = read_table(head)
     return [
-        f"[tool.paceline] {name} is {_shown(after, name)} in head, which counts, and {_shown(before, name)} in base"
+        f"[tool.paceline] {name} differs: {_shown(after, name)} in head (used), {_shown(before, name)} in base"
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
@@ -137,7 +139,7 @@ def _shown(table: Mapping[str, Any], name: str) -> str:
 
 
 def read_settings(namespace: Any, root: Path) -> Settings | None:
-    """Return what a parsed command line asks for, with the settings of the project at `root` behind it."""
+    """Return the settings of a parsed command line and of the project at `root`; None if no gate is asked for."""
     return combine({option.setting: option.given(namespace) for option in OPTIONS}, read_table(root))
 
 
@@ -176,13 +178,13 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
 
 @dataclass(frozen=True)
 class _Given:
-    """What is given on the command line, which wins, and in the project's table."""
+    """The settings on the command line, which win, and those in the project's table."""
 
     command_line: Mapping[str, Any]
     table: Mapping[str, Any]
 
     def read(self, name: str, parse: Callable[[Any], T]) -> T:
-        """Return a setting. Raises PacelineError, which names the place of the mistake."""
+        """Return a setting. Raises PacelineError, which names where the mistake is."""
         value, where = self.command_line.get(name), FLAGS.get(name, "")
         if value is None:
             value, where = self.table.get(name, DEFAULTS[name]), f"[tool.paceline] {name}"
@@ -197,21 +199,21 @@ def _any(value: str | None) -> str | None:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it can be part of a path or of a command."""
+    """Whether a value can be part of a path or of a command."""
     return isinstance(value, str) and "\0" not in value
 
 
 def _revision(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> str | None:
-    """Without a value on the command line, the project's own choice stands in. Raises PacelineError."""
+    """Return base's revision; without a value on the command line, the project's. Raises PacelineError."""
     if command_line.get("against") is not None and command_line.get("wheels") is not None:
-        raise PacelineError("--benchmark-against-wheel compares wheels, not revisions: leave out the base")
+        raise PacelineError("--benchmark-against-wheel compares wheels, not revisions. Leave out the base.")
     if command_line.get("against") is None and (command_line.get("python") or command_line.get("wheels")):
         return None  # environments or wheels are compared, by the same tests
     return str(command_line.get("against") or table.get("against", MERGE_BASE))
 
 
 def _install(value: Any) -> tuple[tuple[str, ...], str]:
-    """Folders to install, if the setting names any, and else when to install."""
+    """Return the folders to install, if the setting names any, and when to install."""
     if isinstance(value, bool):
         value = "yes" if value else "no"
     if value in ("auto", "yes", "no"):
@@ -231,7 +233,7 @@ def _wheels(value: str | None) -> tuple[str, ...]:
 
 
 def _overlay(value: Any) -> tuple[str, ...]:
-    """Names of files and folders that base gets from head: whatever has such a name in base is replaced."""
+    """Return names of files and folders that base takes from head, in place of its own of these names."""
     if not isinstance(value, list) or not all(map(_is_text, value)):
         raise ValueError(f'expected a list of paths such as ["benchmarks"], got {shown(value)}')
     for name in value:

@@ -1,6 +1,6 @@
-"""Which slowdown is accepted where, and which benchmarks may be red.
+"""The tolerance of each benchmark, and which benchmarks may be red.
 
-A test's own marker wins over the project's patterns, and these win over the tolerance of the whole gate.
+A test's marker wins over the project's patterns, and these win over the gate's tolerance.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ HINT = "Write @pytest.mark.paceline(tolerance=0.10)."
 
 @dataclass(frozen=True)
 class Tolerances:
-    """Fractions by patterns of node ids, of which the last that matches counts.
+    """Fractions by patterns of node ids; the last match counts.
 
-    `critical`: patterns of what may be red; None for everything.
+    `critical`: patterns of benchmarks that may be red; None for all.
     """
 
     default: float
@@ -34,18 +34,20 @@ class Tolerances:
         if mark is None:
             return next((value for pattern, value in reversed(self.patterns) if matches(name, pattern)), self.default)
         if [*mark] != ["tolerance"]:
-            raise PacelineError(f"{name}: @pytest.mark.paceline takes a tolerance alone, not {_shown(mark)}. {HINT}")
+            raise PacelineError(
+                f"{name}: @pytest.mark.paceline: expected only tolerance=FRACTION, got {_shown(mark)}. {HINT}"
+            )
         try:
             return read(mark["tolerance"])
         except ValueError as error:
-            raise PacelineError(f"{name}: @pytest.mark.paceline: tolerance {error}. {HINT}") from None
+            raise PacelineError(f"{name}: @pytest.mark.paceline: tolerance: {error}. {HINT}") from None
 
     def is_critical(self, name: str) -> bool:
         """Whether a benchmark may be red."""
         return self.critical is None or any(matches(name, pattern) for pattern in self.critical)
 
     def notices(self, names: Iterable[str]) -> Iterator[str]:
-        """Name what has no effect on these benchmarks."""
+        """Yield a notice for each setting that has no effect on these benchmarks."""
         names = list(names)
         for pattern, _ in self.patterns:
             if not any(matches(name, pattern) for name in names):
@@ -61,12 +63,12 @@ def _shown(mark: Mapping[str, Any]) -> str:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a node id fits a pattern with * and ?; brackets are those of parameters."""
+    """Whether a node id matches a pattern with * and ?; brackets are literal, as parameters are in brackets."""
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def read_patterns(value: Any, read: Callable[[Any], float]) -> tuple[tuple[str, float], ...]:
-    """Read [tool.paceline.tolerances]. Raises ValueError."""
+    """Return the patterns of [tool.paceline.tolerances] with their tolerances. Raises ValueError."""
     if not isinstance(value, dict):
         raise ValueError(f'expected a table such as {{"*::test_io*" = "10%"}}, got {shown(value)}')  # noqa: TRY004
     found = []
@@ -79,7 +81,7 @@ def read_patterns(value: Any, read: Callable[[Any], float]) -> tuple[tuple[str, 
 
 
 def read_critical(value: Any) -> tuple[str, ...] | None:
-    """Read the patterns of what may be red. Raises ValueError."""
+    """Return the patterns of benchmarks that may be red; None for all. Raises ValueError."""
     if value is None:
         return None
     if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):

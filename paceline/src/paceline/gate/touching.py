@@ -54,14 +54,10 @@ class Touching:
                 return {}
             passes.append(found)
         self._proof.show(names)
+        base, head = ([each[side] for each in passes] for side in SIDES)
         try:
-            touches = compare(*(iter([each[side] for each in passes]) for side in SIDES), words)
-        except (
-            ValueError,
-            IndexError,
-            TypeError,
-            KeyError,
-        ):  # a worker that runs the project's code may say anything
+            touches = compare(iter(base), iter(head), words)
+        except (ValueError, IndexError, TypeError, KeyError):  # the project's code can send anything
             return {}
         left_out = Touch(untouched=False, reason="it was not recorded")
         touches = {name: touches.get(name, left_out) for name in names}

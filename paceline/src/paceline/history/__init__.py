@@ -1,1 +1,1 @@
-"""A history of runs by commit and machine: how it is kept, and how changes in it are found."""
+"""A history of runs by commit and machine: stores runs, and finds changes in them."""

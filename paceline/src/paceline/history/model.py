@@ -1,6 +1,6 @@
-"""What a history is made of once it has been read: runs in the order of commits, and a series per benchmark.
+"""A history in memory: runs in the order of commits, and a series per benchmark and machine.
 
-Columns instead of objects: a history has hundreds of thousands of points.
+Series are columns, not objects, as a history has hundreds of thousands of points.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class SeriesKey:
-    """What must be equal for two values to be compared at all."""
+    """The fields that must be equal for two values to be compared."""
 
     benchmark: str  #: as asv names it
     parameters: tuple[str, ...]  #: asv's `repr` strings, one per parameter; () if there are none
-    machine: str  #: the hardware class
-    engine: str  #: what measured, and its version: "pytest-benchmark 5.3.1", "asv"
+    machine: str  #: its name, as `paceline machine` prints it
+    engine: str  #: the tool that measured, with its version: "pytest-benchmark 5.3.1", "asv"
     environment: str  #: asv's environment name for runs of asv; "" for our own, whose packages are facts of the run
-    version: str  #: of what is measured; "" if not known
+    version: str  #: of the benchmark; "" if unknown
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Run:
 
     commit: str  #: 40 hexadecimal digits
     date: int  #: of the commit, milliseconds since 1970
-    started: int  #: of the run, milliseconds since 1970; 0 if not known
+    started: int  #: of the run, milliseconds since 1970; 0 if unknown
     machine: str
     packages: Mapping[str, str]  #: versions of Python and of installed packages, by name
-    facts: Mapping[str, str]  #: what else may explain a shift: operating system, kernel, governor, load...
+    facts: Mapping[str, str]  #: what else may explain a change: operating system, kernel, governor, load...
     dirty: bool
     path: Path
 
@@ -48,8 +48,8 @@ class Run:
 class Series:
     """Values of one key, one per commit, in the order of commits.
 
-    `values` is in the benchmark's unit, `(n,)` float64, finite and positive for times; where a commit was run
-    several times, the median of the runs. `low` and `high` are the quartiles of the samples, NaN if not known.
+    `values` is in the benchmark's unit, `(n,)` float64, finite and positive for times; for a commit with
+    several runs, their median. `low` and `high` are the quartiles of the samples, NaN if unknown.
     `runs` are indices into `History.runs`: the last run of that commit.
     """
 
@@ -63,22 +63,22 @@ class Series:
 
 @dataclass(frozen=True)
 class BenchmarkInfo:
-    """What is known of a benchmark apart from its values. Nothing of it is trusted: it is a name given by others."""
+    """A benchmark's description. Others wrote all of it, so none of it is trusted."""
 
     name: str
     group: str = ""
-    #: of a pytest test: its parameters by name, as JSON values. What the *Compare* page tells apart.
+    #: of a pytest test: its parameters by name, as JSON values. The *Compare* page compares these.
     axes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class History:
-    """Everything that was read. `runs` are ordered by commit, then by time of the run."""
+    """A history that was read. `runs` are ordered by commit, then by time of the run."""
 
     runs: tuple[Run, ...]
     series: tuple[Series, ...]
     benchmarks: Mapping[str, BenchmarkInfo]
     quarantined: tuple[Quarantined, ...]
-    #: Present names of machines by former ones: a processor that is added to the tables changes its machine's name.
+    #: Current names of machines by former ones: adding a processor to the tables changes the names of its machines.
     renamed: Mapping[str, str] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()  #: e.g. how many runs are of commits that the branch does not have
+    notices: tuple[str, ...] = ()  #: e.g. how many runs are of commits that are not on the branch

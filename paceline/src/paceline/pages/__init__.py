@@ -1,1 +1,1 @@
-"""The site of a history: asv's own pages, made self-contained and safe, with *Compare* and *Slowdowns*."""
+"""Builds the website of a history: asv's pages, made safe and self-contained, plus *Compare* and *Slowdowns*."""

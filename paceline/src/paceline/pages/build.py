@@ -1,4 +1,4 @@
-"""Builds the site: reads what is sound, has asv's pages and ours written aside, and puts them in place when whole."""
+"""Builds the site from usable results, in a temporary folder that replaces the old site when it is complete."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from paceline.report.changes import Quarantined
 
 HASH = 40  # digits
-REMOTE = re.compile(r"[\w+.-]+://|[^/]+@[^/]+:")  # an address of git, and no folder
+REMOTE = re.compile(r"[\w+.-]+://|[^/]+@[^/]+:")  # an address of git, not a folder
 
 
 @dataclass(frozen=True)
 class Built:
-    """A site: where it is, and what could not be used or shown."""
+    """A built site: its folder, the files that could not be used, and notices."""
 
     output: Path
     quarantined: tuple[Quarantined, ...]
@@ -43,7 +43,7 @@ class Built:
 
 @dataclass(frozen=True)
 class _Project:
-    """What a site is built from; `cache` is a folder that may be deleted."""
+    """The input of a site; `cache` is a folder that may be deleted."""
 
     conf: Any
     root: Path
@@ -55,9 +55,9 @@ class _Project:
 def build(
     here: Path, results: Path | None, output: Path | None, progress: Callable[[str], None], *, refit: bool = False
 ) -> Built:
-    """Build the site of the project at `here`; `progress` is told what is being done.
+    """Build the site of the project at `here`; `progress` gets a text for each step.
 
-    `refit` detects asv's steps anew in every series. Raises PacelineError, and leaves the old site as it was.
+    `refit` detects asv's steps again in every series. Raises PacelineError, and then keeps the old site.
     """
     conf, root = _configuration(here)
     folder = results if results is not None else project.results_folder(root)
@@ -67,44 +67,44 @@ def build(
     found = store.sound(folder, cache, progress)
     if not found.results:
         raise PacelineError(
-            f"{folder} holds no result that can be used ({len(found.quarantined)} quarantined): record some with"
-            " pytest --benchmark-only --benchmark-record, or name another folder with --results"
+            f"no usable results in {folder} ({len(found.quarantined)} quarantined). Record some with `pytest"
+            " --benchmark-only --benchmark-record`, or name another folder with --results."
         )
-    with swap.replacing(Path(os.path.realpath(target))) as aside, _told_in_a_line(), _heard() as warnings:
+    with swap.replacing(Path(os.path.realpath(target))) as aside, _as_own_errors(), _logged() as warnings:
         bad, notices = _write(about, found, aside, refit=refit)
         _for_disk(aside)
     return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys((*warnings, *notices))))
 
 
-class _Ear(logging.Handler):
-    """Keeps what is logged, a line each."""
+class _Collector(logging.Handler):
+    """Collects log messages, each as one line."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.heard: list[str] = []
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.heard.append(" ".join(record.getMessage().split()))
+        self.lines.append(" ".join(record.getMessage().split()))
 
 
 @contextlib.contextmanager
-def _heard() -> Iterator[list[str]]:
-    """Collect what asv warns of, which goes to the root logger, and keep its dots off a terminal."""
+def _logged() -> Iterator[list[str]]:
+    """Yield a list that collects asv's warnings, which go to the root logger, and print none of its dots."""
     from asv.console import log
 
-    ear = _Ear()
+    collector = _Collector()
     root = logging.getLogger()
-    root.addHandler(ear)
-    log._last_dot = math.inf  # noqa: SLF001 - the one way to have none
+    root.addHandler(collector)
+    log._last_dot = math.inf  # noqa: SLF001 - the only way to switch them off
     try:
-        yield ear.heard
+        yield collector.lines
     finally:
-        root.removeHandler(ear)
+        root.removeHandler(collector)
 
 
 @contextlib.contextmanager
-def _told_in_a_line() -> Iterator[None]:
-    """Turn what asv raises for a user's mistake into an error of ours."""
+def _as_own_errors() -> Iterator[None]:
+    """Turn asv's errors for a user's mistake into PacelineError."""
     from asv.repo import NoSuchNameError
     from asv.util import ProcessError, UserError
 
@@ -112,15 +112,15 @@ def _told_in_a_line() -> Iterator[None]:
         yield
     except NoSuchNameError as error:
         raise PacelineError(
-            f"asv.conf.json: regressions_first_commits names {str(error)!r}, and the repository has no such commit:"
-            " correct the name, or fetch it"
+            f"asv.conf.json: regressions_first_commits: no commit {str(error)!r} in the repository. Fix the name, or"
+            " fetch the commit."
         ) from None
     except (ProcessError, UserError) as error:
         raise PacelineError(f"asv: {' '.join(str(error).split())}") from None
 
 
 def _configuration(here: Path) -> tuple[Any, Path]:
-    """Return asv's configuration, or one made up where there is none, and the folder that it belongs to."""
+    """Return asv's configuration, or a default one if there is none, and the folder that it belongs to."""
     from asv.config import Config
 
     given = asv_conf.read(here)
@@ -132,7 +132,7 @@ def _configuration(here: Path) -> tuple[Any, Path]:
             raise PacelineError(_no_repository(here)) from None
         given = asv_conf.read(root)
     named = {"html_dir": project.HTML} | ({} if given else {"project": root.name})
-    with _told_in_a_line():
+    with _as_own_errors():
         conf = Config.from_json(named | {"repo": "."} | given)
     _check(conf)
     conf.branches = [name for name in conf.branches if isinstance(name, str)] or [None]
@@ -142,32 +142,36 @@ def _configuration(here: Path) -> tuple[Any, Path]:
 
 
 def _check(conf: Any) -> None:
-    """Raise PacelineError for what asv's publishers would stumble over when most of the work is done."""
+    """Raise PacelineError for settings on which asv would fail only after most of the work."""
     for name in ("project_url", "show_commit_url"):
         if not isinstance(found := getattr(conf, name), str):
-            raise PacelineError(f"asv.conf.json: {name} is {shown(found)}, not a text: correct it")
+            raise PacelineError(f"asv.conf.json: {name}: expected a string, got {shown(found)}. Fix the file.")
     if type(conf.hash_length) is not int or not 0 < conf.hash_length <= HASH:
-        raise PacelineError(f"asv.conf.json: hash_length is {shown(conf.hash_length)}, not 1 to {HASH}: correct it")
+        raise PacelineError(
+            f"asv.conf.json: hash_length: expected 1 to {HASH}, got {shown(conf.hash_length)}. Fix the file."
+        )
     kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "regressions_thresholds": (_is_number, "a number"),
         "regressions_first_commits": (lambda value: value is None or isinstance(value, str), "a commit or null"),
     }
     for name, (is_sound, kind) in kinds.items():
         if not isinstance(rules := getattr(conf, name), dict):
-            raise PacelineError(f"asv.conf.json: {name} is {rules!r}, not an object: correct it")
+            raise PacelineError(f"asv.conf.json: {name}: expected an object, got {rules!r}. Fix the file.")
         for pattern, value in rules.items():
             try:
                 re.compile(pattern)
             except (re.error, OverflowError, RecursionError) as error:
                 raise PacelineError(
-                    f"asv.conf.json: {name}: {pattern!r} is no regular expression ({error}): correct it"
+                    f"asv.conf.json: {name}: expected a regular expression, got {pattern!r}: {error}. Fix the file."
                 ) from None
             if not is_sound(value):
-                raise PacelineError(f"asv.conf.json: {name}: {pattern!r} has {value!r}, not {kind}: correct it")
+                raise PacelineError(
+                    f"asv.conf.json: {name}: {pattern!r}: expected {kind}, got {value!r}. Fix the file."
+                )
 
 
 def _is_number(value: Any) -> bool:
-    """Whether asv can take a value as a number."""
+    """Whether asv can read a value as a number."""
     try:
         return not math.isnan(float(value))
     except (TypeError, ValueError, OverflowError):
@@ -176,26 +180,27 @@ def _is_number(value: Any) -> bool:
 
 def _no_repository(folder: object) -> str:
     return (
-        f"{folder} is not a git repository, by whose commits a history is ordered: run paceline pages in the project"
+        f"{folder} is not a git repository, so the runs cannot be ordered by commit. Run `paceline pages` in the"
+        " project."
     )
 
 
 def _write(
     about: _Project, found: store.Sound, aside: Path, *, refit: bool
 ) -> tuple[Sequence[Quarantined], Sequence[str]]:
-    """Write all pages; returns what could not be used for them, and what is to be said."""
+    """Write all pages; return the files that could not be used, and notices."""
     import asv
 
     from paceline.pages.asv_pages import asv_site, asv_www, rows
 
     conf = about.conf
     asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
-    # A file of ours may be of a tree with uncommitted changes, which no commit has.
+    # Our own files may be of a tree with uncommitted changes, which belong to no commit.
     clean = [result for _, result in found.results if not result.about.dirty]
     if not clean:
         raise PacelineError(
-            f"{about.results} holds runs of uncommitted changes alone, which belong to no commit: commit the changes,"
-            " and record again"
+            f"all runs in {about.results} were recorded with uncommitted changes. Commit the changes, and record"
+            " again."
         )
     kept = rows.of(clean)
     commits = frozenset(head["commit"] for head in kept.heads)
@@ -209,9 +214,9 @@ def _write(
 
 
 def _repository(about: _Project, commits: frozenset[str]) -> Path:
-    """Return the repository on this disk that has the commits: what asv would clone, the project itself often is.
+    """Return the local repository that has the commits: asv's clone, or often the project itself.
 
-    Nothing is fetched: a build needs no network. Raises PacelineError if there is none.
+    Nothing is fetched, as a build needs no network. Raises PacelineError if there is no such repository.
     """
     from paceline.pages.asv_pages import asv_site
 
@@ -229,8 +234,8 @@ def _repository(about: _Project, commits: frozenset[str]) -> Path:
             if "commit" in git(top, "cat-file", "--batch-check=%(objecttype)", given=listed).splitlines():
                 return top
     raise PacelineError(
-        f"asv.conf.json names {repo}, and no git checkout at {about.root} has the commits of the results: clone it,"
-        ' and name the clone in asv.conf.json, as in "repo": "../clone" (nothing is fetched here)'
+        f"asv.conf.json: repo: {repo} is not on this disk, and no git checkout at {about.root} has the commits of the"
+        ' results. Clone it, and name the clone in asv.conf.json, as in "repo": "../clone".'
     )
 
 
@@ -248,7 +253,7 @@ def _ours(
     entries = accepted.read(file)
     try:
         report = judgement.check(history, entries)
-    except PacelineError as nothing:  # in a unit of which less is better
+    except PacelineError as nothing:  # no series in a unit of which less is better
         report = Report((), (str(nothing),))
     checked = check_report.document(report, ())["findings"]
     gates, bad = slowdowns.gates(about.results.parent / "aa")
@@ -259,7 +264,7 @@ def _ours(
 
 
 def _page(about: _Project, aside: Path, name: str, data: Mapping[str, Any]) -> None:
-    """Write a page of ours, its data in a script: a page that was opened from disk may load no other kind."""
+    """Write one of our own pages with its data in a script, as a page opened from disk can load nothing else."""
     _script(aside / f"{name}-data.js", json.dumps(data))
     scripts = ("vendor/chart.umd.min.js", "page.js", f"{name}-page.js", f"{name}-data.js")
     page = frame.page(about.conf.project, f"{name}.html", name.title(), scripts)
@@ -267,7 +272,7 @@ def _page(about: _Project, aside: Path, name: str, data: Mapping[str, Any]) -> N
 
 
 def _for_disk(site: Path) -> None:
-    """Lay a script beside each file of data of asv's pages."""
+    """Write a script next to each data file of asv's pages, for pages opened from disk."""
     for path in [*site.glob("*.json"), *(site / "graphs").rglob("*.json")]:
         _script(path.with_name(f"{path.name}.js"), path.read_text(encoding="utf-8"))
 

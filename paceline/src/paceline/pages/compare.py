@@ -1,7 +1,7 @@
-"""What *Compare* shows: benchmarks that differ by parameters only, the latest value of each, in families.
+"""Data of *Compare*: families of benchmarks that differ only in parameters, with the latest value of each.
 
-A family is a test, or a benchmark of asv, whose parameters are its axes; or, without parameters, the tests that
-pytest-benchmark has in one group, whose axis is the test itself.
+A family is a test or an asv benchmark, and its parameters are the axes. Tests without parameters form a family by
+pytest-benchmark's group, whose axis is the test itself.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from paceline.history.model import BenchmarkInfo, History, Series, SeriesKey
 
-#: Names of the parameter that tells implementations apart, best first.
+#: Names of parameters that distinguish implementations, best first.
 IMPLEMENTATIONS = ("contender", "impl", "implementation", "engine", "backend", "library")
 
 
 @dataclass(frozen=True)
 class _Column:
-    """Where a value belongs: its family, and its value on each of the family's axes."""
+    """The place of a value: its family, and its position on each of the family's axes."""
 
     family: str
     axes: tuple[str, ...]
@@ -33,7 +33,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Row:
-    """A value that is shown, and the index of the run that it is from."""
+    """A value that is shown, and the index of its run."""
 
     at: tuple[str, ...]
     run: int
@@ -41,7 +41,7 @@ class _Row:
 
 
 def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the page draws; `described` is asv's description of its benchmarks."""
+    """Return the page's data; `described` is asv's description of its benchmarks."""
     latest: dict[tuple[_Column, str], Series] = {}
     for series in history.series:
         place = _place(series.key, history.benchmarks.get(series.key.benchmark), described)
@@ -61,7 +61,7 @@ def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[s
 
 
 def _tells(family: Mapping[str, Any]) -> tuple[bool, bool]:
-    """Whether a family has a value other than zero, and whether its axis has the name of implementations."""
+    """Return whether a family has a value other than zero, and whether its axis is named as implementations."""
     named = family["axes"][family["by"]]["name"] in IMPLEMENTATIONS
     return any(row["value"] for row in family["rows"]), named
 
@@ -85,14 +85,14 @@ def _place(
 
 
 def _written(value: Any) -> str:
-    """Return a parameter of a test as Python writes it, texts without quotes."""
+    """Return a test's parameter as Python writes it, strings without quotes."""
     if isinstance(value, str):
         return value
     return str(value) if value is None or isinstance(value, bool) else json.dumps(value)
 
 
 def _unquoted(text: str) -> str:
-    """Return a parameter, of which asv keeps the `repr`, as people write it."""
+    """Return an asv parameter, which is a `repr`, without quotes."""
     if text[:1] not in {"'", '"'}:
         return text
     try:
@@ -102,7 +102,7 @@ def _unquoted(text: str) -> str:
 
 
 def _where(key: SeriesKey) -> str:
-    """Name hardware and engine, whose values are never compared with others'."""
+    """Return machine, engine and environment: only values with equal ones are compared."""
     return f"{key.machine}, {key.engine}" + (f", {key.environment}" if key.environment else "")
 
 
@@ -131,17 +131,17 @@ def _family(name: str, axes: tuple[str, ...], unit: str, rows: list[_Row]) -> di
 
 
 def _axis(name: str, place: int, rows: list[_Row]) -> dict[str, Any]:
-    """Describe an axis: what the newest commit has comes first, the rest with the commit that had it `last`."""
+    """Describe an axis: values at the newest commit come first, the others with the commit that has them `last`."""
     newest: dict[str, _Row] = {}
     for row in sorted(rows, key=lambda each: each.run):
         newest[row.at[place]] = row
     commit = max(newest.values(), key=lambda each: each.run).shown["commit"]
-    gone = {value: row.shown["commit"][:10] for value, row in newest.items() if row.shown["commit"] != commit}
-    return {"name": name, "values": [*_ordered(set(newest) - set(gone)), *_ordered(gone)], "last": gone}
+    older = {value: row.shown["commit"][:10] for value, row in newest.items() if row.shown["commit"] != commit}
+    return {"name": name, "values": [*_ordered(set(newest) - set(older)), *_ordered(older)], "last": older}
 
 
 def _by(axes: tuple[str, ...], values: list[list[str]]) -> int:
-    """Return the axis that is compared unless the reader chooses another."""
+    """Return the axis that is compared at first."""
     several = [place for place, each in enumerate(values) if len(each) > 1]
     for wanted in IMPLEMENTATIONS:
         for place in several:
@@ -151,7 +151,7 @@ def _by(axes: tuple[str, ...], values: list[list[str]]) -> int:
 
 
 def _ordered(values: Iterable[str]) -> list[str]:
-    """Sort by size if all are numbers, else by name, in which numbers count by size."""
+    """Return the values sorted by size if all are numbers, else by name, with numbers in names by size."""
     found = set(values)
     try:
         return sorted(found, key=float)

@@ -1,4 +1,4 @@
-"""What every page has in common: its head, the header with the navigation, and what a browser may load for it."""
+"""Parts that all pages share: head, header with navigation, and content security policy."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Nothing from elsewhere, no script but files of the site. asv's graphs set styles on elements by writing HTML.
+#: Nothing from other sites, and no inline scripts. asv's graphs need inline styles.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{inline}; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
 
-#: Address, name, and what asv's scripts call the entry.
+#: Address, name, and id of the entry in asv's scripts.
 NAVIGATION = (
     ("compare.html", "Compare", "nav-li-compare"),
     ("slowdowns.html", "Slowdowns", "nav-li-slowdowns"),
@@ -52,7 +52,7 @@ def asv_head(project: str, styles: Sequence[str], scripts: Sequence[str]) -> str
 
 
 def header(project: str, here: str) -> str:
-    """Return the header of a page, with a way past it for the keyboard."""
+    """Return the header of a page, with a button that skips it."""
     items = []
     for address, name, identity in NAVIGATION:
         current = ' class="active" aria-current="page"' if address == here else ""
@@ -70,7 +70,7 @@ def header(project: str, here: str) -> str:
 
 
 def page(project: str, here: str, title: str, scripts: Sequence[str]) -> str:
-    """Return a page of ours; its scripts fill what is between header and footer."""
+    """Return one of our own pages; its scripts fill the content."""
     head = _head(f"{title}: {project}", POLICY.format(inline=""), ("paceline.css",), ())
     loaded = "\n    ".join(f'<script src="{name}"></script>' for name in (*scripts, "frame.js"))
     return f"""<!doctype html>
@@ -83,7 +83,7 @@ def page(project: str, here: str, title: str, scripts: Sequence[str]) -> str:
     <main id="main" tabindex="-1">
       <h1>{escape(title)}</h1>
       <div id="content">
-        <noscript><p>This page is drawn by its scripts, which this browser does not run.</p></noscript>
+        <noscript><p>This page needs JavaScript. Turn it on in the browser.</p></noscript>
       </div>
     </main>
     {loaded}

@@ -1,4 +1,4 @@
-"""Serves a site to the browser on this machine, and to nobody else."""
+"""Serves a site to browsers on this machine only."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 PORTS = 65535
-#: What a browser calls this machine. A page of others whose name is made to mean this machine keeps its name.
+#: Names of this machine in a browser. A foreign page whose name resolves to this machine (DNS rebinding) has another.
 OWN_NAME = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Files of a folder, always the newest."""
+    """Serves the files of a folder, never from a browser's cache."""
 
-    timeout = 60  # seconds for a request that is sent slowly, or an answer that nobody reads
+    timeout = 60  # seconds for a slow request, or an answer that is not read
 
     def send_head(self) -> Any:
-        """Send the headers, or refuse a request that is for another host or for no file of the site."""
+        """Send the headers, or refuse a request for another host or for a path outside of the site."""
         if not OWN_NAME.fullmatch(self.headers.get("Host", "")):
-            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This site is served to this machine alone")
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This site is served to this machine only")
         elif not self._is_in_site():
             self.send_error(HTTPStatus.NOT_FOUND)
         else:
@@ -37,15 +37,15 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         return None
 
     def _is_in_site(self) -> bool:
-        """Whether a file or a page is there, and is of the site once links are followed."""
+        """Whether the path is a file or page of the site, after following links."""
         path = Path(self.translate_path(self.path))
         try:
             if path.is_dir():
                 path /= "index.html"
-            if "\\" in self.path or not path.is_file():  # a redirected browser takes a backslash for a slash
+            if "\\" in self.path or not path.is_file():  # browsers turn a backslash in a redirect into a slash
                 return False
             return path.resolve().is_relative_to(Path(self.directory).resolve())
-        except (OSError, ValueError):  # a name that no file can have
+        except (OSError, ValueError):  # not a possible file name
             return False
 
     def end_headers(self) -> None:
@@ -54,7 +54,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: requests of the own browser are no news."""
+        """Log nothing, as requests come only from the user's own browser."""
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -63,27 +63,29 @@ class _Server(http.server.ThreadingHTTPServer):
         self._say = say
 
     def handle_error(self, *_: object) -> None:
-        """Say in one line what failed; a browser that breaks a request off is no failure."""
+        """Print an error as one line; ignore requests that the browser cancels."""
         error = sys.exception()
         if not isinstance(error, (ConnectionError, TimeoutError)):
             self._say(f"a request failed: {error!r}")
 
 
 def check(port: int) -> None:
-    """Raise PacelineError if no system has such a port; whether it is free shows when it is served."""
+    """Raise PacelineError if this is not a port number; whether the port is free is not checked."""
     if not 0 <= port <= PORTS:
-        raise PacelineError(f"--serve {port} is no port: name one from 1 to {PORTS}, or 0 for any that is free")
+        raise PacelineError(f"--serve: expected a port from 1 to {PORTS}, or 0 for any free port, got {port}")
 
 
 def serve(site: Path, port: int, say: Callable[[str], None]) -> None:
-    """Serve `site` until Ctrl-C; port 0 takes any that is free. Raises PacelineError if the port is taken."""
+    """Serve `site` until Ctrl-C; port 0 means any free port. Raises PacelineError if the port is taken."""
     handler = functools.partial(_Handler, directory=str(site))
     try:
         server = _Server(port, handler, say)
     except OSError as error:
-        raise PacelineError(f"port {port} cannot be served ({error}): name another, as in --serve 8081") from None
+        raise PacelineError(
+            f"cannot serve on port {port}: {error}. Choose another port, such as --serve 8081."
+        ) from None
     with server:
-        say(f"serving http://{ADDRESS}:{server.server_port}/ (Ctrl-C ends it)")
+        say(f"serving http://{ADDRESS}:{server.server_port}/ (press Ctrl-C to stop)")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What *Slowdowns* shows: the findings of `paceline check`, each with the series in which it was found."""
+"""Data of *Slowdowns*: the changes of `paceline check`, each with its series."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AROUND = 200  # values drawn on either side of a change
 def data(
     history: History, findings: Sequence[Mapping[str, Any]], gates: Mapping[str, Any], commit_url: str
 ) -> dict[str, Any]:
-    """Return what the page draws; `findings` are those of `paceline check --json`, for their fields."""
+    """Return the page's data; `findings` are those of `paceline check --json`."""
     by_benchmark: dict[str, list[Series]] = {}
     for series in history.series:
         by_benchmark.setdefault(series.key.benchmark, []).append(series)
@@ -37,7 +37,7 @@ def data(
 
 
 def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) -> Iterable[Series]:
-    """Series that a finding is about; one of the whole suite is about none."""
+    """Yield the series of a change; none for a change of the whole suite."""
     for series in by_benchmark.get(finding["benchmark"], ()):
         key = series.key
         wanted = (finding["parameters"], finding["engine"], finding["environment"])
@@ -48,7 +48,7 @@ def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) ->
 def _drawn(
     history: History, series: Series, finding: Mapping[str, Any], place: Mapping[str, int]
 ) -> dict[str, Any] | None:
-    """Return points, and the first with the change; None if all lie on one side, as those of another version."""
+    """Return the points, and the first after the change; None if all are on one side, as in another version."""
     runs = [history.runs[index] for index in series.runs]
     first = place.get(finding["at"], 0)
     change = next((point for point, run in enumerate(runs) if place[run.commit] >= first), len(runs))
@@ -73,14 +73,14 @@ def _short(values: NDArray[np.float64]) -> list[float | None]:
 
 
 def gates(folder: Path) -> tuple[dict[str, Any], list[Quarantined]]:
-    """Count the gates of the code against itself that went red; returns what is shown, and what cannot be read."""
+    """Return the gates of identical code with the count of red ones, and the files that cannot be read."""
     shown: list[dict[str, Any]] = []
     bad: list[Quarantined] = []
     for path in sorted(folder.glob("*.json")):
         try:
             shown.append(_gate(path.stem, json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            bad.append(Quarantined(path, f"is no document of the gate ({type(error).__name__})"))
+            bad.append(Quarantined(path, f"is not a JSON document of the gate ({type(error).__name__})"))
     return {"red": sum(each["red"] > 0 for each in shown), "of": len(shown), "runs": shown}, bad
 
 

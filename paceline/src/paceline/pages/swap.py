@@ -1,4 +1,4 @@
-"""A folder that is built aside and put in place in one move: whoever looks sees the old one or the new one, whole."""
+"""Replaces a folder in one move, so that readers see either the old or the new one, complete."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: What only a site of asv or of ours has. Any other folder belongs to somebody, and is not replaced.
+#: A file that only sites of asv or paceline have. Any other folder is not replaced.
 MARK = "info.json"
 
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a new folder to fill; it takes the place of `target` when the block ends without an error.
+    """Yield a new folder, which replaces `target` when the block ends without an error.
 
-    Raises PacelineError if `target` is something else than a site. What killed builds left behind is removed.
+    Raises PacelineError if `target` is not a site. Removes the folders of builds that were killed.
     """
     _check(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,13 +45,15 @@ def replacing(target: Path) -> Iterator[Path]:
 
 def _check(target: Path) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise PacelineError(f"{target} is no folder: name one with --output that the site may replace")
+        raise PacelineError(f"--output: {target} is not a folder. Name a folder that the site may replace.")
     if target.is_dir() and any(target.iterdir()) and not (target / MARK).is_file():
-        raise PacelineError(f"{target} holds something else than a site: empty it, or name another with --output")
+        raise PacelineError(
+            f"--output: {target} is not empty, and not a site. Empty it, or name another folder with --output."
+        )
 
 
 def _clean(target: Path) -> None:
-    """Remove what builds left that no longer run; put an old site back that was moved away and not replaced."""
+    """Remove the folders of builds that no longer run; restore an old site that was moved but not replaced."""
     leftover = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.(new|old)")
     for path in target.parent.iterdir():
         found = leftover.fullmatch(path.name)
@@ -64,7 +66,7 @@ def _clean(target: Path) -> None:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    """Put `new` in the place of `old`, and remove what was there."""
+    """Put `new` in the place of `old`, and remove the old folder."""
     if not _swap_names(new, old):
         away = new.with_suffix(".old")
         old.rename(away)
@@ -73,7 +75,7 @@ def _exchange(new: Path, old: Path) -> None:
 
 
 def _swap_names(one: Path, other: Path) -> bool:
-    """Exchange two names in one step, where the system can."""
+    """Exchange two names in one step; return False if the system cannot."""
     if sys.platform != "linux":
         return False
     exchange = 2  # RENAME_EXCHANGE of renameat2(2), which Python does not offer

@@ -1,9 +1,9 @@
-"""The libraries that the pages load, kept beside them so that a site needs no network.
+"""Libraries of the pages, stored here so that a site needs no network.
 
-`vendor/manifest.json` says where every file came from and what it must contain.
+`vendor/manifest.json` has the source and hash of every file.
 
     python -m paceline.pages.vendor             # compare the files with the manifest
-    python -m paceline.pages.vendor --refresh   # fetch them anew from the npm registry (needs npm)
+    python -m paceline.pages.vendor --refresh   # fetch them again from the npm registry (needs npm)
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def differences() -> list[str]:
         if name not in found:
             lines.append(f"{name} is missing")
         elif _sha256(FOLDER / name) != each.sha256:
-            lines.append(f"{name} is not what the manifest says")
+            lines.append(f"{name} differs from the manifest")
     return lines
 
 
 def refresh() -> None:
-    """Fetch every library at the version that the manifest names, and write files and hashes anew."""
+    """Fetch every library at the manifest's version, and write files and hashes again."""
     manifest = _manifest()
     for library in manifest["libraries"]:
         with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +68,7 @@ def _fetch(library: dict[str, Any], folder: Path) -> None:
     done = subprocess.run(["npm", "pack", "--json", wanted], cwd=folder, check=True, capture_output=True, text=True)
     (packed,) = json.loads(done.stdout)
     if library.get("integrity", packed["integrity"]) != packed["integrity"]:
-        raise SystemExit(f"{wanted} is no longer what was fetched before: {packed['integrity']}")
+        raise SystemExit(f"{wanted} differs from what was fetched before: {packed['integrity']}")
     library["integrity"] = packed["integrity"]
     with tarfile.open(folder / packed["filename"]) as package:
         for name, entry in library["files"].items():
@@ -89,13 +89,13 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> int:
-    """Compare, or fetch and compare; returns 1 if a file is not what it should be."""
+    """Compare the files, or fetch and compare them; return 1 if a file differs."""
     parser = argparse.ArgumentParser(prog="python -m paceline.pages.vendor", description=__doc__.split("\n")[0])
-    parser.add_argument("--refresh", action="store_true", help="fetch every file anew from the npm registry")
+    parser.add_argument("--refresh", action="store_true", help="fetch every file again from the npm registry")
     if parser.parse_args().refresh:
         refresh()
     wrong = differences()
-    print("\n".join(wrong or [f"{len(files())} files are what the manifest says"]))
+    print("\n".join(wrong or [f"{len(files())} files match the manifest"]))
     return bool(wrong)
 
 

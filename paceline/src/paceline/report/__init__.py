@@ -1,1 +1,1 @@
-"""What was found, as data, and how it is shown. Standard library only."""
+"""Findings as data, and reports that show them. Standard library only."""

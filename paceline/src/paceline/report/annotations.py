@@ -1,4 +1,4 @@
-"""What GitHub shows beside a run. Names and reasons are others' words, so none may start a command of its own."""
+"""GitHub annotations of a gate. Names and reasons come from the judged code, so they are escaped."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from paceline.report.verdicts import Finding
 
-TEXT = "%\r\n"  # what has a meaning in a text; in a title, a colon and a comma have one too
-AT_MOST = 10  # of a level: GitHub drops what a step says beyond that
+TEXT = "%\r\n"  # special in a text; in a title, a colon and a comma are special too
+AT_MOST = 10  # per level: GitHub drops all further annotations of a step
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield an error for each that is red, and a warning for each that passes without being proved harmless."""
+    """Yield an error for each red finding, and a warning for each that passes without proof."""
     findings = sorted(findings, key=lambda finding: finding.urgency)
     bad = [finding for finding in findings if finding.red]
     doubtful = {"unsure", "slower", "broken", "removed"}
@@ -26,11 +26,11 @@ def lines(findings: Sequence[Finding]) -> Iterator[str]:
         for finding in shown:
             yield command(level, f"{finding.name}: {claim(finding)}")
         if len(shown) < len(of_level):
-            yield command(level, f"{len(of_level) - len(shown)} more: see the summary of the run")
+            yield command(level, f"{len(of_level) - len(shown)} more. See the summary of the run.")
 
 
 def command(level: str, text: str, title: str = "paceline") -> str:
-    """One workflow command, escaped as GitHub's own toolkit does it."""
+    """Return one workflow command, escaped as in GitHub's own toolkit."""
     return f"::{level} title={_escaped(title, TEXT + ':,')}::{_escaped(text, TEXT)}"
 
 

@@ -1,4 +1,4 @@
-"""Changes in a history, as `paceline check` reports them: data alone, without how they were found."""
+"""Changes in a history, as `paceline check` reports them. Data only: `history.detect` finds them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A change that was reviewed and may stay: an entry of `.paceline/accepted.toml`."""
+    """A change that was reviewed and may stay; an entry in `.paceline/accepted.toml`."""
 
     id: str
     kind: str  #: slower, faster, suite-slower or suite-faster
@@ -29,7 +29,7 @@ class Accepted:
 
     @property
     def name(self) -> tuple[str, tuple[str, ...], str, str]:
-        """Return the benchmark it is of, as `tracks.Track.name` does."""
+        """Return the name of the changed benchmark, as `tracks.Track.name` does."""
         return self.benchmark, self.parameters, self.engine, self.environment
 
 
@@ -38,8 +38,8 @@ class Change:
     """A change of one benchmark, or of a whole suite.
 
     `ratio` is after / before with its 95 % interval, in which infinity and 0 mean no bound. `before` is the last
-    commit that surely lies before the change, `after` the first that surely lies after it, `commits` the measured
-    ones from the first suspect to `after`, `at` the likeliest first of the new level.
+    commit that surely lies before the change, `after` the first that surely lies after it. `commits` are the measured
+    commits from the first suspect to `after`; `at` is the most likely first commit at the new level.
     """
 
     id: str
@@ -48,8 +48,8 @@ class Change:
     parameters: tuple[str, ...]
     engine: str
     environment: str
-    machines: tuple[str, ...]  #: hardware classes on which it happened
-    elsewhere: str | None  #: on the others: "same" if that is proved for all of them, else "unclear"; None: no others
+    machines: tuple[str, ...]  #: where it happened
+    elsewhere: str | None  #: on other machines: "same" if proved for all of them, else "unclear"; None: no others
     ratio: float
     low: float
     high: float
@@ -66,13 +66,13 @@ class Change:
 
     @property
     def is_alarm(self) -> bool:
-        """Whether somebody has to look at it."""
+        """Whether it is a new slowdown, which fails the check."""
         return self.state == "new" and self.kind.endswith("slower")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A package or fact that differs between the two sides; None where it is not there."""
+    """A package or fact that differs between the two sides; None where it is missing."""
 
     name: str
     before: str | None
@@ -81,7 +81,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A file that could not be used, and why, in one line."""
+    """A file that could not be used, with the reason in one line."""
 
     path: Path
     reason: str

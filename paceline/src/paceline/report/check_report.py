@@ -1,4 +1,4 @@
-"""What a check found: for people, as JSON, as GitHub's annotations. Names stay as strangers gave them."""
+"""Shows what a check found: as text, as JSON, as GitHub annotations. Names are escaped only when printed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ MANY = 3  # changes that share a suspect
 
 
 def full_name(benchmark: str, parameters: Sequence[str]) -> str:
-    """Name of a benchmark with its parameters, as asv writes it."""
+    """Return a benchmark's name with its parameters, as asv writes it."""
     return f"{benchmark}({', '.join(parameters)})" if parameters else benchmark
 
 
 def name_of(finding: Change) -> str:
-    """Name of what changed."""
+    """Return the name of the benchmark that changed, or "the whole suite"."""
     return full_name(finding.benchmark, finding.parameters) if finding.benchmark else "the whole suite"
 
 
 def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
-    """Text for people, about 80 columns wide where names allow."""
+    """Yield the report as text, about 80 columns wide unless names are long."""
     engines = {finding.engine for finding in report.changes}
     for finding in report.changes:
         if finding.state == "new":
@@ -54,15 +54,15 @@ def _block(finding: Change, *, name_engine: bool) -> Iterator[str]:
     where = _where(finding)
     if finding.elsewhere is not None:
         others = {name: one["verdict"] for name, one in finding.evidence["machines"].items()}
-        rest = (f"{name}: {said}" for name, said in others.items() if name not in finding.machines)
+        rest = (f"{name}: {verdict}" for name, verdict in others.items() if name not in finding.machines)
         where = f"{where} ({'only there; ' if finding.elsewhere == 'same' else ''}{', '.join(rest)})"
-    yield f"  hardware: {where}"
+    yield f"  machine: {where}"
     if name_engine:
         yield f"  engine: {finding.engine}"
     if finding.environment:
         yield f"  environment: {finding.environment}"
     yield f"  commits: {place(finding)}"
-    for title, changed in (("dependencies", finding.dependencies), ("surroundings", finding.facts)):
+    for title, changed in (("dependencies", finding.dependencies), ("facts", finding.facts)):
         for number, each in enumerate(changed[:MOST_DEPENDENCIES]):
             yield f"  {title + ':' if not number else ' ' * (len(title) + 1)} {_change(each)}"
         if len(changed) > MOST_DEPENDENCIES:
@@ -70,7 +70,7 @@ def _block(finding: Change, *, name_engine: bool) -> Iterator[str]:
 
 
 def _where(finding: Change) -> str:
-    """Name the hardware classes; of several, each with its own size."""
+    """Return the machines; if there are several, each with the size of its change."""
     if len(finding.machines) == 1:
         return finding.machines[0]
     ratios = {name: one.get("ratio") for name, one in finding.evidence["machines"].items()}
@@ -79,32 +79,32 @@ def _where(finding: Change) -> str:
 
 
 def _gathered(findings: Sequence[Change]) -> Iterator[str]:
-    """Name the commits that may be behind several changes, those behind most first."""
+    """Yield a line for each commit that may explain several changes; the one that explains most comes first."""
     left = list(findings)
     while left:
         suspects = Counter(commit for each in left for commit in each.commits)
         commit, count = max(suspects.items(), key=lambda item: (item[1], item[0] in {each.at for each in left}))
         if count < MANY:
             break
-        yield f"One commit may be behind {count} of these: {commit[:8]}"
+        yield f"One commit may explain {count} of these changes: {commit[:8]}"
         left = [each for each in left if commit not in each.commits]
     if len(left) < len(findings):
         yield ""
 
 
 def size(finding: Change) -> str:
-    """Size with its interval, in per cent, or as a factor where that reads better."""
+    """Return the size with its interval: in percent, or as a factor if it is more than a factor of two."""
     low = _ratio(finding.low) if finding.low > 0 else "?"
     high = _ratio(finding.high) if finding.high < math.exp(700) else "?"
     return f"{_ratio(finding.ratio)} (95 %: {low} .. {high})"
 
 
 def _ratio(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.1f} %" if 1 / 2 <= ratio <= 2 else f"x {ratio:.3g}"  # noqa: PLR2004
+    return f"{100 * (ratio - 1):+.1f} %" if 1 / 2 <= ratio <= 2 else f"{ratio:.3g}x"  # noqa: PLR2004
 
 
 def place(finding: Change) -> str:
-    """Commit range, and when."""
+    """Return the range of commits, the most likely one and its date."""
     day = datetime.fromtimestamp(finding.date / 1000, UTC).date().isoformat()
     count = len(finding.commits)
     suspects = "1 measured commit" if count == 1 else f"{count} measured commits"
@@ -125,12 +125,12 @@ def _folded(findings: Sequence[Change], state: str, title: str) -> Iterator[str]
         why = f": {each.accepted.reason}" if each.accepted else ""
         yield f"  {each.kind} {_ratio(each.ratio)} since {each.at[:8]}  {name_of(each)}{why}"
     if len(chosen) > MOST_FOLDED:
-        yield f"  and {len(chosen) - MOST_FOLDED} more (--json has them)"
+        yield f"  and {len(chosen) - MOST_FOLDED} more (listed by --json)"
     yield ""
 
 
 def summary(report: Report) -> str:
-    """One line that counts."""
+    """Return one line that counts the changes."""
     new = [each for each in report.changes if each.state == "new"]
     slower = sum(each.is_alarm for each in new)
     counts = [_count(slower, "new slowdown"), _count(len(new) - slower, "improvement")]
@@ -180,7 +180,7 @@ def _finding(finding: Change) -> dict[str, Any]:
 
 
 def github(report: Report) -> Iterator[str]:
-    """GitHub's workflow commands: an error for each new slowdown, a notice for each improvement."""
+    """Yield GitHub annotations: an error for each new slowdown, a notice for each improvement."""
     for finding in report.changes:
         if finding.state == "new":
             level = "error" if finding.is_alarm else "notice"

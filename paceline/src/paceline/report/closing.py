@@ -1,4 +1,4 @@
-"""The end of a gate: what it prints, what it writes, and its exit status."""
+"""Reports the outcome of a gate: table, notices, JSON file, and GitHub's annotations and step summary."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Closing:
     json: Path | None = None  #: file to write
 
     def lines(self) -> Iterator[str]:
-        """Yield the table, notices and summary; nothing if nothing is known."""
+        """Yield the table, notices and summary; nothing if nothing was judged."""
         outcome, findings = self.outcome, self.outcome.findings
         if not findings and not outcome.values:
             if outcome.part is not None:
@@ -56,11 +56,13 @@ class Closing:
                 target = str(self.json)
                 json_file.write(outcome, self.json)
         except OSError as error:
-            raise PacelineError(f"cannot write {target}: {why(error)}") from None
+            raise PacelineError(
+                f"cannot write {target}: {why(error)}. Check the folder's permissions and free space."
+            ) from None
 
 
 def explain(error: Exception) -> Iterator[str]:
-    """Tell GitHub why there is no verdict: in the step summary, and by the lines that are returned for the log."""
+    """Write to GitHub's step summary why there is no verdict, and yield an annotation for the log."""
     with contextlib.suppress(OSError):  # the error itself matters more
         _add_to_step_summary(f"### paceline: nothing was judged\n\n{markdown.escape(str(error))}\n")
     if _is_on_github():
@@ -68,7 +70,7 @@ def explain(error: Exception) -> Iterator[str]:
 
 
 def _no_command(line: str) -> str:
-    """Return a line that begins with a name so that it begins no command to GitHub's runner."""
+    """Return a line that does not begin with `::`: a benchmark's name must not start a workflow command."""
     return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
 
 

@@ -1,4 +1,4 @@
-"""A gate's findings as a JSON file: schema 2, whose fields never change their meaning. Written here and read here."""
+"""Writes and reads a gate's verdicts as JSON, schema 2. The meaning of its fields never changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAME = r".{1,2000}"
 
 
 def text(outcome: Outcome) -> str:
-    """Return the document; strict JSON, as no figure is infinite."""
+    """Return the document as strict JSON: no number is infinite or NaN."""
     document = {
         "schema": SCHEMA,
         "base": dict(outcome.base),
@@ -51,7 +51,7 @@ def text(outcome: Outcome) -> str:
 
 
 def write(outcome: Outcome, path: Path) -> None:
-    """Write it whole or not at all. Raises OSError."""
+    """Write the document as a whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, text(outcome))
 

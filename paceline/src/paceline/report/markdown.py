@@ -1,4 +1,4 @@
-"""The table for a pull request's page. Names come from the pull request itself, so none is trusted."""
+"""The gate's table as Markdown, for a pull request. Names come from the pull request, so they are escaped."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def escape(text: str) -> str:
-    """Text that shows as itself in a cell: no markup, no link, no mention, no new row, nothing invisible."""
+    """Return text that shows literally in a cell: no markup, link, mention, new row or invisible character."""
     shown = html.escape(visible(text), quote=False)
     for mark in "\\`*_[]|~":
         shown = shown.replace(mark, f"\\{mark}")
-    shown = shown.replace("$", "<span>$</span>")  # GitHub's own way to say that no formula begins here
+    shown = shown.replace("$", "<span>$</span>")  # GitHub's own escape for a formula's start
     # GitHub looks for people, issues, addresses and emoji in the text as it will show, where an entity is its
     # character again; a comment splits that text.
     return re.sub(r"@|#|:(?=//|[\w+-]+:)|www(?=\.)|GH(?=-)", r"\g<0><!-- -->", shown, flags=re.IGNORECASE)
 
 
 def visible(text: str) -> str:
-    """Text without what has no shape, such as line ends and marks that turn the direction of writing."""
+    """Return text with spaces for invisible characters, such as line ends and direction marks."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) -> str:
-    """Return the whole text, what is red or suspect first."""
+    """Return the summary, notices and table; red and suspect findings come first."""
     pairs = in_order(findings)
     lines = ["### paceline: " + escape(summary(findings, seconds)), ""]
     lines += [f"- {escape(notice)}" for notice in notices] + [""] * bool(notices)
@@ -42,10 +42,10 @@ def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) ->
         if finding.urgency <= LET_THROUGH:
             shown[HEADINGS.index("verdict")] = f"**{shown_verdict(finding)}**"
         lines.append(row(shown))
-    told = [f"- {escape(text)}" for text in reasons(pairs)]
-    return "\n".join([*lines, *([""] if told else []), *told]) + "\n"
+    explained = [f"- {escape(text)}" for text in reasons(pairs)]
+    return "\n".join([*lines, *([""] if explained else []), *explained]) + "\n"
 
 
 def row(texts: Sequence[str]) -> str:
-    """One row of a table, of cells that are escaped."""
+    """Return a table row of cells, which are escaped already."""
     return f"| {' | '.join(texts)} |"

@@ -19,17 +19,17 @@ def of_findings(findings: Sequence[Finding], settings: Settings) -> Iterator[str
     """Yield them in the order in which they are shown."""
     let_through = sum(each.verdict == Verdict.SLOWER.value and not each.red for each in findings)
     if let_through and settings.accept is not None:
-        yield f"reviewed exception: {let_through} slower, {settings.accept}"
+        yield f"{let_through} slower accepted as a reviewed exception: {settings.accept}"
     if not machine()["pinning"]:
         yield "this system cannot pin processes to CPUs: expect more noise and more rounds"
     if findings and all(finding.verdict == Verdict.NEW.value for finding in findings):
-        yield "every benchmark is new: nothing to compare with yet"
+        yield "every benchmark is new, so there is nothing to compare with yet"
     unsure = sum(finding.verdict == Verdict.UNSURE.value and not finding.red for finding in findings)
     if unsure and settings.unsure != "fail":
         yield f"{unsure} unsure: passed without proof (--benchmark-unsure=fail makes them red)"
     unproven = [each for each in findings if each.unproven and not each.red and each.verdict != "unsure"]
     if unproven:
         yield (
-            f"{len(unproven)} not judged, by one side's doing: passed without proof (--benchmark-unsure=fail"
+            f"{len(unproven)} not judged because of one side: passed without proof (--benchmark-unsure=fail"
             f" makes them red): {listed([each.name for each in unproven])}"
         )

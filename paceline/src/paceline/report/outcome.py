@@ -1,4 +1,4 @@
-"""The result of a gate, complete or interrupted: all that reports show."""
+"""The result of a gate, complete or interrupted; reports show nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """What a shard is a part of: `benchmarks` counts those of all shards, `digest` stands for their names."""
+    """A shard of a suite. `benchmarks` is the number of all shards' benchmarks, `digest` stands for their names."""
 
     shard: Shard
     benchmarks: int
@@ -27,7 +27,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gate found. `base` and `head` say what was compared, `machine` where; `alpha` is that of all shards."""
+    """A gate's findings. `base` and `head` describe the two sides; `alpha` is that of all shards together."""
 
     base: Mapping[str, Any]
     head: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def is_red(self) -> bool:
-        """Whether the gate fails: the one definition, for exit statuses and reports."""
+        """Whether the gate fails; the only definition, for exit status and reports."""
         return any(finding.red for finding in self.findings)
 
     def insist_on_something_measured(self) -> None:

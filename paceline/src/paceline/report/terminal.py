@@ -1,4 +1,4 @@
-"""The table at the end of a gate. A number never claims more than its interval."""
+"""The table at the end of a gate. Each ratio is shown with its interval, so that it does not claim too much."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADINGS = (
     "verdict",
     "rounds",
     "clock",
-    "could see",
+    "detectable",
 )
 NAMED = 2  # benchmarks with the same reason; more are counted
 BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
@@ -30,13 +30,13 @@ UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
 def printable(text: str) -> str:
-    """Return text as one line, with nothing in it that a terminal, or a runner of GitHub, would obey."""
-    text = text.replace("##[", "## [")  # wherever it stands in a line, it begins a command to a runner
+    """Return text as one line without control characters, and without a command to a terminal or GitHub runner."""
+    text = text.replace("##[", "## [")  # starts a command to a runner anywhere in a line
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def duration(seconds: float | None) -> str:
-    """Three significant digits with a unit."""
+    """Return seconds with three significant digits and a unit."""
     if seconds is None:
         return NOTHING
     scale, unit = next(((scale, unit) for scale, unit in UNITS if seconds >= scale), UNITS[-1])
@@ -44,7 +44,7 @@ def duration(seconds: float | None) -> str:
 
 
 def amount(value: float | None, unit: str) -> str:
-    """Six significant digits with a unit; bytes and seconds in a unit that fits."""
+    """Return a value with six significant digits and its unit; bytes and seconds in a unit that fits."""
     if value is None:
         return NOTHING
     if unit == "seconds":
@@ -56,7 +56,7 @@ def amount(value: float | None, unit: str) -> str:
 
 
 def values_table(values: Sequence[Value]) -> list[str]:
-    """Lines for values of both sides; a reason stands where there is no value."""
+    """Return lines for the values of both sides, then the reason for each missing value."""
     rows = [("not judged", "base", "head")]
     rows += [(each.name, amount(each.base, each.unit), amount(each.head, each.unit)) for each in values]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -65,12 +65,12 @@ def values_table(values: Sequence[Value]) -> list[str]:
 
 
 def percent(fraction: float | None) -> str:
-    """Write 0.021 as 2.1 %."""
+    """Return 2.1 % for 0.021."""
     return NOTHING if fraction is None else f"{100 * fraction:.1f} %"
 
 
 def interval(finding: Finding) -> str:
-    """Bounds of the ratio; a one-sided bound is written as such."""
+    """Return the bounds of the ratio; "up to" a one-sided bound."""
     if finding.high is None:
         return NOTHING
     if finding.low is None:
@@ -79,7 +79,7 @@ def interval(finding: Finding) -> str:
 
 
 def cells(finding: Finding, name: str) -> tuple[str, ...]:
-    """One row of the table."""
+    """Return one row of the table."""
     return (
         name,
         duration(finding.base_seconds),
@@ -94,7 +94,7 @@ def cells(finding: Finding, name: str) -> tuple[str, ...]:
 
 
 def short_names(findings: Sequence[Finding]) -> list[str]:
-    """Names without the file, if that tells all of them apart."""
+    """Return names without the file, if they then still differ."""
     names = [finding.name.partition("::")[2] or finding.name for finding in findings]
     return names if len(set(names)) == len(names) else [finding.name for finding in findings]
 
@@ -111,7 +111,7 @@ def shown_verdict(finding: Finding) -> str:
 
 
 def table(findings: Sequence[Finding]) -> list[str]:
-    """Lines of the table, then a line for every reason; what is red or suspect first."""
+    """Return the table, then a line for each reason; red and suspect findings come first."""
     pairs = in_order(findings)
     rows = [HEADINGS, *(cells(finding, name) for finding, name in pairs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -119,12 +119,12 @@ def table(findings: Sequence[Finding]) -> list[str]:
     for row in rows:
         first, *rest = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append("  ".join([first, *rest]).rstrip())
-    told = reasons(pairs)
-    return [*lines, *([""] if told else []), *told]
+    explained = reasons(pairs)
+    return [*lines, *([""] if explained else []), *explained]
 
 
 def reasons(pairs: Iterable[tuple[Finding, str]]) -> list[str]:
-    """Say every reason once, with the benchmarks that have it."""
+    """Return each reason once, with the benchmarks that have it."""
     names: dict[tuple[str, str], list[str]] = {}
     for finding, name in pairs:
         if finding.reason:
@@ -137,20 +137,20 @@ def _all_of(names: list[str]) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Name the first ones."""
+    """Return the first names, joined by commas."""
     return ", ".join([*names[:NAMED], *["..."] * (len(names) > NAMED)])
 
 
 def summary(findings: Sequence[Finding], seconds: float) -> str:
-    """Count the verdicts, in one line; suspects first, and apart from what is merely unsure."""
+    """Return the counts of verdicts on one line; suspects come first, apart from the other unsure ones."""
     counts = Counter("suspect" if finding.suspect else finding.verdict for finding in findings)
     suspects = [("suspect", counts.pop("suspect"))] if "suspect" in counts else []
-    told = [f"{count} {verdict}" for verdict, count in [*suspects, *counts.most_common()]]
-    return f"{', '.join(told)} in {seconds:.0f} s"
+    counted = [f"{count} {verdict}" for verdict, count in [*suspects, *counts.most_common()]]
+    return f"{', '.join(counted)} in {seconds:.0f} s"
 
 
 def claim(finding: Finding) -> str:
-    """Say why a test is red, or what was found, in one line."""
+    """Return the verdict with its evidence, on one line."""
     if finding.ratio is None:
         return f"{finding.verdict}: {finding.reason}"
     return (

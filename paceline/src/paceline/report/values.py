@@ -1,4 +1,4 @@
-"""Values that a suite tracks: measured once on each side and shown, never judged, as asv knows no direction."""
+"""Values that an asv suite tracks: measured once per side, but not judged, as asv does not say if more is worse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Value:
-    """What a benchmark gave on both sides, None where it gave nothing; then `reason` says why."""
+    """A benchmark's value on both sides; None where it returned none, with the `reason`."""
 
     name: str
     unit: str

@@ -1,6 +1,6 @@
-"""What a gate says of a benchmark, in the standard library alone.
+"""Verdicts on benchmarks. Standard library only, as is all of `report`.
 
-So is all that shows it: a job that may write to pull requests renders findings without installing anything.
+So a job with write access to pull requests can show findings without installing anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Verdict(Enum):
-    """What a gate says of a benchmark."""
+    """A gate's verdict on a benchmark."""
 
     SLOWER = "slower"
     FASTER = "faster"
@@ -34,12 +34,11 @@ class Finding:
     """A verdict with its evidence.
 
     `ratio` is head's time over base's, with its exact 95 % interval `low` to `high`; with five rounds `low`
-    is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that this noise
-    would let the gate tell from none in nine trials of ten. Times are seconds per call: base's median over
+    is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that the gate would
+    find nine times in ten at this noise. Times are seconds per call: base's median over
     rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
-    `critical`: it may be red; `red`: it fails the gate. `unproven`: it was not judged, by
-    one side's doing: what it declares, skips or counts. `touched`: why the change can
-    touch it; None where that was not looked at.
+    `critical`: it may be red; `red`: it fails the gate. `unproven`: not judged because of what one side declares,
+    skips or counts. `touched`: why the change can touch it; None if that was not looked at.
     """
 
     name: str
@@ -61,7 +60,7 @@ class Finding:
     touched: str | None = None
 
     def judged(self, unsure: str, accepted: str | None) -> Finding:
-        """Return it with `red` set, and the reason why it is not where its verdict would be.
+        """Return the finding with `red` set, and the reason if it is excused from being red.
 
         `unsure`: pass, suspects or fail; `accepted`: why slower ones may pass.
         """
@@ -80,7 +79,7 @@ class Finding:
 
     @property
     def urgency(self) -> int:
-        """Place in every report: what is red comes first."""
+        """Return the place in every report; red findings come first."""
         if self.red:
             return RED
         if self.suspect:

@@ -1,1 +1,1 @@
-"""The computer: git, files, processes, CPUs. Standard library only, so that scripts of CI can use it."""
+"""The operating system: git, files, processes, CPUs. Standard library only, so that CI scripts can use it."""

@@ -1,4 +1,4 @@
-"""Runs programs that clean up behind themselves when they are interrupted, as a gate does: it takes time."""
+"""Runs programs that need time to clean up when they are interrupted, as a gate does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PATIENCE = 60.0  # seconds
 
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and take its output, as `subprocess.run` does, which kills when interrupted.
+    """Run a command and return its status and output; when interrupted, terminate it and let it clean up.
 
-    The child has a session of its own: Ctrl-C at the terminal reaches it once, through here.
+    `subprocess.run` would kill it. The child has its own session, so that Ctrl-C reaches it once, through here.
     """
     child = subprocess.Popen(
         command,

@@ -1,6 +1,6 @@
-"""Files copied and removed as they are: links as links, holes as holes, and nothing through a link of the target.
+"""Copies and removes files as they are: links stay links, holes stay holes, and no link in the target is followed.
 
-A tree may hold links that lead out of it, to the user's own files, so no path below it is followed blindly.
+A tree may have links to the user's files outside of it, so each path is checked for links first.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ BRANCHES = 64  # folders for them to share
 
 
 def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Copy files and links, by their names below both folders, with modes and times; what is missing is left out.
+    """Copy files and links, by their names below both folders, with modes and times; missing ones are skipped.
 
-    A name behind a link in `source` is left out too, as git does. Raises OSError.
+    A name behind a link in `source` is skipped too, as in git. Raises OSError.
     """
     folders: dict[str, bool] = {"": True}
     for name in names:
@@ -40,14 +40,14 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
 
 
 def _parts(folder: str) -> Iterator[str]:
-    """Names of the folders down to this one."""
+    """Yield the names of the folders down to this one."""
     ends = (place for place, letter in enumerate(folder) if letter == "/")
     yield from (folder[:end] for end in ends)
     yield folder
 
 
 def is_real(root: Path, folder: str) -> bool:
-    """Whether there is a folder of this name below root, and neither it nor one around it is a link."""
+    """Whether root has a folder of this name, and neither it nor a folder above it is a link."""
     try:
         return all(stat.S_ISDIR(os.lstat(f"{root}/{part}").st_mode) for part in _parts(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -55,7 +55,7 @@ def is_real(root: Path, folder: str) -> bool:
 
 
 def _make_real(root: Path, folder: str) -> bool:
-    """Make a folder below root, in place of links and files in its way."""
+    """Make a folder below root, and remove links and files in its way."""
     for part in _parts(folder):
         path = root / part
         if path.is_symlink() or path.is_file():
@@ -116,7 +116,7 @@ def _copy_content(read_from: int, write_to: int, size: int) -> None:
 
 
 def _extents(file: int, size: int) -> Iterator[tuple[int, int]]:
-    """Where a file has data; the rest are holes, which cost nothing."""
+    """Yield the ranges of a file that have data; the rest are holes."""
     if not hasattr(os, "SEEK_DATA"):
         yield 0, size
         return
@@ -125,7 +125,7 @@ def _extents(file: int, size: int) -> Iterator[tuple[int, int]]:
         try:
             start = os.lseek(file, end, os.SEEK_DATA)
         except OSError as error:
-            if error.errno != errno.ENXIO:  # no such thing here
+            if error.errno != errno.ENXIO:  # not supported here
                 yield end, size
             return
         end = os.lseek(file, start, os.SEEK_HOLE)
@@ -133,7 +133,7 @@ def _extents(file: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _copy_range(read_from: int, write_to: int, count: int) -> None:
-    """Copy from where both files are; file systems that can share the blocks of both."""
+    """Copy from the current positions of both files; file systems that can do so share the blocks."""
     in_kernel = hasattr(os, "copy_file_range")
     while count > 0:
         try:
@@ -155,7 +155,7 @@ def _write(file: int, content: bytes) -> int:
 
 
 def _clear(path: str) -> None:
-    """Remove whatever is at this path, if anything is."""
+    """Remove the file, link or folder at this path, if there is one."""
     try:
         os.unlink(path)  # noqa: PTH108 # a text, for thousands of files
     except FileNotFoundError:
@@ -165,14 +165,14 @@ def _clear(path: str) -> None:
 
 
 def clear(root: Path, name: str) -> None:
-    """Remove whatever is at this name below root, unless that is reached through a link."""
+    """Remove the file, link or folder of this name below root, unless a link leads to it."""
     folder = Path(name).parent.as_posix().removeprefix(".")
     if not folder or is_real(root, folder):
         _clear(str(root / name))
 
 
 def copy_over(source: Path, target: Path, name: str) -> None:
-    """Copy one file or link, in place of whatever is there; never to a place outside of `target`."""
+    """Copy one file or link, and replace the one that is there; never write outside of `target`."""
     folder = Path(name).parent.as_posix().removeprefix(".")
     place = target / folder
     if folder and not (place.is_dir() and place.resolve().is_relative_to(target.resolve())):
@@ -181,7 +181,7 @@ def copy_over(source: Path, target: Path, name: str) -> None:
 
 
 def differs(name: str, source: Path, target: Path) -> bool:
-    """Whether `source` has this file, and `target` not the same."""
+    """Whether `source` has this file, and `target` lacks it or has another content."""
     ours, theirs = source / name, target / name
     if not ours.is_file():
         return False
@@ -189,9 +189,9 @@ def differs(name: str, source: Path, target: Path) -> bool:
 
 
 def remove(folder: Path, last: str = "") -> None:
-    """Remove a folder, also with read-only parts; what resists is left, and then the file named `last`, too.
+    """Remove a folder, read-only parts too. If something cannot be removed, the file `last` stays as well.
 
-    A link to a folder is none.
+    A link to a folder is left alone.
     """
     if folder.is_symlink():
         return
@@ -213,7 +213,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def _branches(folder: Path) -> list[str]:
-    """Folders below this one, of one depth, as many as are worth sharing."""
+    """Return folders of one depth below this one, enough for all removers."""
     level: list[str] = [str(folder)]
     while level:
         below = [each.path for one in level for each in _entries(one) if each.is_dir(follow_symlinks=False)]
@@ -239,7 +239,7 @@ def _remove_tree(folder: str | Path) -> None:
 
 
 def _make_writable(function: object, path: str, error: BaseException) -> None:
-    """Remove what could not be removed, if it is so for want of a permission that its owner can give."""
+    """Remove a path again, with the permissions that its owner can give; leave it if that was not the reason."""
     del function, error
     place = Path(path)
     lacked = [_permit(place.parent), _permit(place)]
@@ -253,7 +253,7 @@ def _make_writable(function: object, path: str, error: BaseException) -> None:
 
 
 def _permit(path: Path) -> bool:
-    """Give a file's or folder's owner what removing it takes. Returns whether that lacked; links are left alone."""
+    """Give a path's owner the permission to remove it; return whether it was missing. Links are left alone."""
     with contextlib.suppress(OSError):
         mode = path.lstat().st_mode
         needed = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IWUSR

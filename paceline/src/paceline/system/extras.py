@@ -1,4 +1,4 @@
-"""What a command needs beyond pytest and pytest-benchmark, which are all that `pip install paceline` brings."""
+"""Checks for a command's optional packages: `pip install paceline` brings only pytest and pytest-benchmark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from paceline.errors import PacelineError
 
 _HISTORY = ("archspec", "numpy", "orjson", "psutil", "scipy", "threadpoolctl")
-#: Modules by extra, which are the names of their distributions too.
+#: Modules by extra; their distributions have the same names.
 MODULES = {"asv": ("asv_runner",), "history": _HISTORY, "pages": ("asv", *_HISTORY)}
 
 
@@ -15,4 +15,4 @@ def require(command: str, extra: str) -> None:
     """Raise PacelineError, which names the pip command, unless everything of this extra is installed."""
     missing = [name for name in MODULES[extra] if find_spec(name) is None]
     if missing:
-        raise PacelineError(f"`{command}` needs {', '.join(missing)}: pip install 'paceline[{extra}]'")
+        raise PacelineError(f"`{command}` needs {', '.join(missing)}. Run `pip install 'paceline[{extra}]'`.")

@@ -1,6 +1,6 @@
-"""Reads files that others wrote, and writes files that others read, in the standard library alone.
+"""Reads files that others wrote, and writes files that others read. Standard library only.
 
-No file can make a reader wait or fill its memory, and a reader never meets half of what is written here.
+No file can block a reader or fill its memory, and no reader sees a half-written file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
-LONGEST_BY_HAND = 4 * 2**20  # bytes; more than any person writes, and what takes seconds to parse
+LONGEST_BY_HAND = 4 * 2**20  # bytes; more than anybody writes by hand, and seconds to parse
 UNFINISHED = ".unfinished-"
 
 
@@ -40,7 +40,7 @@ def _opened(path: Path, most: int) -> int:
 
 
 def why_unfit(about: os.stat_result, most: int = LONGEST) -> str | None:
-    """Return why a file should not even be read; None if it may be, as the null device may."""
+    """Return why a file must not be read; None if it may be, as the null device may."""
     if not stat.S_ISREG(about.st_mode) and not os.path.samestat(about, os.stat(os.devnull)):  # noqa: PTH116
         return "is not a regular file"
     return f"is larger than {most // 2**20} MiB" if about.st_size > most else None
@@ -48,7 +48,7 @@ def why_unfit(about: os.stat_result, most: int = LONGEST) -> str | None:
 
 def write(path: Path, text: str) -> None:
     """Write a file as a whole or not at all. Raises OSError, which names the file."""
-    if path.exists() and not path.is_file():  # a pipe, or a device: to put a file in its place would break it
+    if path.exists() and not path.is_file():  # a pipe or a device must not be replaced by a file
         path.write_text(text, encoding="utf-8")
         return
     with placed(Path(os.path.realpath(path)), text):  # a link stays
@@ -56,7 +56,7 @@ def write(path: Path, text: str) -> None:
 
 
 def write_new(path: Path, content: bytes) -> bool:
-    """Write a file as a whole or not at all, and never over another: False if there is one. Raises OSError."""
+    """Write a file as a whole or not at all; return False if there is one already. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
     with _named(path, aside):
@@ -76,7 +76,10 @@ def _aside(path: Path) -> Path:
 
 @contextlib.contextmanager
 def placed(path: Path, text: str) -> Iterator[None]:
-    """Write a file next to its place and make it durable; it is renamed however the block ends. Raises OSError."""
+    """Write a temporary file next to `path`; rename it to `path` when the block ends, even by an error.
+
+    Raises OSError.
+    """
     aside = _aside(path)
     content = text.encode(errors="replace")
     with _named(path, aside):
@@ -85,7 +88,7 @@ def placed(path: Path, text: str) -> Iterator[None]:
         yield
     finally:
         with _named(path, aside):
-            if not aside.exists():  # another writer, whose clock was set, took it for forgotten
+            if not aside.exists():  # another writer with a wrong clock took it for abandoned
                 _write(aside, content)
             aside.replace(path)
             _sync_folder(path.parent)
@@ -93,7 +96,7 @@ def placed(path: Path, text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _named(path: Path, aside: Path) -> Iterator[None]:
-    """Leave nothing behind an error, and let it name the file that was to be: that of a full disk names none."""
+    """Remove the temporary file on errors, and name `path` in them: the error of a full disk names no file."""
     try:
         yield
     except OSError as error:
@@ -112,7 +115,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new name durable; Windows does so by itself, and cannot open folders."""
+    """Make a new name durable. Windows does so by itself, and cannot open folders."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

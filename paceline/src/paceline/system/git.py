@@ -1,4 +1,4 @@
-"""The one way to run git: no hook, no alias, no prompt, no other repository than the one that is meant."""
+"""Runs git, for all of paceline: without hooks, aliases and prompts, and only in the repository that is named."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from paceline.errors import PacelineError, why
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-# Untracked files that count, whatever the project ignores: caches are no part of the code.
-# Nor are compiled modules, which may be older than what they were built from.
+# Untracked files that belong to the code. Caches do not, even if the project does not ignore them. Neither do
+# compiled modules, which may be older than their sources.
 CACHES = ("__pycache__/", "*.pyc", ".pytest_cache/", ".benchmarks/", "*.so", "*.pyd")
 OTHERS = ("ls-files", "-z", "--others", "--exclude-standard", *(f"--exclude={cache}" for cache in CACHES))
-# A hook, an alias or an outer git may have pointed these at another repository.
+# Variables by which a hook, an alias or an outer git may point at another repository.
 GIT_VARIABLES = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR"),
     *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_CONFIG"),
     *("GIT_IMPLICIT_WORK_TREE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_LITERAL_PATHSPECS", "GIT_ATTR_SOURCE"),
 )
-# No hook of the user's runs, no daemon is started, and names are given as they are.
+# Run no hook of the user's, start no daemon, and print names unquoted.
 PLAIN = ("-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false")
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 class GitFailedError(PacelineError):
-    """A git command said no; its message is what it printed, on one line."""
+    """A git command failed; the message is git's own, on one line."""
 
 
 def git(
@@ -44,9 +44,9 @@ def git(
     places: Mapping[str, str] | None = None,
     until: float = math.inf,
 ) -> str:
-    """Output of a git command. Raises GitFailedError, or PacelineError where there is no git.
+    """Return the output of a git command. Raises GitFailedError, or PacelineError if git is not installed.
 
-    `places` are variables that say where git's folders are, if not where `folder` says; `until` is on the monotonic
+    `places` are variables that name git's folders, if they are not those of `folder`; `until` is on the monotonic
     clock.
     """
     try:
@@ -62,25 +62,25 @@ def git(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise GitFailedError(f"git {_word(arguments)} had not ended in time") from error
+        raise GitFailedError(f"git {_word(arguments)} did not end in time") from error
     except OSError as error:
         if not isinstance(error, FileNotFoundError) or error.filename != "git":
             raise PacelineError(f"cannot run git in {folder}: {why(error)}") from error
         raise PacelineError(
-            "git was not found, so no revision can be read: install git, or compare environments on the same"
-            " code with --benchmark-against-python alone"
+            "git was not found, so no revision can be read. Install git, or compare environments on the same"
+            " code with --benchmark-against-python alone."
         ) from error
     if done.returncode:
-        said = " ".join(line.strip() for line in done.stderr.splitlines() if not line.startswith("hint:"))
-        raise GitFailedError(said.strip() or f"git {_word(arguments)} {_how_it_ended(done.returncode)}")
+        printed = " ".join(line.strip() for line in done.stderr.splitlines() if not line.startswith("hint:"))
+        raise GitFailedError(printed.strip() or f"git {_word(arguments)} {_how_it_ended(done.returncode)}")
     return done.stdout
 
 
 @contextlib.contextmanager
 def contents(folder: Path) -> Iterator[Callable[[str], bytes | None]]:
-    """Give a function that returns the content of a hash, None if there is none, by one process for all.
+    """Yield a function that returns the content of a hash, or None; one process serves all calls.
 
-    A partial clone gets from its remote what it lacks.
+    A partial clone fetches missing contents from its remote.
     """
     process = subprocess.Popen(
         ["git", *PLAIN, "cat-file", "--batch"],
@@ -111,7 +111,7 @@ def _content(process: subprocess.Popen[bytes], name: str) -> bytes | None:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return the environment without what points git at another repository than the one around."""
+    """Return the environment without variables that point git at another repository."""
     return {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
 
 
@@ -127,34 +127,34 @@ def _how_it_ended(status: int) -> str:
 
 
 def toplevel(folder: Path) -> Path:
-    """Root of the repository around a folder. Raises PacelineError if there is none."""
+    """Return the root of the repository that contains a folder. Raises PacelineError if there is none."""
     try:
         return Path(git(folder, "rev-parse", "--show-toplevel").rstrip("\n")).resolve()
     except GitFailedError as error:
         if "dubious ownership" in str(error):
             raise PacelineError(
-                f"git does not trust {folder}, which another user owns: `git config --global --add safe.directory"
-                f" {folder}`"
+                f"git does not trust {folder}, which another user owns. Run `git config --global --add"
+                f" safe.directory {folder}`."
             ) from error
         raise PacelineError(
-            f"{folder} is not in a git repository, so there is no base to compare with ({error}):"
-            " run from a clone of the project"
+            f"{folder} is not in a git repository, so there is no base to compare with ({error})."
+            " Run from a clone of the project."
         ) from error
 
 
 def commit_of(repository: Path, revision: str) -> str:
-    """Full hash of a revision's commit. Raises GitFailedError."""
+    """Return the full hash of a revision's commit. Raises GitFailedError."""
     found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", revision).strip()
     return git(repository, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}").strip()
 
 
 def head_commit(repository: Path) -> str:
-    """Full hash of the commit that is checked out. Raises PacelineError if there is none yet."""
+    """Return the full hash of the commit that is checked out. Raises PacelineError if there is none yet."""
     try:
         return commit_of(repository, "HEAD")
     except GitFailedError as error:
         raise PacelineError(
-            f"{repository} has no commit yet, so there is nothing to compare with: commit first"
+            f"{repository} has no commit yet, so there is nothing to compare with. Commit first."
         ) from error
 
 
@@ -164,7 +164,7 @@ def is_shallow(repository: Path) -> bool:
 
 
 def resolve(repository: Path, revision: str) -> str:
-    """Full hash of a revision's commit. Raises PacelineError with the likely cause."""
+    """Return the full hash of a revision's commit. Raises PacelineError with the likely cause."""
     _insist_on_one(repository, revision)
     try:
         return commit_of(repository, revision)
@@ -172,13 +172,13 @@ def resolve(repository: Path, revision: str) -> str:
         pass
     if (repository / revision).exists() or Path(revision).exists():
         raise PacelineError(
-            f"--benchmark-against took the path {revision!r} for its revision: write"
-            f" --benchmark-against=REV {revision}, or put paths first"
+            f"--benchmark-against: expected a revision, got the path {revision!r}. Write"
+            f" `--benchmark-against=REV {revision}`, or put paths first."
         )
-    remedy = "check its spelling, or `git fetch` it"
+    remedy = "Check its spelling, or `git fetch` it."
     if is_shallow(repository):
-        remedy = "this clone is shallow: `git fetch --unshallow` (GitHub Actions: fetch-depth: 0)"
-    raise PacelineError(f"unknown revision {revision!r}: {remedy}")
+        remedy = "This clone is shallow. Run `git fetch --unshallow` (GitHub Actions: fetch-depth: 0)."
+    raise PacelineError(f"unknown revision {revision!r}. {remedy}")
 
 
 def _insist_on_one(repository: Path, name: str) -> None:
@@ -188,7 +188,9 @@ def _insist_on_one(repository: Path, name: str) -> None:
         with contextlib.suppress(GitFailedError):
             found[kind] = commit_of(repository, f"{kind}{name}")
     if len(set(found.values())) > 1:
-        raise PacelineError(f"{name!r} is a tag and a branch: write {' or '.join(kind + name for kind in found)}")
+        raise PacelineError(
+            f"{name!r} is both a tag and a branch. Write {' or '.join(kind + name for kind in found)}."
+        )
 
 
 def default_base(repository: Path) -> str:
@@ -206,6 +208,7 @@ def default_base(repository: Path) -> str:
         try:
             return git(repository, "merge-base", "HEAD", candidate).strip()
         except GitFailedError as error:
-            remedy = "`git fetch --unshallow`" if is_shallow(repository) else "name one: --benchmark-against=REV"
-            raise PacelineError(f"HEAD and {candidate} have no common ancestor here: {remedy}") from error
-    raise PacelineError("no default branch found (origin/HEAD, main or master): name a base: --benchmark-against=REV")
+            shallow = is_shallow(repository)
+            remedy = "Run `git fetch --unshallow`." if shallow else "Name a base: --benchmark-against=REV"
+            raise PacelineError(f"HEAD and {candidate} have no common ancestor here. {remedy}") from error
+    raise PacelineError("no default branch found (origin/HEAD, main or master). Name a base: --benchmark-against=REV")

@@ -1,4 +1,4 @@
-"""The system and its CPUs, as far as the standard library knows them."""
+"""The system and its CPUs, as the standard library reports them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def cpus() -> list[int]:
-    """CPUs that this process may use; empty where processes cannot be pinned (macOS, Windows)."""
+    """Return the CPUs that this process may use; empty where processes cannot be pinned (macOS, Windows)."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def machine() -> dict[str, Any]:
-    """Return the system, and which of its CPUs this process may use."""
+    """Return the system, and how many of its CPUs this process may use."""
     return {
         "system": platform.system(),
         "release": platform.release(),

@@ -1,6 +1,6 @@
-"""Locks of the operating system, which end with the process that holds them. The standard library alone.
+"""Locks of the operating system, which end with the process that holds them. Standard library only.
 
-`filelock` would do as well; the gate may need no package beyond pytest and pytest-benchmark.
+`filelock` would do, but the gate must need no package beyond pytest and pytest-benchmark.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ AGAIN = 0.005  # seconds
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, which is made if need be. Raises OSError if another process keeps it."""
+    """Hold the lock of a file, which is made if missing. Raises OSError if another process keeps the lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
     try:
         until = time.monotonic() + PATIENCE
         while not is_taken(descriptor):
             if time.monotonic() > until:
-                raise OSError(errno.EAGAIN, "another process keeps the lock", str(path))
+                raise OSError(errno.EAGAIN, "another process holds the lock", str(path))
             time.sleep(AGAIN)
         yield
     finally:
@@ -41,7 +41,7 @@ def held(path: Path) -> Iterator[None]:
 
 
 def is_taken(descriptor: int) -> bool:
-    """Take the lock of an open file until it is closed; False if another process has it."""
+    """Take the lock of an open file until it is closed; return False if another process holds it."""
     try:
         if fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,6 @@
-"""What makes a machine noisy, in words, with figures and with what would help.
+"""Finds what makes a machine noisy, with figures and remedies.
 
-Each check reads one thing below a root folder (`/`, or a copy in a test) and needs no rights.
+Each check reads one thing below a root folder (`/`, or a copy in a test) and needs no privileges.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-BUSY_LOAD = 0.5  # of a core: above, a burst often meets somebody else's work
+BUSY_LOAD = 0.5  # of a core: above, other work often disturbs a burst
 STEAL_WORTH_TELLING = 0.01  # of all time
 TICKS = 8  # fields of a line in /proc/stat that make up all time; the eighth is what the host took
 BURSTS = 60
@@ -27,7 +27,7 @@ CALM_SPREAD = 0.02  # of a burst: as good as virtual machines get
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing about the machine; `help_` is None where all is well or nothing can be done."""
+    """A remark about the machine; `help_` is None if there is nothing to do."""
 
     about: str
     found: str
@@ -35,7 +35,7 @@ class Remark:
 
 
 def read(path: Path) -> str | None:
-    """Text of a small file, or None."""
+    """Return the text of a small file, or None."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -43,9 +43,9 @@ def read(path: Path) -> str | None:
 
 
 def cores(root: Path) -> Iterator[Remark]:
-    """Tell how many CPUs there are, and whether they are of one kind."""
+    """Yield the number of CPUs, and whether they are of different kinds."""
     usable = len(cpus()) or os.cpu_count() or 1
-    advice = "one CPU serves both sides and all else: expect more rounds" if usable == 1 else None
+    advice = "one CPU serves both sides and all other work: expect more rounds" if usable == 1 else None
     yield Remark("CPUs", f"{usable} usable of {os.cpu_count()}", advice)
     speeds = {
         text
@@ -56,28 +56,28 @@ def cores(root: Path) -> Iterator[Remark]:
         yield Remark(
             "efficiency cores",
             "CPUs of different kinds",
-            "both sides share a CPU in each round, so verdicts hold; `taskset` to one kind saves rounds",
+            "use `taskset` with CPUs of one kind to save rounds; verdicts hold anyway, as both sides share a CPU",
         )
 
 
 def frequency(root: Path) -> Iterator[Remark]:
-    """Tell what changes the clock speed."""
+    """Yield the settings that change the clock speed."""
     folder = root / "sys/devices/system/cpu"
     governors = {text for path in folder.glob("cpu[0-9]*/cpufreq/scaling_governor") if (text := read(path))}
     if governors:
         slow = sorted(governors - {"performance"})
-        advice = "`cpupower frequency-set -g performance` (needs root)" if slow else None
+        advice = "run `cpupower frequency-set -g performance` (needs root)" if slow else None
         yield Remark("governor", ", ".join(sorted(governors)), advice)
     turbo = {"0": True, "1": False}.get(read(folder / "intel_pstate/no_turbo") or "")
     if turbo is None:
         turbo = {"1": True, "0": False}.get(read(folder / "cpufreq/boost") or "")
     if turbo is not None:
-        advice = "interleaving cancels most of it; switched off, fewer rounds are needed" if turbo else None
+        advice = "switch it off to save rounds; taking turns already cancels most of it" if turbo else None
         yield Remark("turbo", "on" if turbo else "off", advice)
 
 
 def power(root: Path) -> Iterator[Remark]:
-    """Tell whether the machine runs on its battery."""
+    """Yield whether the machine runs on battery."""
     for supply in (root / "sys/class/power_supply").glob("*"):
         if read(supply / "type") == "Mains":
             online = read(supply / "online") == "1"
@@ -85,18 +85,18 @@ def power(root: Path) -> Iterator[Remark]:
 
 
 def virtualisation(root: Path) -> Iterator[Remark]:
-    """Tell whether a host takes time away, and whether a quota does."""
+    """Yield whether a host or a quota takes CPU time away."""
     if " hypervisor" in (read(root / "proc/cpuinfo") or ""):
         yield Remark(
             "virtualisation",
-            "a virtual machine: neighbours share its caches and memory",
-            "nothing from inside; a machine of its own has less noise",
+            "a virtual machine: others share its caches and memory",
+            "use a dedicated machine for less noise; nothing helps from inside",
         )
     fields = (read(root / "proc/stat") or "").partition("\n")[0].split()[1:]
     if len(fields) >= TICKS:
         ticks = [int(field) for field in fields[:TICKS]]
         stolen = ticks[-1] / max(1, sum(ticks))
-        advice = "a host that is less full" if stolen > STEAL_WORTH_TELLING else None
+        advice = "use a less busy host" if stolen > STEAL_WORTH_TELLING else None
         yield Remark("stolen time", f"{stolen:.1%} since the start", advice)
     quota, _, period = (read(root / "sys/fs/cgroup/cpu.max") or "max").partition(" ")
     if quota != "max":
@@ -104,35 +104,35 @@ def virtualisation(root: Path) -> Iterator[Remark]:
         yield Remark(
             "CPU quota",
             f"{share:g} CPUs",
-            "a quota stops processes in mid-burst: raise it to whole CPUs or more",
+            "raise it to a whole number of CPUs: a quota stops processes in the middle of a burst",
         )
 
 
 def load(_: Path) -> Iterator[Remark]:
-    """Tell what else is running."""
+    """Yield the load of the last minute."""
     if hasattr(os, "getloadavg"):
         lately = os.getloadavg()[0]
-        advice = "end what else runs: its load costs rounds" if lately > BUSY_LOAD else None
+        advice = "stop other programs: their load costs rounds" if lately > BUSY_LOAD else None
         yield Remark("load", f"{lately:.2f} over the last minute", advice)
 
 
 def threads(environment: Mapping[str, str]) -> Iterator[Remark]:
-    """Tell whether numeric libraries may start as many threads as there are CPUs."""
+    """Yield whether numeric libraries may start a thread per CPU."""
     given = [f"{name}={environment[name]}" for name in THREAD_SETTINGS if name in environment]
-    advice = "OMP_NUM_THREADS=1 lets single-threaded work be judged on CPU time, which is far steadier"
+    advice = "set OMP_NUM_THREADS=1: single-threaded work is then judged by CPU time, which is far steadier"
     yield Remark("threads", ", ".join(given) or "not limited", None if given else advice)
 
 
 def pinning(_: Path) -> Iterator[Remark]:
-    """Tell whether processes can be bound to a CPU."""
+    """Yield whether processes can be pinned to a CPU."""
     if cpus():
         yield Remark("pinning", "possible")
     else:
-        yield Remark("pinning", "not possible on this system", "Linux; else expect more noise and more rounds")
+        yield Remark("pinning", "not possible on this system", "use Linux, or expect more noise and more rounds")
 
 
 def steadiness(_: Path) -> Iterator[Remark]:
-    """Time the same work over and over, in CPU time."""
+    """Yield how much the CPU time of equal work varies."""
     durations = []
     for _burst in range(BURSTS):
         before = time.process_time_ns()
@@ -140,7 +140,7 @@ def steadiness(_: Path) -> Iterator[Remark]:
         durations.append(time.process_time_ns() - before)
     typical = statistics.median(durations)
     spread = statistics.median(abs(duration - typical) for duration in durations) / typical
-    advice = "`paceline calibrate` tells what can be seen all the same" if spread > CALM_SPREAD else None
+    advice = "run `paceline calibrate` to see which slowdowns the gate finds here" if spread > CALM_SPREAD else None
     yield Remark("steadiness", f"equal bursts differ by {spread:.1%} (median deviation)", advice)
 
 
@@ -156,7 +156,7 @@ CHECKS: tuple[Callable[[Path], Iterator[Remark]], ...] = (
 
 
 def examine(root: Path, environment: Mapping[str, str]) -> list[Remark]:
-    """All remarks; a check that meets an unreadable machine says nothing."""
+    """Return all remarks; a check that cannot read the machine has none."""
     remarks: list[Remark] = []
     for check in CHECKS:
         try:
@@ -167,7 +167,7 @@ def examine(root: Path, environment: Mapping[str, str]) -> list[Remark]:
 
 
 def lines(remarks: list[Remark]) -> list[str]:
-    """One line for each remark, with what would help below it."""
+    """Return a line for each remark, and its remedy on the next line."""
     width = max(len(remark.about) for remark in remarks)
     texts = []
     for remark in remarks:

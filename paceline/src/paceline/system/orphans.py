@@ -1,7 +1,7 @@
-"""Processes that tests have let go: a daemon with a session of its own is in no group that could be killed.
+"""Ends processes that tests left behind: a daemon with its own session is in no process group that can be killed.
 
-While a pair lives, Linux makes the gate the parent of every process below it that has lost its own, so that each
-can be found. Elsewhere, and where the gate itself is killed, they stay.
+While both workers live, Linux makes the gate the parent of each orphaned process below it, so that it can be found.
+On other systems, and if the gate itself is killed, such processes stay.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOOKS_AGAIN = 0.001  # seconds
 
 
 class Orphans:
-    """Adopts what is orphaned from now on."""
+    """Adopts processes that are orphaned from now on."""
 
     def __init__(self) -> None:
         self._before = _children()
@@ -28,7 +28,7 @@ class Orphans:
         _adopt(on=True)
 
     def end(self) -> None:
-        """Kill them, and what they in turn leave behind; adopt no more."""
+        """Kill the orphans, and their own orphans, then stop adopting."""
         until = time.monotonic() + ENDS_WITHIN
         while (left := self._left()) and time.monotonic() < until:
             for pid in left:
@@ -39,7 +39,7 @@ class Orphans:
         _adopt(on=self._did_adopt)
 
     def _left(self) -> list[int]:
-        """Return those of other sessions: what a thread of this process has started is in its own."""
+        """Return new children of other sessions; those that this process started share its own."""
         return [pid for pid in _children() - self._before if _session(pid) != os.getsid(0)]
 
 

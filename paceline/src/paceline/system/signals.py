@@ -1,6 +1,6 @@
-"""Signals that end a command as Ctrl-C does, so that it cleans up behind itself.
+"""Signals that end a command as Ctrl-C does, so that it cleans up.
 
-What was ignored when the command started stays ignored: nohup is how a user asks for that.
+Signals that were ignored when the command started stay ignored: nohup asks for that.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 
 @contextmanager
 def like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise KeyboardInterrupt."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt inside the block."""
     with _handled(ENDING, signal.default_int_handler):
         yield
 
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """Let an impatient second Ctrl-C, or a SIGTERM after it, not stop the clean-up."""
+    """Ignore a second Ctrl-C, or a SIGTERM after it, so that the clean-up finishes."""
     with _handled((signal.SIGINT, *ENDING), signal.SIG_IGN):
         yield
 

@@ -1,7 +1,7 @@
-"""Reads JSON that others wrote; a mistake in it becomes a reason of one line.
+"""Reads JSON that others wrote; a mistake in it becomes a one-line reason.
 
-First what result files need, which may hold more than is known of them. From `loads` on, for untrusted data, all is
-stated: others may understand a duplicate key or an unknown field differently.
+First come the readers of result files, which may have more fields. From `loads` on, every field of untrusted data must
+be expected: other readers may understand a duplicate key or an unknown field differently.
 """
 
 from __future__ import annotations
@@ -33,19 +33,22 @@ def need(condition: bool, reason: str, *values: Any) -> None:  # noqa: FBT001  #
 
 
 def exact_object(raw: bytes) -> dict[str, Any]:
-    """Parse an object with integers of any size, and texts that may not be written. Raises MalformedError."""
+    """Return a parsed object; its integers may have any size, and its strings lone surrogates.
+
+    Raises MalformedError.
+    """
     return as_object(any_json(raw))
 
 
 def as_object(document: Any) -> dict[str, Any]:
-    """Return it, if it is an object. Raises MalformedError."""
+    """Return the document if it is an object. Raises MalformedError."""
     need(isinstance(document, dict), "expected a JSON object, got {}", document)
     checked: dict[str, Any] = document
     return checked
 
 
 def any_json(raw: bytes) -> Any:
-    """Parse what Python takes for JSON. Raises MalformedError, which says what is wrong."""
+    """Return parsed JSON, as Python accepts it. Raises MalformedError with the reason."""
     try:
         return json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -57,16 +60,16 @@ def any_json(raw: bytes) -> Any:
 
 
 def text_in(table: Mapping[str, Any], name: str) -> str:
-    """Return a field that must be a text."""
+    """Return a field that must be a string."""
     need(name in table, "{} is missing", name)
-    need(isinstance(table[name], str), "{} is {}, not a text", name, table[name])
+    need(isinstance(table[name], str), "{}: expected a string, got {}", name, table[name])
     return str(table[name])
 
 
 def commit_hash(table: Mapping[str, Any], name: str) -> str:
-    """Return a field that must be a whole hash."""
+    """Return a field that must be a full hash."""
     commit = text_in(table, name)
-    need(COMMIT.fullmatch(commit) is not None, "{} {} is not 40 hexadecimal digits", name, commit)
+    need(COMMIT.fullmatch(commit) is not None, "{}: expected 40 hexadecimal digits, got {}", name, commit)
     return commit
 
 

@@ -1,6 +1,6 @@
-"""Reads TOML that people wrote, as the history and the gate have it; a mistake in it ends with one line.
+"""Reads TOML that people wrote; a mistake in it becomes a one-line error.
 
-The standard library alone, as the gate reads settings by it.
+Standard library only, as the gate reads settings with it.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise PacelineError(f"cannot read {path}: {why(error)}. Restore the file from git.") from None
     except (ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise PacelineError(f"cannot read {path}: {said}. Fix the line, or restore the file from git.") from None
+        reason = " ".join(str(error).split())
+        raise PacelineError(f"cannot read {path}: {reason}. Fix the line, or restore the file from git.") from None

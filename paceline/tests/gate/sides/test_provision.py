@@ -342,7 +342,7 @@ def test_wheels_are_two_and_stand_alone(make_project: MakeProject, environment: 
     project = make_project()
     for arguments, expected in (
         (["--benchmark-against-wheel=a.whl"], "expected two wheels"),
-        (["HEAD", "--benchmark-against-wheel=a.whl,b.whl"], "leave out the base"),
+        (["HEAD", "--benchmark-against-wheel=a.whl,b.whl"], "Leave out the base"),
         (["--benchmark-against-wheel=a.whl,b.whl"], "'a.whl' is not a wheel"),
     ):
         run = judge(project, environment, *arguments)

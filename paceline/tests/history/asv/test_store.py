@@ -48,55 +48,88 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "half a character": (as_text(result(rows={"a.\ud800": row()})), "half a surrogate pair"),
     "an integer of 5000 digits": (as_text(result()).replace("1.0", "1" * 5000), "is not JSON: "),
     "an integer of 400 digits": (as_text(result()).replace("[1.0]", f"[{'1' * 400}]", 1), "too large"),
-    "an older version": (as_text(result(version=1)), "has version 1, not 2; `asv update`"),
-    "a newer version": (as_text(result(version=3)), "has version 3, not 2"),
-    "the version as text": (as_text(result(version="2")), "has version '2', not 2"),
-    "true as version": (as_text(result(version=True)), "has version True, not 2"),
-    "no version": (as_text(without("version")), "has version None"),
-    "a short hash": (as_text(result(commit_hash="abcdef12")), "'commit_hash' 'abcdef12' is not 40"),
-    "no hexadecimal hash": (as_text(result(commit_hash="z" * 40)), "is not 40 hexadecimal digits"),
-    "null as hash": (as_text(result(commit_hash=None)), "'commit_hash' is None, not a text"),
-    "a date as text": (as_text(result(date="today")), "'date' is 'today', not milliseconds"),
-    "an infinite date": (as_text(result(date=math.inf)), "'date' is inf"),
-    "no date": (as_text(result(date=math.nan)), "'date' is nan"),
-    "a date after all calendars": (as_text(result(date=10**18)), "not milliseconds since 1970"),
-    "a list as parameter": (as_text(result(params={"machine": MACHINE, "os": []})), "'params': 'os' is []"),
+    "an older version": (as_text(result(version=1)), "version: expected 2, got 1. Run `asv update`"),
+    "a newer version": (as_text(result(version=3)), "version: expected 2, got 3"),
+    "the version as text": (as_text(result(version="2")), "version: expected 2, got '2'"),
+    "true as version": (as_text(result(version=True)), "version: expected 2, got True"),
+    "no version": (as_text(without("version")), "version: expected 2, got None"),
+    "a short hash": (
+        as_text(result(commit_hash="abcdef12")),
+        "'commit_hash': expected 40 hexadecimal digits, got 'abcdef12'",
+    ),
+    "no hexadecimal hash": (as_text(result(commit_hash="z" * 40)), "expected 40 hexadecimal digits"),
+    "null as hash": (as_text(result(commit_hash=None)), "'commit_hash': expected a string, got None"),
+    "a date as text": (as_text(result(date="today")), "'date': expected milliseconds since 1970, got 'today'"),
+    "an infinite date": (as_text(result(date=math.inf)), "'date': expected milliseconds since 1970, got inf"),
+    "no date": (as_text(result(date=math.nan)), "'date': expected milliseconds since 1970, got nan"),
+    "a date after all calendars": (as_text(result(date=10**18)), "expected milliseconds since 1970"),
+    "a list as parameter": (
+        as_text(result(params={"machine": MACHINE, "os": []})),
+        "'params': 'os': expected a string, got []",
+    ),
     "no machine": (as_text(result(params={})), "'machine' is missing"),
-    "another machine": (as_text(result(params={"machine": "b"})), "is of machine 'b', in the folder of 'lab'"),
-    "a list of environment variables": (as_text(result(env_vars=[])), "'env_vars' is [], not an object"),
-    "a list of results": (as_text(result(results=[])), "results is [], not an object"),
-    "a column that asv does not know": (as_text(result(result_columns=["result", "x"])), "['x'], which asv"),
-    "a row that is no list": (as_text(result(rows={"a": 1.0})), "results: 'a': is 1.0, not a list"),
-    "a row that is too long": (as_text(result(rows={"a": [None] * 99})), "has 99 columns, not 13"),
-    "a result that is no list": (as_text(with_row(("result", 1.0))), "'result' is 1.0, not a list of numbers"),
-    "a result that is a text": (as_text(with_row(("result", "abc"))), "'result' is 'abc', not a list of numbers"),
-    "a text among results": (as_text(with_row(("result", ["1.0"]))), "'result' is ['1.0'], not a list of numbers"),
-    "a list among results": (as_text(with_row(("result", [[1.0]]))), "'result' is [[1.0]], not a list of numbers"),
-    "an infinite result": (as_text(with_row(("result", [math.inf]))), "Infinity, on which asv would hang"),
+    "another machine": (
+        as_text(result(params={"machine": "b"})),
+        "machine: expected 'lab', as in machine.json, got 'b'",
+    ),
+    "a list of environment variables": (as_text(result(env_vars=[])), "'env_vars': expected an object, got []"),
+    "a list of results": (as_text(result(results=[])), "results: expected an object, got []"),
+    "a column that asv does not know": (
+        as_text(result(result_columns=["result", "x"])),
+        "expected asv's columns, got ['x']",
+    ),
+    "a row that is no list": (as_text(result(rows={"a": 1.0})), "results: 'a': expected a list, got 1.0"),
+    "a row that is too long": (as_text(result(rows={"a": [None] * 99})), "expected 13 columns, got 99"),
+    "a result that is no list": (as_text(with_row(("result", 1.0))), "'result': expected a list of numbers, got 1.0"),
+    "a result that is a text": (
+        as_text(with_row(("result", "abc"))),
+        "'result': expected a list of numbers, got 'abc'",
+    ),
+    "a text among results": (
+        as_text(with_row(("result", ["1.0"]))),
+        "'result': expected a list of numbers, got ['1.0']",
+    ),
+    "a list among results": (
+        as_text(with_row(("result", [[1.0]]))),
+        "'result': expected a list of numbers, got [[1.0]]",
+    ),
+    "an infinite result": (
+        as_text(with_row(("result", [math.inf]))),
+        "Infinity is not a measurement, and asv would hang on it",
+    ),
     "a result too large for a float": (as_text(result()).replace("[1.0]", "[1e999]", 1), "Infinity"),
     "too many results": (as_text(with_row(("result", [1.0, 2.0]))), "2 results for 1 combinations"),
     "too few results": (as_text(with_row(("result", []))), "0 results for 1 or more"),
     "parameters that multiply": (as_text(with_row(("params", [["1"] * 99] * 99))), "1 results for 99 or more"),
-    "no parameters": (as_text(result(rows={"a": [[1.0]]})), "'params' is None, not a list of lists of texts"),
-    "a parameter that is no text": (as_text(with_row(("params", [[1]]))), "'params' is [[1]], not a list of lists"),
+    "no parameters": (
+        as_text(result(rows={"a": [[1.0]]})),
+        "'params': expected a list of lists of strings, got None",
+    ),
+    "a parameter that is no text": (
+        as_text(with_row(("params", [[1]]))),
+        "'params': expected a list of lists of strings, got [[1]]",
+    ),
     "an interval that is a text": (
         as_text(with_row(("stats_ci_99_a", ["x"]))),
-        "'stats_ci_99_a' is ['x']",
+        "'stats_ci_99_a': expected a list of numbers, got ['x']",
     ),
     "an interval too long": (
         as_text(with_row(("stats_q_25", [1, 2]))),
-        "'stats_q_25' has 2 values, not 1",
+        "'stats_q_25': expected 1 values, got 2",
     ),
-    "a version that is no text": (as_text(with_row(("version", 1))), "'version' is 1, not a text"),
-    "a start that is no time": (as_text(with_row(("started_at", "now"))), "'started_at' is 'now'"),
-    "samples of the wrong length": (as_text(with_row(("samples", []))), "'samples' has 0 values, not 1"),
-    "our key as a list": (as_text(result(paceline=[])), "paceline is [], not an object"),
-    "our schema of the future": (as_text(ours(schema=2)), "paceline: schema 2 is not 1"),
-    "packages as a list": (as_text(ours(packages=[])), "'packages' is [], not an object"),
-    "axes as a list": (as_text(ours(benchmarks={"a": {"axes": []}})), "axes of 'a' is not an object"),
-    "NaN as an axis": (as_text(ours(benchmarks={"a": {"axes": {"b": [math.nan]}}})), "holds NaN or Infinity"),
-    "NaN as a parameter": (as_text(result(params={"machine": MACHINE, "os": math.nan})), "'os' is nan, not a text"),
-    "dirty as a text": (as_text(ours(dirty="no")), "dirty is neither true nor false"),
+    "a version that is no text": (as_text(with_row(("version", 1))), "'version': expected a string, got 1"),
+    "a start that is no time": (as_text(with_row(("started_at", "now"))), "'started_at': expected a time, got 'now'"),
+    "samples of the wrong length": (as_text(with_row(("samples", []))), "'samples': expected 1 values, got 0"),
+    "our key as a list": (as_text(result(paceline=[])), "paceline: expected an object, got []"),
+    "our schema of the future": (as_text(ours(schema=2)), "paceline: schema: expected 1, got 2"),
+    "packages as a list": (as_text(ours(packages=[])), "'packages': expected an object, got []"),
+    "axes as a list": (as_text(ours(benchmarks={"a": {"axes": []}})), "axes of 'a': expected an object, got []"),
+    "NaN as an axis": (as_text(ours(benchmarks={"a": {"axes": {"b": [math.nan]}}})), "NaN or Infinity in a field"),
+    "NaN as a parameter": (
+        as_text(result(params={"machine": MACHINE, "os": math.nan})),
+        "'os': expected a string, got nan",
+    ),
+    "dirty as a text": (as_text(ours(dirty="no")), "dirty: expected true or false, got 'no'"),
 }
 
 
@@ -114,7 +147,7 @@ def test_broken_file_is_named_and_the_rest_is_read(tmp_path: Path, content: str 
         assert len(bad.reason) < 200
         assert [run.commit for run in history.runs] == [commit(1), commit(3)]
     alone = why_not(folder / "b.json")
-    assert alone == bad.reason or (alone is None and "in the folder of" in bad.reason)
+    assert alone == bad.reason or (alone is None and "as in machine.json" in bad.reason)
 
 
 def test_a_file_with_nan_is_read_as_one_without(tmp_path: Path) -> None:
@@ -220,7 +253,7 @@ def test_uncommitted_changes_have_no_values(tmp_path: Path) -> None:
     history = read(tmp_path / "results")
     assert [run.dirty for run in history.runs] == [False, True]
     assert [each.runs.tolist() for each in history.series] == [[0]]
-    assert history.notices == ("1 run is of a tree with uncommitted changes: no part of any series",)
+    assert history.notices == ("left out 1 run with uncommitted changes",)
 
 
 def test_times_that_are_not_positive_are_absent_and_other_zeros_are_not(tmp_path: Path) -> None:
@@ -237,10 +270,10 @@ def test_times_that_are_not_positive_are_absent_and_other_zeros_are_not(tmp_path
     ("content", "reason"),
     {
         "no name": ('{"version": 1}', "'machine' is missing"),
-        "no version": ('{"machine": "lab"}', "has version None, not 1"),
+        "no version": ('{"machine": "lab"}', "version: expected 1, got None"),
         "a list": ("[]", "expected a JSON object, got []"),
-        "a list as name": ('{"machine": [], "version": 1}', "'machine' is [], not a text"),
-        "a list as field": ('{"machine": "lab", "os": [], "version": 1}', "'os' is not a text"),
+        "a list as name": ('{"machine": [], "version": 1}', "'machine': expected a string, got []"),
+        "a list as field": ('{"machine": "lab", "os": [], "version": 1}', "'os': expected a string, got []"),
         "nothing": (None, "is missing"),
     }.values(),
 )
@@ -260,19 +293,27 @@ def test_broken_machine_file_loses_no_results(tmp_path: Path, content: str | Non
     ("entries", "reason", "left"),
     [
         ("[", "is not JSON", []),
-        ('{"version": 1}', "has version 1, not 2", []),
+        ('{"version": 1}', "version: expected 2, got 1", []),
         (
             '{"version": 2, "a": [], "b": {"name": "b", "params": [], "param_names": []}}',
-            "'a': is not an object",
+            "'a': expected an object",
             ["b"],
         ),
-        ('{"version": 2, "a": {"name": "b"}}', "'a': its name is 'b'", []),
-        ('{"version": 2, "a": {"name": "a"}, "b": 1}', "'a': param_names is not a list of texts (and 1 more)", []),
-        ('{"version": 2, "a": {"name": "a", "params": [[]], "param_names": []}}', "1 parameters and 0 names", []),
-        ('{"version": 2, "a": {"name": "a", "params": [], "param_names": [], "timeout": NaN}}', "holds NaN", []),
+        ('{"version": 2, "a": {"name": "b"}}', "'a': name: expected 'a', got 'b'", []),
+        (
+            '{"version": 2, "a": {"name": "a"}, "b": 1}',
+            "'a': param_names: expected a list of strings, got None (and 1 more)",
+            [],
+        ),
+        ('{"version": 2, "a": {"name": "a", "params": [[]], "param_names": []}}', "1 parameters, but 0 names", []),
+        (
+            '{"version": 2, "a": {"name": "a", "params": [], "param_names": [], "timeout": NaN}}',
+            "NaN or Infinity in a field",
+            [],
+        ),
         (
             '{"version": 2, "a": {"name": "a", "params": [], "param_names": [], "code": 1}}',
-            "'code' is not a text",
+            "'code': expected a string",
             [],
         ),
     ],
@@ -315,9 +356,9 @@ def test_links_pipes_and_folders_are_not_read(tmp_path: Path) -> None:
     (folder / ".unfinished.tmp").write_text("{", encoding="utf-8")
     history = read(tmp_path / "results")
     assert {bad.path.stem: bad.reason for bad in history.quarantined} == {
-        "dangling": "is a link to nothing",
+        "dangling": "is a broken link",
         "folder": "is not a regular file",
-        "loop": "is a link to nothing",
+        "loop": "is a broken link",
         "pipe": "is not a regular file",
         "vast": "is larger than 64 MiB",
     }
@@ -331,12 +372,12 @@ def test_links_to_nothing_in_place_of_folders_are_named(tmp_path: Path) -> None:
     (tmp_path / "results" / "loop").symlink_to(tmp_path / "results" / "loop")
     history = read(tmp_path / "results")
     named = [(bad.path.name, bad.reason) for bad in history.quarantined]
-    assert sorted(named) == [(name, "is a link to nothing") for name in ("benchmarks.json", "loop", "m-dangling")]
+    assert sorted(named) == [(name, "is a broken link") for name in ("benchmarks.json", "loop", "m-dangling")]
     assert len(history.runs) == 1
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(PacelineError, match=r"is no folder of results: record some"):
+    with pytest.raises(PacelineError, match=r"no folder of results: .*Record a run"):
         read(tmp_path / "results")
 
 
@@ -367,7 +408,7 @@ def test_first_parents_give_the_order(project: Project) -> None:
     results = recorded(project, merge, topic, second, first, "0" * 40)
     history = read(results, repository=project.root)
     assert [run.commit for run in history.runs] == [first, second, merge]
-    assert history.notices == ("2 runs are of commits that main does not have: left out",)
+    assert history.notices == ("left out 2 runs whose commits are not on main",)
     topic_line = read(results, repository=project.root, branch="topic")
     assert [run.commit for run in topic_line.runs] == [first, topic]
 
@@ -396,13 +437,13 @@ def test_shallow_clone_says_why_runs_are_missing(project: Project, tmp_path: Pat
     project.git("clone", "-q", "--depth=1", f"file://{project.root}", str(tmp_path / "shallow"))
     history = read(recorded(project, first, second), repository=tmp_path / "shallow")
     assert [run.commit for run in history.runs] == [second]
-    assert "1 run is of commits that" in history.notices[0]
-    assert history.notices[0].endswith("this clone is shallow: `git fetch --unshallow`")
+    assert "left out 1 run whose commit is not on" in history.notices[0]
+    assert history.notices[0].endswith("This clone is shallow: run `git fetch --unshallow`")
 
 
 def test_unknown_branch(project: Project) -> None:
     results = recorded(project, commit(1))
-    with pytest.raises(PacelineError, match=r"has no branch 'nowhere'.* name one, or fetch it"):
+    with pytest.raises(PacelineError, match=r"has no branch 'nowhere'.* Name a branch with --branch, or fetch it"):
         read(results, repository=project.root, branch="nowhere")
 
 

@@ -142,7 +142,7 @@ def test_a_commit_that_is_gone_is_told(path: Path) -> None:
     entry = replace(accept_all(STEP, path)[0], commit="f" * 40)
     report = judgement.check(STEP.history(), (entry,))
     assert states(report) == ["new"]
-    assert any("ffffffff, which the history does not have" in notice for notice in report.notices)
+    assert any("ffffffff is not in the history" in notice for notice in report.notices)
 
 
 def finding(**changed: object) -> Change:
@@ -210,19 +210,25 @@ date = 2026-11-22
         ("[[accepted]", "cannot read"),
         ("\x00", "cannot read"),
         ("accepted = 3", r"expected only \[\[accepted\]\] entries, got a single"),
-        ("accepted = [3]", "entry 1 is not a table"),
+        ("accepted = [3]", "entry 1: expected a table, got 3"),
         ("other = 1", "got 'other'"),
-        ("[[accepted]]", "id is None, not a text"),
-        (ENTRY + "extra = 1", "'extra', which is not a field"),
-        (ENTRY + ENTRY.replace("1.5", '"1.5"'), "entry 2: ratio is '1.5', not a positive number"),
-        (ENTRY.replace("1.5", "nan"), "ratio is nan"),
-        (ENTRY.replace("1.5", "1" + "0" * 400), "ratio is 1000"),
-        (ENTRY.replace("1.5", "0x" + "f" * 5000), "ratio is a number of thousands of digits"),
-        (ENTRY.replace('"slower"', "0x" + "f" * 5000), "kind is a number of thousands of digits"),
-        (ENTRY.replace("1.5", "true"), "ratio is True"),
-        (ENTRY.replace('"slower"', '"bad"'), "kind is 'bad', not one of"),
-        (ENTRY.replace("parameters = []", "parameters = [1]"), "parameters is .1., not a list of texts"),
-        (ENTRY.replace("2026-11-22", "2026-11-22T00:00:00Z"), "not a date like"),
+        ("[[accepted]]", "id: expected a string, got None"),
+        (ENTRY + "extra = 1", "no field 'extra'"),
+        (ENTRY + ENTRY.replace("1.5", '"1.5"'), "entry 2: ratio: expected a positive number, got '1.5'"),
+        (ENTRY.replace("1.5", "nan"), "ratio: expected a positive number, got nan"),
+        (ENTRY.replace("1.5", "1" + "0" * 400), "ratio: expected a positive number, got 1000"),
+        (
+            ENTRY.replace("1.5", "0x" + "f" * 5000),
+            "ratio: expected a positive number, got a number of thousands of digits",
+        ),
+        (
+            ENTRY.replace('"slower"', "0x" + "f" * 5000),
+            "kind: expected a string, got a number of thousands of digits",
+        ),
+        (ENTRY.replace("1.5", "true"), "ratio: expected a positive number, got True"),
+        (ENTRY.replace('"slower"', '"bad"'), "kind: expected one of .*, got 'bad'"),
+        (ENTRY.replace("parameters = []", "parameters = [1]"), "parameters: expected a list of strings, got .1."),
+        (ENTRY.replace("2026-11-22", "2026-11-22T00:00:00Z"), "expected a date like"),
     ],
 )
 def test_a_malformed_file_is_one_line(path: Path, text: str, said: str) -> None:
@@ -255,7 +261,7 @@ def test_the_former_file_is_read_and_named_in_a_notice(tmp_path: Path) -> None:
     accepted.accept(former, [finding()], "as well")
     assert [each.reason for each in accepted.read(former)] == ["r", "as well"]
     (notice,) = accepted.notices(former)
-    assert "rename it to accepted.toml" in notice
+    assert "Rename it to accepted.toml" in notice
     now = former.rename(former.with_name("accepted.toml"))
     assert accepted.file_of(tmp_path) == now
     assert accepted.notices(now) == ()

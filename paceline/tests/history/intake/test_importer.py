@@ -55,7 +55,7 @@ def imported(project: Project) -> list[Path]:
 def test_a_folder_of_real_files(stored: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(saved(stored)) == 2
     assert cli.main(["import", ".benchmarks"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "2 imported, 0 known before, 0 not imported"
+    assert capsys.readouterr().out.splitlines()[-1] == "2 imported, 0 already imported, 0 not imported"
     history = load(stored.root / ".asv/results", repository=stored.root)
     assert history.quarantined == ()
     assert [run.commit for run in history.runs] == [stored.git("rev-parse", "HEAD").strip()] * 2
@@ -77,7 +77,7 @@ def test_importing_again_adds_nothing(stored: Project, capsys: pytest.CaptureFix
     copy = stored.root / "copy.json"
     copy.write_bytes(saved(stored)[0].read_bytes())
     assert cli.main(["import", ".benchmarks", str(copy)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "0 imported, 3 known before, 0 not imported"
+    assert capsys.readouterr().out.splitlines()[-1] == "0 imported, 3 already imported, 0 not imported"
     assert {path: path.read_bytes() for path in imported(stored)} == before
 
 
@@ -85,7 +85,7 @@ def test_hardware_class_can_be_given(stored: Project, capsys: pytest.CaptureFixt
     assert cli.main(["import", ".benchmarks", "--machine", "linux-lab", "--results", "kept"]) == 0
     assert [path.parent.name for path in stored.root.glob("kept/*/*-import-*.json")] == ["linux-lab"] * 2
     assert cli.main(["import", ".benchmarks", "--machine", "../outside"]) == 4
-    assert "'../outside' is no hardware class: `paceline machine` prints one" in capsys.readouterr().err
+    assert "got '../outside'. See `paceline machine`." in capsys.readouterr().err
 
 
 def changed(document: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
@@ -99,25 +99,33 @@ def changed(document: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
 
 
 BROKEN: dict[str, tuple[tuple[Any, ...], Any, str]] = {
-    "no commit": (("commit_info", "id"), "unversioned", "'id' 'unversioned' is not 40 hexadecimal digits"),
-    "no commit info": (("commit_info",), None, "'commit_info' is None, not an object"),
-    "no machine info": (("machine_info",), [], "'machine_info' is [], not an object"),
-    "no benchmarks": (("benchmarks",), [], "benchmarks is not a list with anything in it"),
-    "a benchmark that is none": (("benchmarks", 0), 1, "1 is not an object"),
-    "no name": (("benchmarks", 0, "fullname"), None, "'fullname' is None, not a text"),
+    "no commit": (("commit_info", "id"), "unversioned", "'id': expected 40 hexadecimal digits, got 'unversioned'"),
+    "no commit info": (("commit_info",), None, "'commit_info': expected an object, got None"),
+    "no machine info": (("machine_info",), [], "'machine_info': expected an object, got []"),
+    "no benchmarks": (("benchmarks",), [], "benchmarks: expected a list with entries, got []"),
+    "a benchmark that is none": (("benchmarks", 0), 1, "expected an object, got 1"),
+    "no name": (("benchmarks", 0, "fullname"), None, "'fullname': expected a string, got None"),
     "a sample of text": (
         ("benchmarks", 0, "stats", "data"),
         ["1"],
-        "'data' holds '1', not a positive time",
+        "'data': expected a positive time, got '1'",
     ),
-    "no median": (("benchmarks", 0, "stats", "median"), math.nan, "'median' holds nan, not a positive time"),
-    "a negative time": (("benchmarks", 0, "stats", "q1"), -1.0, "'q1' holds -1.0, not a positive time"),
-    "an infinite time": (("benchmarks", 0, "stats", "q3"), math.inf, "'q3' holds inf, not a positive time"),
-    "a time beyond floats": (("benchmarks", 0, "stats", "median"), 10**400, "'median' holds 1000000000"),
-    "a sample beyond floats": (("benchmarks", 0, "stats", "data"), [10**400], "'data' holds 1000000000"),
-    "no rounds": (("benchmarks", 0, "stats", "rounds"), 0, "'rounds' is 0, not a positive count"),
-    "a list of parameters": (("benchmarks", 0, "params"), [1], "params is [1], not an object"),
-    "no version": (("version",), 5, "'version' is 5, not a text"),
+    "no median": (("benchmarks", 0, "stats", "median"), math.nan, "'median': expected a positive time, got nan"),
+    "a negative time": (("benchmarks", 0, "stats", "q1"), -1.0, "'q1': expected a positive time, got -1.0"),
+    "an infinite time": (("benchmarks", 0, "stats", "q3"), math.inf, "'q3': expected a positive time, got inf"),
+    "a time beyond floats": (
+        ("benchmarks", 0, "stats", "median"),
+        10**400,
+        "'median': expected a positive time, got 1000000000",
+    ),
+    "a sample beyond floats": (
+        ("benchmarks", 0, "stats", "data"),
+        [10**400],
+        "'data': expected a positive time, got 1000000000",
+    ),
+    "no rounds": (("benchmarks", 0, "stats", "rounds"), 0, "'rounds': expected a positive count, got 0"),
+    "a list of parameters": (("benchmarks", 0, "params"), [1], "params: expected an object, got [1]"),
+    "no version": (("version",), 5, "'version': expected a string, got 5"),
 }
 
 
@@ -135,12 +143,12 @@ def test_broken_file_is_named_and_the_rest_imported(
     (project.root / "bad.json").write_text(json.dumps(changed(document, *path, to=value)), encoding="utf-8")
     assert cli.main(["import", "bad.json"]) == 4
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("bad.json: ")
+    assert said[0].startswith("not imported: bad.json: ")
     assert reason in said[0]
-    assert said[1] == "ERROR: none of 1 file(s) could be imported, for the reasons above"
+    assert said[1] == "ERROR: imported 0 of 1 files. Fix the errors above, and import again."
     (project.root / "good.json").write_text(json.dumps(document), encoding="utf-8")
     assert cli.main(["import", "bad.json", "good.json", "absent.json"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "1 imported, 0 known before, 2 not imported"
+    assert capsys.readouterr().out.splitlines()[-1] == "1 imported, 0 already imported, 2 not imported"
 
 
 @pytest.fixture
@@ -210,8 +218,8 @@ def test_date_of_the_commit_is_looked_up(
         (project.root / f"{commit}.json").write_text(json.dumps(undated), encoding="utf-8")
     assert cli.main(["import", "."]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines()[-1] == "1 imported, 0 known before, 1 not imported"
-    assert "commit_info has no date of commit bbbbbbbbbbbb, and the repository here has no such commit" in said.err
+    assert said.out.splitlines()[-1] == "1 imported, 0 already imported, 1 not imported"
+    assert "no date for commit bbbbbbbbbbbb: neither commit_info nor the repository has one" in said.err
 
 
 def test_only_regular_files_of_some_size_are_read(
@@ -225,14 +233,14 @@ def test_only_regular_files_of_some_size_are_read(
         file.truncate(LONGEST + 1)
     assert cli.main(["import", "."]) == 4
     said = capsys.readouterr().err.splitlines()
-    assert [line.partition(": ")[2] for line in said[:3]] == [
-        "is larger than 64 MiB: not imported",
-        "is not a regular file: not imported",
-        "is not a regular file: not imported",
+    assert said[:3] == [
+        "not imported: huge.json: is larger than 64 MiB",
+        "not imported: pipe.json: is not a regular file",
+        "not imported: zero.json: is not a regular file",
     ]
 
 
 def test_empty_folder(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(project.root)
     assert cli.main(["import", "."]) == 4
-    assert "holds no JSON files" in capsys.readouterr().err
+    assert "no JSON files in this folder" in capsys.readouterr().err

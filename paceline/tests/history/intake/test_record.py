@@ -244,7 +244,7 @@ def test_every_command_finds_the_same_project(measured: Project) -> None:
     for command, said in (
         (["check"], "no new slowdowns"),
         (["pages"], str(measured.root / ".asv/html/index.html")),
-        (["import", "nothing"], "none of 1 file(s)"),
+        (["import", "nothing"], "imported 0 of 1 files"),
         (["fetch"], "has no remote 'origin'"),
     ):
         done = subprocess.run(
@@ -311,7 +311,10 @@ def test_shallow_clone_is_recorded_and_told(measured: Project, tmp_path: Path) -
     shallow = Project(tmp_path / "shallow", measured.temporary)
     run = record(shallow)
     assert run.status == 0
-    assert "this clone is shallow: the run is recorded, but to read the history's order `git fetch" in run.output
+    assert (
+        "this clone is shallow: the run is recorded, but `paceline check` needs all commits. Run `git fetch"
+        in run.output
+    )
     assert len(files(shallow)) == 1
 
 
@@ -319,9 +322,9 @@ def test_shallow_clone_is_recorded_and_told(measured: Project, tmp_path: Path) -
     ("arguments", "words"),
     [
         (["--benchmark-against=HEAD"], "--benchmark-against and --benchmark-record contradict each other"),
-        (["--benchmark-record=wet"], "took 'wet' for its value"),
+        (["--benchmark-record=wet"], "expected `dirty` or no value, got 'wet'"),
         (["-p", "no:benchmark"], "pytest-benchmark is not loaded"),
-        (["-k", "nothing"], "no benchmark has run and passed, so nothing was recorded"),
+        (["-k", "nothing"], "no benchmark ran and passed, so nothing was recorded"),
     ],
 )
 def test_contradictions(measured: Project, arguments: list[str], words: str) -> None:
@@ -343,7 +346,7 @@ def test_nothing_is_timed(measured: Project, flag: str) -> None:
         check=False,
     )
     assert process.returncode == WRONG_USE
-    assert f"{flag} and --benchmark-record contradict each other: leave out one" in process.stderr + process.stdout
+    assert f"{flag} and --benchmark-record contradict each other. Leave out one" in process.stderr + process.stdout
 
 
 def test_active_xdist(measured: Project) -> None:
@@ -382,7 +385,7 @@ def test_where_all_benchmarks_fail_the_status_is_that_of_pytest(measured: Projec
 def test_run_that_stops_at_a_failure_is_not_recorded(measured: Project) -> None:
     measured.commit({"benchmarks/test_a.py": "def test_wrong(benchmark):\n    assert benchmark(sum, [1]) == 2\n"})
     run = record(measured, "-x")
-    assert "the run was cut short, so it was not recorded" in run.output
+    assert "the run was interrupted, so it was not recorded" in run.output
     assert files(measured) == []
 
 

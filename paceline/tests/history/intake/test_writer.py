@@ -259,7 +259,7 @@ def test_a_lock_that_is_never_given_back_loses_no_run(tmp_path: Path, monkeypatc
         holder.communicate()
     assert result_file(path.read_bytes())
     assert len(told) == 1
-    assert "another process keeps the lock" in told[0]
+    assert "another process holds the lock" in told[0]
     measure(tmp_path, told)
     assert len(told) == 1
     assert "test_a.test_a" in (listed(tmp_path) or {})
@@ -280,7 +280,7 @@ def test_a_run_that_has_no_place_is_kept_elsewhere(
     with pytest.raises(PacelineError) as error:
         measure(tmp_path / "results", [])
     (kept,) = (tmp_path / "elsewhere").rglob("*.json")
-    remedy = f"The run is kept in {kept}: move it into {place} once that can be written."
+    remedy = f"The run was saved as {kept}. Move it to {place} when that is writable."
     assert str(error.value) == f"cannot write to {place}: File exists. {remedy}"
     place.unlink()
     place.mkdir()
@@ -303,7 +303,7 @@ def test_a_disk_that_fills_while_recording(tmp_path: Path, free: int) -> None:
             assert result_file(measure(disk / "results", told).read_bytes())
             assert "No space left on device" in told[0]
         else:
-            with pytest.raises(PacelineError, match=r"No space left on device.* The run is kept in "):
+            with pytest.raises(PacelineError, match=r"No space left on device.* The run was saved as "):
                 measure(disk / "results", told)
         assert not list(disk.rglob(".unfinished-*"))
     finally:

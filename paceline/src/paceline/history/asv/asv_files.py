@@ -1,8 +1,8 @@
-"""asv's three kinds of files, read strictly: what passes here can be used, and published by asv, without a crash.
+"""Reads asv's three kinds of files strictly, so that neither paceline nor asv crashes on one that passes.
 
-They may come from anywhere, so nothing is taken for granted: a file is sound as a whole, or it says in one line why
-it is not. asv itself writes NaN for what was skipped, null for what failed and an infinite interval for a single
-sample; these are read as absent, and nothing else that is not a finite number is a value.
+Files may come from anywhere. A file is sound as a whole, or it is refused with a one-line reason. asv writes NaN for
+skipped benchmarks, null for failed ones and an infinite interval for a single sample: these are read as missing. All
+other values must be finite.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ BENCHMARKS_FILE = "benchmarks.json"
 RESULT_VERSION = 2  # asv's versions of its formats
 MACHINE_VERSION = 1
 BENCHMARKS_VERSION = 2
-OURS = "paceline"  # the key below which our own files hold what asv has no place for; asv ignores it
+OURS = "paceline"  # the key of what asv has no field for, in our own files; asv ignores it
 OUR_SCHEMA = 1
-DEEPEST = 254  # levels; what orjson writes, and a quarter of what Python may still be able to
+DEEPEST = 254  # levels; as many as orjson writes, and a quarter of Python's limit
 LATEST = 253_402_300_800_000  # the year 10000, in milliseconds: later dates cannot be shown
 COLUMNS = frozenset({"result", "params", "version", "started_at", "duration", "samples", "profile"})
 LISTS = frozenset({list, type(None)})
@@ -41,13 +41,13 @@ TIMES = frozenset({int, float, type(None)})
 FORMERLY = "formerly"  # in a machine.json: names that this machine had before, with spaces between them
 KEPT_COLUMNS = ("result", "stats_q_25", "stats_q_75", "stats_ci_99_a", "stats_ci_99_b")
 
-#: A line of a file: benchmark, values of each of its parameters, version of what is measured (None if not said), and
-#: how many results it has, one for each combination of parameters, or none if it failed.
+#: A row of a file: benchmark, values of each of its parameters, version (None if missing), and number of results: one
+#: for each combination of parameters, or none if it failed.
 Row: TypeAlias = "tuple[str, list[list[str]], str | None, int]"
 
 
 class About(NamedTuple):
-    """What one run is of. Times are in milliseconds since 1970, 0 if not known."""
+    """The origin of a run. Times are in milliseconds since 1970, 0 if unknown."""
 
     commit: str
     date: int  #: of the commit
@@ -59,7 +59,7 @@ class About(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """JSON texts that most files of a history have in common: ten thousand runs have a few hundred."""
+    """JSON texts that most files of a history share: ten thousand runs have a few hundred."""
 
     surroundings: str  #: object: params and env_vars as asv has them, which name its graphs
     packages: str  #: object of strings
@@ -84,13 +84,13 @@ class Result:
 
 
 def combinations(row: Row) -> Iterator[tuple[str, ...]]:
-    """Parameters of each value of a row, in order."""
+    """Yield the parameters of each value of a row, in order."""
     _, parameters, _, count = row
     return itertools.product(*parameters) if count else iter(())
 
 
 def result_file(raw: bytes) -> Result:
-    """Read a result file. Raises MalformedError."""
+    """Return the content of a result file. Raises MalformedError."""
     document = _document(raw, RESULT_VERSION)
     params = _strings(document, "params")
     about = About(
@@ -124,18 +124,18 @@ def result_file(raw: bytes) -> Result:
 
 
 def machine_file(raw: bytes) -> dict[str, Any]:
-    """Read a `machine.json`, which names at least its machine. Raises MalformedError."""
+    """Return the content of a `machine.json`, which names at least its machine. Raises MalformedError."""
     document = _document(raw, MACHINE_VERSION)
     text_in(document, "machine")
     for name, value in document.items():
-        need(_is_scalar(value), "{} is not a text", name)
+        need(_is_scalar(value), "{}: expected a string, got {}", name, value)
     return document
 
 
 def benchmarks_file(raw: bytes) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Read a `benchmarks.json`: its sound entries by name, and a reason for each other one.
+    """Return the sound entries of a `benchmarks.json` by name, and a reason for each of the others.
 
-    Raises MalformedError if nothing of it can be used.
+    Raises MalformedError if the file cannot be used at all.
     """
     document = _document(raw, BENCHMARKS_VERSION)
     sound, reasons = {}, []
@@ -150,14 +150,14 @@ def benchmarks_file(raw: bytes) -> tuple[dict[str, dict[str, Any]], list[str]]:
 
 
 def _described(name: str, entry: Any) -> dict[str, Any]:
-    need(isinstance(entry, dict), "is not an object")
-    need(entry.get("name") == name, "its name is {}", entry.get("name"))
+    need(isinstance(entry, dict), "expected an object, got {}", entry)
+    need(entry.get("name") == name, "name: expected {}, got {}", name, entry.get("name"))
     params, names = entry.get("params"), entry.get("param_names")
-    need(_is_list_of_texts(names), "param_names is not a list of texts")
-    need(_is_list_of_lists_of_texts(params), "params is not a list of lists of texts")
-    need(len(params) == len(names), "{} parameters and {} names of parameters", len(params), len(names))
+    need(_is_list_of_texts(names), "param_names: expected a list of strings, got {}", names)
+    need(_is_list_of_lists_of_texts(params), "params: expected a list of lists of strings, got {}", params)
+    need(len(params) == len(names), "{} parameters, but {} names of parameters", len(params), len(names))
     for field in ("version", "unit", "type", "code", "pretty_name"):
-        need(isinstance(entry.get(field, ""), str), "{} is not a text", field)
+        need(isinstance(entry.get(field, ""), str), "{}: expected a string, got {}", field, entry.get(field))
     _json(entry)
     found: dict[str, Any] = entry
     return found
@@ -166,15 +166,15 @@ def _described(name: str, entry: Any) -> dict[str, Any]:
 def _document(raw: bytes, version: int) -> dict[str, Any]:
     document = json_object(raw)
     found = document.get("version")
-    remedy = "; `asv update` brings it up to date" if found in range(1, version) else ""
-    need(type(found) is int and found == version, f"has version {{}}, not {version}{remedy}", found)
+    remedy = ". Run `asv update`" if found in range(1, version) else ""
+    need(type(found) is int and found == version, f"version: expected {version}, got {{}}{remedy}", found)
     return document
 
 
 def _time(table: Mapping[str, Any], name: str) -> int:
     need(name in table, "{} is missing", name)
     value = table[name]
-    need(_is_time(value), "{} is {}, not milliseconds since 1970", name, value)
+    need(_is_time(value), "{}: expected milliseconds since 1970, got {}", name, value)
     return int(value)
 
 
@@ -183,32 +183,33 @@ def _is_time(value: Any) -> bool:
 
 
 def _strings(table: Mapping[str, Any], name: str) -> dict[str, str]:
-    """Read an object of scalars as one of texts; asv writes null for none."""
+    """Return an object of scalars as one of strings; asv writes null for an empty one."""
     need(name in table, "{} is missing", name)
     value = table[name]
-    need(isinstance(value, dict), "{} is {}, not an object", name, value)
+    need(isinstance(value, dict), "{}: expected an object, got {}", name, value)
     for key, each in value.items():
-        need(_is_scalar(each), "{}: {} is {}, not a text", name, key, each)
+        need(_is_scalar(each), "{}: {}: expected a string, got {}", name, key, each)
     return {key: "" if each is None else str(each) for key, each in value.items()}
 
 
 def _ours(ours: Any) -> dict[str, Any]:
-    need(isinstance(ours, dict), "paceline is {}, not an object", ours)
-    need(ours.get("schema") == OUR_SCHEMA, "paceline: schema {} is not {}", ours.get("schema"), OUR_SCHEMA)
-    need(isinstance(ours.get("dirty"), bool), "paceline: dirty is neither true nor false")
+    need(isinstance(ours, dict), "paceline: expected an object, got {}", ours)
+    need(ours.get("schema") == OUR_SCHEMA, "paceline: schema: expected {1}, got {0}", ours.get("schema"), OUR_SCHEMA)
+    need(isinstance(ours.get("dirty"), bool), "paceline: dirty: expected true or false, got {}", ours.get("dirty"))
     benchmarks = ours.get("benchmarks")
-    need(isinstance(benchmarks, dict), "paceline: benchmarks is not an object")
+    need(isinstance(benchmarks, dict), "paceline: benchmarks: expected an object, got {}", benchmarks)
     for name, each in benchmarks.items():
-        need(isinstance(each, dict), "paceline: benchmark {} is not an object", name)
-        need(isinstance(each.get("group") or "", str), "paceline: group of {} is not a text", name)
-        need(isinstance(each.get("axes", {}), dict), "paceline: axes of {} is not an object", name)
+        need(isinstance(each, dict), "paceline: benchmark {}: expected an object, got {}", name, each)
+        group, axes = each.get("group") or "", each.get("axes", {})
+        need(isinstance(group, str), "paceline: group of {}: expected a string, got {}", name, group)
+        need(isinstance(axes, dict), "paceline: axes of {}: expected an object, got {}", name, axes)
     strings = {name: _strings(ours, name) for name in ("packages", "facts")}
     return {**ours, **strings, "engine": text_in(ours, "engine")}
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows by column: there are hundreds of thousands of cells, so what checks them is a loop within a column."""
+    """Rows by column: with hundreds of thousands of cells, the checks loop over columns, not over cells."""
 
     benchmarks: Sequence[str]
     columns: Mapping[str, Sequence[Any]]
@@ -217,7 +218,7 @@ class _Table:
         return self.columns.get(name) or [None] * len(self.benchmarks)
 
     def only_results(self) -> _Table:
-        """Leave out what failed."""
+        """Return the table without failed benchmarks."""
         kept = [cell is not None for cell in self.column("result")]
         if all(kept):
             return self
@@ -225,47 +226,48 @@ class _Table:
         return _Table([*itertools.compress(self.benchmarks, kept)], columns)
 
     def check(self, name: str, good: Callable[[Any], bool], kind: str) -> None:
-        """Raise MalformedError for the first cell of a column that is not good."""
+        """Raise MalformedError for the first bad cell of a column."""
         column = self.column(name)
         if not all(map(good, column)):
             at, cell = next((at, cell) for at, cell in enumerate(column) if not good(cell))
-            need(False, f"results: {{}}: {{}} is {{}}, not {kind}", self.benchmarks[at], name, cell)
+            need(False, f"results: {{}}: {{}}: expected {kind}, got {{}}", self.benchmarks[at], name, cell)
 
     def check_numbers(self, name: str) -> None:
-        """Raise MalformedError for the first cell of a column that is no list of numbers."""
+        """Raise MalformedError for the first cell of a column that is not a list of numbers."""
         column = self.column(name)
         values = itertools.chain.from_iterable(filter(None, column))
         if not (LISTS.issuperset(map(type, column)) and NUMBERS.issuperset(map(type, values))):
             self.check(name, _is_list_of_numbers, "a list of numbers")
 
     def check_times(self, name: str) -> None:
-        """Raise MalformedError for the first cell of a column that is no time."""
+        """Raise MalformedError for the first cell of a column that is not a time."""
         column = self.column(name)
         if not (TIMES.issuperset(map(type, column)) and all(0 <= each < LATEST for each in filter(None, column))):
             self.check(name, lambda cell: cell is None or _is_time(cell), "a time")
 
-    def check_counts(self, name: str, due: Sequence[int]) -> None:
-        """Raise MalformedError for the first cell that has not as many values as are due."""
+    def check_counts(self, name: str, expected: Sequence[int]) -> None:
+        """Raise MalformedError for the first cell with another number of values than expected."""
         column = self.column(name)
         if None in column:
-            counts = [many if cell is None else len(cell) for cell, many in zip(column, due, strict=True)]
+            counts = [many if cell is None else len(cell) for cell, many in zip(column, expected, strict=True)]
         else:
             counts = [*map(len, column)]
-        if counts != due:
-            at = next(at for at, many in enumerate(due) if counts[at] != many)
-            need(False, "results: {}: {} has {} values, not {}", self.benchmarks[at], name, counts[at], due[at])
+        if counts != expected:
+            at = next(at for at, many in enumerate(expected) if counts[at] != many)
+            reason = "results: {}: {}: expected {} values, got {}"
+            need(False, reason, self.benchmarks[at], name, expected[at], counts[at])
 
 
 def _table(document: Mapping[str, Any]) -> tuple[list[Row], NDArray[np.float64], NDArray[np.float64]]:
-    """Rows, when each was started, and the columns."""
+    """Return the rows, the start of each, and the columns."""
     names = document.get("result_columns")
-    need(_is_list_of_texts(names), "result_columns is not a list of texts")
+    need(_is_list_of_texts(names), "result_columns: expected a list of strings, got {}", names)
     unknown = [name for name in names or () if name not in COLUMNS and not name.startswith("stats_")]
-    need(not unknown, "result_columns has {}, which asv does not know", unknown[:1])
+    need(not unknown, "result_columns: expected asv's columns, got {}", unknown[:1])
     results = document.get("results")
-    need(isinstance(results, dict), "results is {}, not an object", results)
+    need(isinstance(results, dict), "results: expected an object, got {}", results)
     every = _transposed(names or (), results or {})
-    every.check("version", lambda cell: cell is None or isinstance(cell, str), "a text")
+    every.check("version", lambda cell: cell is None or isinstance(cell, str), "a string")
     every.check_times("started_at")
     measured = every.only_results()
     _check(measured, names or ())
@@ -284,9 +286,9 @@ def _transposed(names: Sequence[str], results: Mapping[str, Any]) -> _Table:
     """Turn rows into columns; asv leaves out empty columns at the end of a row."""
     for benchmark, cells in results.items():
         if not isinstance(cells, list):
-            need(False, "results: {}: is {}, not a list", benchmark, cells)
+            need(False, "results: {}: expected a list, got {}", benchmark, cells)
         if len(cells) > len(names):
-            need(False, "results: {}: has {} columns, not {}", benchmark, len(cells), len(names))
+            need(False, "results: {}: expected {} columns, got {}", benchmark, len(names), len(cells))
     columns = itertools.zip_longest(*results.values())
     return _Table([*results], dict(zip(names, columns, strict=False)))
 
@@ -295,22 +297,22 @@ def _check(table: _Table, names: Sequence[str]) -> None:
     numeric = ["result", *(name for name in names if name.startswith("stats_"))]
     for name in numeric:
         table.check_numbers(name)
-    table.check("params", _is_list_of_lists_of_texts, "a list of lists of texts")
+    table.check("params", _is_list_of_lists_of_texts, "a list of lists of strings")
     table.check_times("duration")
     table.check("samples", lambda cell: cell is None or isinstance(cell, list), "a list")
-    due = [*map(len, table.column("result"))]
-    for benchmark, params, many in zip(table.benchmarks, table.column("params"), due, strict=True):
+    counts = [*map(len, table.column("result"))]
+    for benchmark, params, many in zip(table.benchmarks, table.column("params"), counts, strict=True):
         combined = _product([*map(len, params)], many) if params else 1
         if combined != many:
             more = "or more " if combined > many else ""
             reason = f"results: {{}}: {{}} results for {{}} {more}combinations of parameters"
             need(False, reason, benchmark, many, combined)
     for name in (*numeric, "samples"):
-        table.check_counts(name, due)
+        table.check_counts(name, counts)
 
 
 def _product(counts: Sequence[int], enough: int) -> int:
-    """Multiply, but not beyond what is enough: a hostile file could ask for a number of millions of digits."""
+    """Return the product, or a partial one above `enough`: a hostile file could ask for millions of digits."""
     product = int(0 not in counts)
     for count in counts:
         product *= count
@@ -320,7 +322,7 @@ def _product(counts: Sequence[int], enough: int) -> int:
 
 
 def _flat(column: Sequence[Any], like: Sequence[Any]) -> list[Any]:
-    """Join lists; where there is none, as many gaps as another column has values."""
+    """Return the joined lists; a missing list becomes as many gaps as `like` has values."""
     return [
         value
         for cell, other in zip(column, like, strict=True)
@@ -332,22 +334,22 @@ def _floats(columns: Sequence[list[Any]]) -> NDArray[np.float64]:
     try:
         found = np.array(columns, dtype=np.float64).reshape(len(KEPT_COLUMNS), -1)
     except OverflowError:
-        raise MalformedError("results hold an integer that is too large for any measurement") from None
-    need(not np.isinf(found[0]).any(), "results hold Infinity, on which asv would hang")
+        raise MalformedError("results: an integer is too large for a measurement") from None
+    need(not np.isinf(found[0]).any(), "results: Infinity is not a measurement, and asv would hang on it")
     found[np.isinf(found)] = np.nan
     return found
 
 
 def _is_scalar(value: Any) -> bool:
-    """Whether it can be a text; NaN and Infinity would be no JSON in asv's pages."""
+    """Whether a value can become a string; NaN and Infinity would not be JSON in asv's pages."""
     return value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _json(value: Any) -> str:
-    """Write what is to be shown by a browser, whose JSON knows no NaN. Raises MalformedError."""
+    """Return a value as JSON for a browser, which accepts no NaN. Raises MalformedError."""
     try:
         written = orjson.dumps(value)
-    except TypeError:  # an integer that json can write, or a depth that it may not be able to
+    except TypeError:  # a large integer, which json can write, or too deep nesting
         need(_is_flat(value), TOO_DEEP)
     else:
         if b"null" not in written:  # which orjson also writes for NaN and Infinity
@@ -355,11 +357,11 @@ def _json(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except ValueError:
-        raise MalformedError("holds NaN or Infinity where neither may stand") from None
+        raise MalformedError("NaN or Infinity in a field other than results") from None
 
 
 def _is_flat(value: Any) -> bool:
-    """Whether it is nested no deeper than what can be read and written wherever Python's own stack stands."""
+    """Whether a value is nested so little that Python can read and write it at any depth of its own stack."""
     level = [value]
     for _ in range(DEEPEST):
         inside = itertools.chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)

@@ -1,9 +1,8 @@
-"""What result files hold, kept so that a file is parsed once in its life. Safe to delete at any time.
+"""Caches the content of result files, so that each file is parsed once. Safe to delete at any time.
 
-Everything is kept by the hash of its content: an entry cannot be out of date, only unused, and processes that add the
-same one agree. A file's size, times and inode stand in for its hash, as in git's index; a file younger than
-the clocks of file systems are fine is hashed again. Whatever is wrong with the cache (broken, locked, on a disk that
-is full or read-only), the files themselves are read instead: nobody is told, as nothing is lost.
+Entries are found by the hash of the file's content, so they are never out of date. A file's size, times and inode
+stand in for its hash, as in git's index, unless the file is too new for its times to be trusted. If the cache is
+broken, locked or cannot be written, the files themselves are read, without a notice, as nothing is lost.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-#: Raise it when `asv_files.result_file` reads the same bytes differently.
+#: Increment it when `asv_files.result_file` reads the same bytes differently.
 READER = 4
 RACY = 2 * 10**9  # nanoseconds; the coarsest clock of a file system in use (FAT) ticks every two seconds
 PATIENCE = 5.0  # seconds to wait for another process that writes
-#: Nothing is wrong with the file itself, so it is left alone.
+#: Errors after which the cache is kept, as the file itself is not broken.
 OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -58,7 +57,7 @@ _Row: TypeAlias = "tuple[bytes | str | None, ...]"
 
 @dataclass
 class Cache:
-    """Reads result files, and remembers; `path` is None to remember nothing. Call `save` at the end."""
+    """Reads result files, and caches them; `path` is None for no cache. Call `save` at the end."""
 
     path: Path | None
     _states: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
@@ -68,7 +67,7 @@ class Cache:
     _new_contents: dict[bytes, Content] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take in what is kept."""
+        """Load the cached entries."""
         if self.path is not None and os.path.exists(self._file(self.path)):  # noqa: PTH110  # raises for none
             self._transaction(self._load)
 
@@ -80,7 +79,7 @@ class Cache:
         self._texts = {text: text for text in texts.values()}
 
     def read(self, path: Path) -> Content:
-        """Read a result file, from the cache if it has it. Raises OSError."""
+        """Return the content of a result file, from the cache if possible. Raises OSError."""
         key = os.fsencode(os.path.abspath(path))  # noqa: PTH100  # resolve() asks the system for each folder
         about = path.stat()
         unfit = files.why_unfit(about)
@@ -100,13 +99,13 @@ class Cache:
         return self._contents[digest]
 
     def _shared(self, content: Content) -> Content:
-        """Let equal texts be one."""
+        """Return the content with equal texts shared."""
         if isinstance(content, str):
             return content
         return replace(content, shared=Shared(*(self._texts.setdefault(text, text) for text in content.shared)))
 
     def save(self) -> None:
-        """Keep what is new, in one transaction."""
+        """Add the new entries to the cache, in one transaction."""
         if self._new_states or self._new_contents:
             self._transaction(self._store)
 
@@ -122,7 +121,7 @@ class Cache:
         connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", states)
 
     def _transaction(self, action: Callable[[sqlite3.Connection], None]) -> None:
-        """Do it with the file opened, wholly or not at all; a failure is not told."""
+        """Run an action on the cache as a whole or not at all; ignore failures, and remove a broken cache."""
         if self.path is None:
             return
         file = self._file(self.path)
@@ -133,7 +132,7 @@ class Cache:
                 action(connection)
         except OSError:
             return
-        except (sqlite3.Error, ValueError, TypeError) as error:  # of other types than were written: broken as well
+        except (sqlite3.Error, ValueError, TypeError) as error:  # the latter: other types than were written
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
             if code & 0xFF not in OUT_OF_REACH:
                 with contextlib.suppress(OSError):
@@ -163,7 +162,7 @@ def _parse(raw: bytes) -> Content:
 
 
 def _row(digest: bytes, content: Content, texts: dict[bytes, str]) -> _Row:
-    """Make a row of `contents`, without its seal; adds the texts that it shares, which have their own table."""
+    """Return a row of `contents` without its seal, and add its shared texts, which have their own table."""
     if isinstance(content, str):
         return digest, content, None, *[b""] * len(Shared._fields), b"", b""
     shared = [_digest(text.encode()) for text in content.shared]
@@ -172,12 +171,12 @@ def _row(digest: bytes, content: Content, texts: dict[bytes, str]) -> _Row:
 
 
 def _seal(row: Iterable[str | bytes | None]) -> bytes:
-    """Hash of a row, as SQLite does not notice a flipped bit."""
+    """Return the hash of a row, as SQLite does not notice a flipped bit."""
     return _digest(b"\0".join(each.encode() if isinstance(each, str) else each or b"" for each in row))
 
 
 def _contents(rows: Iterable[tuple[Any, ...]], texts: dict[bytes, str]) -> Iterator[tuple[bytes, Content]]:
-    """Contents by digest; what does not bear its seal is left out, and read again."""
+    """Yield contents by digest; rows with a wrong seal are left out, and their files read again."""
     sound = {digest for digest, text in texts.items() if isinstance(text, str) and _digest(text.encode()) == digest}
     for *row, seal in rows:
         if _seal(row) != seal:

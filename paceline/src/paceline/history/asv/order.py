@@ -1,7 +1,7 @@
-"""The order of commits: along the first parents of a branch, as a merge joins it when it is merged.
+"""Orders commits along the first parents of a branch.
 
-A project's history is read from clones of all kinds: one that has fetched has the branch only as `origin/main`, and a
-local `main` may be old. So the data decide: of the names that a branch may have, the one that knows most of the runs.
+In some clones the branch is only `origin/main`, in others a local `main` is old. So the data decide: of the names
+that a branch may have, the one with the commits of most runs is used.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ DEFAULTS = ("main", "master")
 
 
 def line(repository: Path, branch: str | None, commits: Collection[str]) -> tuple[str, list[str]]:
-    """Return a name and its commits along first parents, oldest first.
+    """Return a branch's name and its commits along first parents, oldest first.
 
-    `commits` are those that have runs. Raises PacelineError if the branch is not there.
+    `commits` are those that have runs. Raises PacelineError if there is no such branch.
     """
     chosen = [branch] if branch else _defaults(repository)
     lines = _lines(repository, [prefix + name for name in chosen for prefix in REMOTES])
@@ -36,14 +36,14 @@ def line(repository: Path, branch: str | None, commits: Collection[str]) -> tupl
         _insist_on_readable(repository)
         missing = f"branch {branch!r}" if branch else "default branch (main, master or origin/HEAD)"
         raise PacelineError(
-            f"{repository} has no {missing}, along which runs could be ordered: name one, or fetch it"
+            f"{repository} has no {missing}, which orders the runs. Name a branch with --branch, or fetch it."
         )
-    known = set(commits)
-    return max(lines, key=lambda each: len(known.intersection(each[1])))
+    measured = set(commits)
+    return max(lines, key=lambda each: len(measured.intersection(each[1])))
 
 
 def _insist_on_readable(repository: Path) -> None:
-    """Raise PacelineError, in git's words, if git refuses the whole repository."""
+    """Raise PacelineError with git's message if git cannot read the repository."""
     try:
         git(repository, "rev-parse", "--git-dir")
     except GitFailedError as error:
@@ -51,8 +51,8 @@ def _insist_on_readable(repository: Path) -> None:
 
 
 def why_unknown(repository: Path) -> str:
-    """Return what may be done about commits that the branch does not have."""
-    return "; this clone is shallow: `git fetch --unshallow`" if is_shallow(repository) else ""
+    """Return what to do about commits that are not on the branch; empty if there is no remedy."""
+    return ". This clone is shallow: run `git fetch --unshallow`" if is_shallow(repository) else ""
 
 
 def _defaults(repository: Path) -> Sequence[str]:

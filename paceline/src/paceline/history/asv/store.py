@@ -1,6 +1,6 @@
-"""Reads a folder of results into a history, whatever it holds: what cannot be used is named, the rest is read.
+"""Reads a folder of results into a history. Files that cannot be used are quarantined, and the others are read.
 
-A warm read parses nothing (see `cache`) and loops over files, never over points: those go through NumPy as columns.
+With a warm cache nothing is parsed. Python loops over files, never over points, which NumPy handles as columns.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-NOTHING = "is a link to nothing"
-STRIDE = 100  # files between two words of progress
+NOTHING = "is a broken link"
+STRIDE = 100  # files between two lines of progress
 UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes", "track": "unit"}
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What of a results folder can be used, by asv too.
+    """The usable part of a results folder, also for asv.
 
-    `machines` is the content of each folder's `machine.json` by the folder's name, in full or, where the file itself
-    is not sound, as little as asv needs. `results` are the sound files, each in one of these folders.
+    `machines` is the content of each folder's `machine.json` by the folder's name; if that file cannot be used, the
+    minimum that asv needs. `results` are the sound files, each in one of these folders.
     """
 
     machines: Mapping[str, Mapping[str, Any]]
@@ -56,23 +56,24 @@ class Sound:
 
 
 def why_not(path: Path) -> str | None:
-    """Return in one line why a result file cannot be used; None if it can."""
+    """Return the one-line reason why a result file cannot be used; None if it can."""
     content = _read(path, Cache(None))
     return content if isinstance(content, str) else None
 
 
 def sound(results: Path, cache: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> Sound:
-    """Read all files of a results folder; a broken one is quarantined. Raises PacelineError if there is no folder."""
+    """Return all usable files of a folder, and the quarantined ones. Raises PacelineError if there is no folder."""
     if not results.is_dir():
         raise PacelineError(
-            f"{results} is no folder of results: record some (pytest --benchmark-only --benchmark-record), or name it"
+            f"no folder of results: {results}. Record a run (pytest --benchmark-only --benchmark-record), or name the"
+            " folder with --results."
         )
     kept = Cache(project.root_of(results) / project.CACHE if cache is None else cache)
     machines: dict[str, Mapping[str, Any]] = {}
     good: list[tuple[Path, Result]] = []
     bad: list[Quarantined] = []
     entries = _paths(results, bad)
-    lost = (each for each in entries if _dangles(each) and each.name != BENCHMARKS_FILE)  # which is told of below
+    lost = (each for each in entries if _dangles(each) and each.name != BENCHMARKS_FILE)  # reported below
     bad += [Quarantined(each, NOTHING) for each in lost]
     folders = {folder: _paths(folder, bad) for folder in filter(Path.is_dir, entries)}
     paths = [path for listed in folders.values() for path in listed if path.suffix == ".json"]
@@ -96,16 +97,16 @@ def load(
     cache: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> History:
-    """Read a results folder as a `history`. `cache` is a folder. Raises PacelineError if there are no results."""
+    """Return the `history` in a results folder. `cache` is a folder. Raises PacelineError if there are no results."""
     return history(sound(results, cache, progress), repository=repository, branch=branch)
 
 
 def history(found: Sound, *, repository: Path | None, branch: str | None = None) -> History:
-    """Put results in the order of a branch's first parents; without a repository, by date of commit.
+    """Return results in the order of a branch's first parents; without a repository, by date of commit.
 
     `branch` is by default the first that asv's configuration names, or the repository's default branch. Runs of
-    commits that it does not have are left out, and runs of a dirty tree have no values; `notices` tell how many.
-    Raises PacelineError if there is no such branch.
+    other commits are left out, and runs of a dirty tree have no values; `notices` count both. Raises PacelineError
+    if there is no such branch.
     """
     notices: list[str] = []
     decode = _Decoder(_renamed(found.machines))
@@ -115,7 +116,7 @@ def history(found: Sound, *, repository: Path | None, branch: str | None = None)
     reads.sort(key=lambda each: (ranks[each.run.commit], each.run.started, each.run.path.name))
     dirty = sum(each.run.dirty for each in reads)
     if dirty:
-        notices.append(f"{dirty} {_runs_are(dirty)} of a tree with uncommitted changes: no part of any series")
+        notices.append(f"left out {dirty} {'run' if dirty == 1 else 'runs'} with uncommitted changes")
     return History(
         runs=tuple(each.run for each in reads),
         series=tuple(_series(reads, ranks, found.benchmarks, decode)),
@@ -127,7 +128,7 @@ def history(found: Sound, *, repository: Path | None, branch: str | None = None)
 
 
 def _renamed(machines: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return present names by former ones, as each `machine.json` lists them."""
+    """Return current names by former ones, as each `machine.json` lists them."""
     return {
         former: str(document["machine"])
         for document in machines.values()
@@ -136,8 +137,8 @@ def _renamed(machines: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def _runs_are(count: int) -> str:
-    return "run is" if count == 1 else "runs are"
+def _runs_of(count: int) -> str:
+    return f"{count} run whose commit is" if count == 1 else f"{count} runs whose commits are"
 
 
 def _paths(folder: Path, bad: list[Quarantined]) -> list[Path]:
@@ -160,7 +161,7 @@ def _dangles(path: Path) -> bool:
 
 
 def _small(path: Path) -> bytes:
-    """Content of one of asv's other files. Raises MalformedError."""
+    """Return the content of one of asv's other files. Raises MalformedError."""
     try:
         return files.read(path)
     except FileNotFoundError:
@@ -173,12 +174,12 @@ def _machine(path: Path, bad: list[Quarantined]) -> Mapping[str, Any]:
     try:
         return machine_file(_small(path))
     except MalformedError as reason:
-        bad.append(Quarantined(path, f"{reason}; the machine is taken to be {path.parent.name!a}, as its folder"))
+        bad.append(Quarantined(path, f"{reason}. The folder's name is used for the machine: {path.parent.name!a}"))
         return {"machine": path.parent.name, "version": 1}
 
 
 def _benchmarks(path: Path, bad: list[Quarantined]) -> Mapping[str, Mapping[str, Any]]:
-    """Read what asv keeps of each benchmark; the history needs no such file."""
+    """Return asv's description of each benchmark; the history does not need this file."""
     if not path.exists() and not path.is_symlink():
         return {}
     try:
@@ -203,12 +204,12 @@ def _of_machine(result: Result | str, machine: str) -> Result | str:
     if isinstance(result, str):
         return result
     named = result.about.machine
-    return result if named == machine else f"is of machine {named!a}, in the folder of {machine!a}"
+    return result if named == machine else f"machine: expected {machine!a}, as in machine.json, got {named!a}"
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A run, and what its series need."""
+    """A run, with the fields that its series need."""
 
     run: Run
     engine: str
@@ -217,7 +218,7 @@ class _Read:
 
 
 class _Decoder:
-    """Decodes each text once: most runs share theirs, and what they hold is then shared as well."""
+    """Decodes each JSON text once: most runs share texts, and so share their content."""
 
     def __init__(self, renamed: Mapping[str, str]) -> None:
         self.renamed = renamed
@@ -244,7 +245,7 @@ class _Decoder:
 
 
 def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, notices: list[str]) -> Mapping[str, int]:
-    """Place of each commit in the order."""
+    """Return the position of each commit in the order."""
     if repository is None:
         dates = {run.commit: run.date for run in runs}
         return {commit: rank for rank, commit in enumerate(sorted(dates, key=lambda commit: (dates[commit], commit)))}
@@ -255,13 +256,13 @@ def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, not
     unknown = sum(run.commit not in ranks for run in runs)
     if unknown:
         why = order.why_unknown(repository)
-        notices.append(f"{unknown} {_runs_are(unknown)} of commits that {name} does not have: left out{why}")
+        notices.append(f"left out {_runs_of(unknown)} not on {name}{why}")
     return ranks
 
 
 @dataclass(frozen=True)
 class _Points:
-    """All points, one by one: which series, which run and which commit, by number, and `(3, n)` columns."""
+    """All points: the numbers of their series, runs and commits, `(n,)`, and their columns, `(3, n)`."""
 
     series: NDArray[np.int64]
     runs: NDArray[np.int64]
@@ -275,7 +276,7 @@ class _Points:
 def _series(
     reads: Sequence[_Read], ranks: Mapping[str, int], described: Mapping[str, Mapping[str, Any]], decode: _Decoder
 ) -> Iterator[Series]:
-    """Series in the order of their keys."""
+    """Yield the series in the order of their keys."""
     keys: dict[SeriesKey, int] = {}
     points = _points(reads, ranks, keys, decode)
     units = [_unit(key, described) for key in keys]
@@ -295,7 +296,7 @@ def _series(
 def _points(
     reads: Sequence[_Read], ranks: Mapping[str, int], keys: dict[SeriesKey, int], decode: _Decoder
 ) -> _Points:
-    """Join the columns of all runs of a clean tree, in order; numbers the keys."""
+    """Return the joined columns of all runs of a clean tree, in order, and number the keys."""
     alike: dict[tuple[str, ...], NDArray[np.int64]] = {}
     parts: list[tuple[NDArray[np.int64], int, NDArray[np.float64]]] = []
     for index, each in enumerate(reads):
@@ -331,7 +332,7 @@ def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _one_per_commit(points: _Points) -> _Points:
-    """Join runs of one commit, in points that are sorted by series and commit: medians, and the last of the runs."""
+    """Return points with the runs of a commit joined to their median and last run; `points` are sorted."""
     begins = np.flatnonzero(np.diff(points.series, prepend=-1) | np.diff(points.commits, prepend=-1))
     if len(begins) == len(points.series):
         return points
@@ -342,7 +343,7 @@ def _one_per_commit(points: _Points) -> _Points:
 
 
 def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Median of the numbers in each group; NaN where there are none."""
+    """Return the median of each group; NaN for a group without numbers."""
     ordered = values[np.lexsort((values, group))]  # NaN comes last in its group
     count = np.add.reduceat(~np.isnan(values), begins, dtype=np.int64)
     low, high = ordered[begins + np.maximum(count - 1, 0) // 2], ordered[begins + count // 2]
@@ -351,7 +352,7 @@ def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDAr
 
 
 def _described(reads: Sequence[_Read], decode: _Decoder) -> Mapping[str, BenchmarkInfo]:
-    """Collect what the newest run that describes a benchmark says of it."""
+    """Return each benchmark's description from the newest run that has one."""
     found: dict[str, BenchmarkInfo] = {}
     newest_first = reads[::-1]
     for text in dict.fromkeys(each.result.shared.described for each in newest_first):

@@ -1,1 +1,1 @@
-"""From a history to changes: what became slower or faster, on which machines, since which commit."""
+"""Finds changes in a history: slowdowns and improvements, their machines and commits."""

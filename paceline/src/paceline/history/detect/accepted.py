@@ -1,7 +1,7 @@
-"""ChangePoint points that somebody has looked at and accepted: a file that is reviewed like code.
+"""Reads and writes the file of accepted changes, which is reviewed like code.
 
-It is only ever appended to, so that comments stay. An entry speaks of one change: of a benchmark, at a commit, in
-a direction and of a size.
+Entries are only appended, so that comments stay. An entry accepts one change: of a benchmark, at a commit, in a
+direction and of a size.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ HEADER = "# Changes that were reviewed and may stay. `paceline check --accept ID
 
 
 def file_of(root: Path) -> Path:
-    """Return a project's file: the one of the former name only where nothing else exists."""
+    """Return a project's file of accepted changes; the one with the former name only if there is no other."""
     former = root / FORMER
     return former if former.exists() and not (root / PATH).exists() else root / PATH
 
 
 def notices(path: Path) -> tuple[str, ...]:
-    """Return what a reader ought to know about the file."""
+    """Return the notices about the file."""
     if path.name != FORMER.name:
         return ()
-    return (f"{path} has its former name: rename it to {PATH.name}, and [[known]] in it to [[accepted]]",)
+    return (f"{path} has its former name. Rename it to {PATH.name}, and [[known]] in it to [[accepted]]",)
 
 
 def read(path: Path) -> tuple[Accepted, ...]:
@@ -51,24 +51,24 @@ def read(path: Path) -> tuple[Accepted, ...]:
     tables = [document.get(name, []) for name in TABLES]
     if unknown or not all(isinstance(table, list) for table in tables):
         found = ", ".join(map(shown, unknown)) or "a single [accepted]"
-        raise PacelineError(f"cannot read {path}: expected only [[accepted]] entries, got {found}. Correct it.")
+        raise PacelineError(f"cannot read {path}: expected only [[accepted]] entries, got {found}. Fix the file.")
     entries = itertools.chain.from_iterable(tables)
     return tuple(_entry(path, number, entry) for number, entry in enumerate(entries, 1))
 
 
 def _entry(path: Path, number: int, entry: Any) -> Accepted:
-    where = f"{path}, entry {number}"
+    where = f"cannot read {path}: entry {number}"
     if not isinstance(entry, dict):
-        raise PacelineError(f"{where} is not a table: begin it with [[accepted]]")
+        raise PacelineError(f"{where}: expected a table, got {shown(entry)}. Begin it with [[accepted]].")
     unknown = sorted(set(entry) - {*TEXTS, *LISTS, "ratio", "date"})
     if unknown:
-        raise PacelineError(f"{where} has {shown(unknown[0])}, which is not a field of an entry: remove it")
-    for names, fits, what in FIELDS:
+        raise PacelineError(f"{where}: no field {shown(unknown[0])}. Remove it.")
+    for names, fits, expected in FIELDS:
         for name in names:
             if not fits(entry.get(name)):
-                raise PacelineError(f"{where}: {name} is {shown(entry.get(name))}, not {what}: correct it")
+                raise PacelineError(f"{where}: {name}: expected {expected}, got {shown(entry.get(name))}. Fix it.")
     if entry["kind"] not in KINDS:
-        raise PacelineError(f"{where}: kind is {shown(entry['kind'])}, not one of {', '.join(KINDS)}: correct it")
+        raise PacelineError(f"{where}: kind: expected one of {', '.join(KINDS)}, got {shown(entry['kind'])}. Fix it.")
     lists = {name: tuple(entry[name]) for name in LISTS}
     return Accepted(**{**entry, **lists, "ratio": float(entry["ratio"])})
 
@@ -86,18 +86,18 @@ TEXTS = ("id", "kind", "benchmark", "engine", "environment", "commit", "reason")
 LISTS = ("parameters", "machines")
 KINDS = ("slower", "faster", "suite-slower", "suite-faster")
 FIELDS = (
-    (TEXTS, lambda value: isinstance(value, str), "a text"),
-    (LISTS, _is_list_of_texts, "a list of texts"),
+    (TEXTS, lambda value: isinstance(value, str), "a string"),
+    (LISTS, _is_list_of_texts, "a list of strings"),
     (("ratio",), _is_positive, "a positive number"),
     (("date",), lambda value: isinstance(value, date) and not isinstance(value, datetime), "a date like 2026-11-22"),
 )
 
 
 def accept(path: Path, findings: Iterable[Change], reason: str) -> None:
-    """Append an entry for each finding. The file is replaced as a whole, so that no reader sees half of it."""
+    """Append an entry for each change; the file is replaced as a whole, so that no reader sees half of it."""
     if not reason.strip():
-        raise PacelineError("why are these accepted? Say so: --reason 'the new check is worth it'")
-    read(path)  # nothing is appended to what cannot be read
+        raise PacelineError("--accept needs a reason. Add it, such as --reason 'the new check is worth it'.")
+    read(path)  # do not append to a malformed file
     before = files.read(path).decode() if path.exists() else HEADER
     entries = (_text(finding, reason.strip()) for finding in findings)
     after = before + ("" if before.endswith("\n") else "\n") + "".join(entries)
@@ -105,7 +105,9 @@ def accept(path: Path, findings: Iterable[Change], reason: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, after)
     except OSError as error:
-        raise PacelineError(f"{path} cannot be written ({why(error)}): nothing was accepted") from None
+        raise PacelineError(
+            f"cannot write {path}: {why(error)}. Nothing was accepted. Make it writable, and accept again."
+        ) from None
 
 
 def _text(finding: Change, reason: str) -> str:
@@ -126,5 +128,5 @@ def _text(finding: Change, reason: str) -> str:
 
 
 def _literal(value: object) -> str:
-    """Return a TOML value: JSON's texts, lists and numbers are TOML's too, but for one control character."""
+    """Return a TOML value: JSON's strings, lists and numbers are valid TOML, except for one control character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""How large a change is, and between which commits it lies, with intervals that say how sure that is."""
+"""Estimates the size of a change, and the commits between which it lies, both with intervals."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Z_975 = 1.959964
-LONGEST = 100  # values on either side: more would sharpen nothing but cost time
+LONGEST = 100  # values on either side: more cost time and hardly narrow the interval
 REPLICATES = 200
 BLOCK = 5  # neighbouring values that are drawn together
 
 
 @dataclass(frozen=True)
 class Effect:
-    """Log of the ratio after / before, with its 95 % interval; infinite where too few values bound it."""
+    """Log of the ratio after / before, with its 95 % interval; infinite if too few values bound it."""
 
     value: float
     low: float
@@ -35,10 +35,10 @@ class Effect:
 
 
 def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
-    """Hodges-Lehmann estimate of one shift from (before, after) of each hardware class; None without both sides.
+    """Return the Hodges-Lehmann estimate of a shift from (before, after) of each machine; None without both sides.
 
-    The median of all differences within a class, and the interval that inverts the Mann-Whitney test, summed over
-    the classes (Hollander, Wolfe 1999, 4.2-4.3), its standard error widened for the autocorrelation of neighbours.
+    It is the median of all differences within a machine. The interval inverts the Mann-Whitney test, summed over the
+    machines (Hollander, Wolfe 1999, 4.2-4.3), its standard error widened for the autocorrelation of neighbours.
     """
     pairs = [(before[-LONGEST:], after[:LONGEST]) for before, after in pairs if before.size and after.size]
     if not pairs:
@@ -56,10 +56,10 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
 
 
 def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
-    """Return the first and the last position at which the change found at `at` may be, with some 95 % confidence.
+    """Return the first and last possible position of the change found at `at`, with about 95 % confidence.
 
-    The location is estimated anew from series drawn from the values of either side, each class's own level taken
-    out (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
+    The location is estimated again from series drawn from the values of either side, without each machine's own level
+    (residual bootstrap: Antoch, Huskova 1995; in blocks, as neighbours may be alike: Kunsch 1989).
     Deterministic: the draws have a fixed seed.
     """
     start, stop = max(0, at - LONGEST), min(panel.values.size, at + LONGEST)
@@ -76,7 +76,7 @@ def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
 
 
 def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
-    """Draw as many values as there are, with replacement, by runs of neighbours; `(REPLICATES, n)`."""
+    """Return draws of all n values with replacement, in blocks of neighbours; `(REPLICATES, n)`."""
     starts = rng.integers(side.size, size=(REPLICATES, -(-side.size // BLOCK), 1))
     positions = (starts + np.arange(BLOCK)) % side.size
     drawn: Floats = side[positions.reshape(REPLICATES, -1)[:, : side.size]]
@@ -84,7 +84,7 @@ def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
 
 
 def _levelled(panel: Panel, split: int) -> tuple[Floats, Floats]:
-    """Values before and after, each class's median before taken out."""
+    """Return the values before and after, without each machine's own median before."""
     values = panel.values.copy()
     total = scan.size(panel, split)
     for stratum in scan.classes(panel.strata):

@@ -1,7 +1,7 @@
-"""From a history to findings: what became slower or faster, where, since which commit, and what else changed there.
+"""Checks a history for changes: their sizes, machines and commits, and other differences at the same commit.
 
-Nothing is said of an odd run, which is the machine's doing (see `suite`). What is known and accepted ends a series:
-only what came after it is scanned, so it loosens no bar for the next change.
+Runs in which a whole suite is off are skipped, as the machine causes that (see `suite_wide`). An accepted change ends
+a series: only later values are scanned, so that it does not make the next change harder to find.
 """
 
 from __future__ import annotations
@@ -41,48 +41,48 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-AROUND = 30  # values on either side that tell where a known change lies now
+AROUND = 30  # values on either side from which an accepted change is located
 GONE = 10  # runs of the suite without a benchmark, after which it counts as removed
-SHORTEST = 14  # values: the ranks of fewer cannot reach scan.ALPHA, whatever they are
+SHORTEST = 14  # values: the ranks of fewer values can never reach scan.ALPHA
 
 
 def check(
     history: History,
-    known: Sequence[Accepted] = (),
+    entries: Sequence[Accepted] = (),
     selection: Wanted | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Find what changed. Raises PacelineError if the selection is empty or cannot be understood."""
+    """Return the changes in a history. Raises PacelineError if the selection is invalid or selects nothing."""
     wanted = selection or Wanted()
-    known = [_of_today(entry, history.renamed) for entry in known]
+    entries = [_of_today(entry, history.renamed) for entry in entries]
     ordinals = ordinals_of(history.runs)
     is_wanted = of_interest(history.runs, ordinals, wanted.since)
     series = of_machine(judged(history), wanted.machine)
-    progress(f"looking for odd runs in {len(history.runs)} runs")
+    progress(f"looking for suite-wide changes in {len(history.runs)} runs")
     suites = {group: suite_wide.examine(members) for group, members in groups_of(series).items()}
     selected = of_benchmark(series, wanted.benchmark)
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
     recent = _recent(suites, history.runs, ordinals)
-    findings = _benchmarks(history.runs, tracks, recent, known, ordinals)
+    findings = _benchmarks(history.runs, tracks, recent, entries, ordinals)
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
-    shifts = suite_shifts.findings_of(history.runs, suites, touched, known, ordinals)
-    findings += [_unless_given_up(each, recent) for each in shifts]
-    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or _is_borne_out(each))]
-    chosen = _told_apart(sorted(chosen, key=_worst_first))
-    notices = _notices(history, suites, known, ordinals)
+    shifts = suite_shifts.findings_of(history.runs, suites, touched, entries, ordinals)
+    findings += [_unless_over(each, recent) for each in shifts]
+    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or _is_consistent(each))]
+    chosen = _with_unique_ids(sorted(chosen, key=_worst_first))
+    notices = _notices(history, suites, entries, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
-        notices = (*notices, f"no series has {SHORTEST} values yet: nothing can be found before")
+        notices = (*notices, f"no series has {SHORTEST} values yet, which the check needs to find a change")
     return Report(tuple(chosen), notices)
 
 
 def _of_today(entry: Accepted, renamed: Mapping[str, str]) -> Accepted:
-    """Return it with the present names of its machines."""
+    """Return an entry with the current names of its machines."""
     return replace(entry, machines=tuple(renamed.get(name, name) for name in entry.machines))
 
 
-def _told_apart(findings: Iterable[Change]) -> list[Change]:
-    """Give changes of one place, of different hardware classes, ids of their own; the first keeps the plain one."""
+def _with_unique_ids(findings: Iterable[Change]) -> list[Change]:
+    """Return the changes with unique ids: of several at one commit on different machines, the first keeps its id."""
     seen: dict[str, Change] = {}
     for finding in findings:
         name = finding.id
@@ -92,8 +92,8 @@ def _told_apart(findings: Iterable[Change]) -> list[Change]:
     return list(seen.values())
 
 
-def _is_borne_out(finding: Change) -> bool:
-    """Whether the interval of the size lies on the finding's side; one without bounds contradicts nothing."""
+def _is_consistent(finding: Change) -> bool:
+    """Whether the interval of the size agrees with the change's direction; one without bounds does."""
     if finding.low == 0 or finding.high == levels.ratio(math.inf):
         return True
     return finding.low > 1 if finding.kind.endswith("slower") else finding.high < 1
@@ -116,11 +116,11 @@ def _benchmarks(
     runs: Sequence[Run],
     tracks: Sequence[Track],
     recent: Mapping[Group, Integers],
-    known: Sequence[Accepted],
+    entries: Sequence[Accepted],
     ordinals: Ordinals,
 ) -> list[Change]:
-    accepted = [_accepted(track, known, ordinals) for track in tracks]
-    open_ends = [_after(track, entries) for track, entries in zip(tracks, accepted, strict=True)]
+    accepted = [_accepted(track, entries, ordinals) for track in tracks]
+    open_ends = [_after(track, mine) for track, mine in zip(tracks, accepted, strict=True)]
     parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
     latest = _latest(tracks)
     findings = []
@@ -135,15 +135,15 @@ def _benchmarks(
 
 
 def _after(track: Track, accepted: Iterable[tuple[ChangePoint, Accepted]]) -> Integers:
-    """Return the positions that are scanned: of each hardware class, those from its last known change on."""
+    """Return the positions to scan: of each machine, those from its last accepted change on."""
     starts = np.zeros(len(track.machines), dtype=np.int64)
-    for known, _ in accepted:
-        starts[list(known.strata)] = np.maximum(starts[list(known.strata)], known.at)
+    for change, _ in accepted:
+        starts[list(change.strata)] = np.maximum(starts[list(change.strata)], change.at)
     return np.flatnonzero(np.arange(track.runs.size) >= starts[track.panel.strata])
 
 
 def _latest(tracks: Iterable[Track]) -> dict[tuple[object, ...], int]:
-    """Place of the last commit at which a benchmark was measured on a hardware class, in whatever version."""
+    """Return the place of the last commit at which a benchmark was measured on a machine, in any version."""
     latest: dict[tuple[object, ...], int] = defaultdict(int)
     for track in tracks:
         for stratum in scan.classes(track.panel.strata):
@@ -154,30 +154,29 @@ def _latest(tracks: Iterable[Track]) -> dict[tuple[object, ...], int]:
 
 
 def _recent(suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> dict[Group, Integers]:
-    """Return the places of the last usual runs of each group; none of one that was given up.
+    """Return the places of each group's last usual runs; none for a group that is no longer measured.
 
-    That is a hardware class, an engine or an environment that has not been run for many times as long as it used to
-    pause.
+    A group (machine, engine, environment) is no longer measured after a pause of many times its usual length.
     """
     found = {}
     for group, one in suites.items():
         places = np.array([ordinals[runs[int(run)].commit] for run in one.runs], dtype=np.int64)
         pause = max(1.0, float(np.median(np.diff(places)))) if places.size > 1 else 1.0
-        given_up = len(ordinals) - 1 - int(places[-1]) > GONE * pause
-        found[group] = places[~one.odd][-GONE:] if not given_up else places[:0]
+        is_over = len(ordinals) - 1 - int(places[-1]) > GONE * pause
+        found[group] = places[~one.odd][-GONE:] if not is_over else places[:0]
     return found
 
 
-def _unless_given_up(shift: Change, recent: Mapping[Group, Integers]) -> Change:
-    """Take a shift of suites for gone if all of them were given up."""
-    is_given_up = not any(recent[machine, shift.engine, shift.environment].size for machine in shift.machines)
-    return replace(shift, state="gone") if is_given_up and shift.accepted is None else shift
+def _unless_over(shift: Change, recent: Mapping[Group, Integers]) -> Change:
+    """Return a suite-wide change; as no longer measured if none of its suites is."""
+    is_over = not any(recent[machine, shift.engine, shift.environment].size for machine in shift.machines)
+    return replace(shift, state="gone") if is_over and shift.accepted is None else shift
 
 
 def _gone(track: Track, recent: Mapping[Group, Integers], latest: Mapping[tuple[object, ...], int]) -> set[int]:
-    """Return the hardware classes, by number, on which a benchmark is no longer measured.
+    """Return the machines, by number, on which a benchmark is no longer measured.
 
-    It was removed, or its problem was replaced by another version; or its whole group was given up.
+    The benchmark was removed or has a newer version, or its whole group is no longer measured.
     """
     gone = set()
     for stratum, machine in enumerate(track.machines):
@@ -190,13 +189,13 @@ def _gone(track: Track, recent: Mapping[Group, Integers], latest: Mapping[tuple[
     return gone
 
 
-def _accepted(track: Track, known: Iterable[Accepted], ordinals: Ordinals) -> list[tuple[ChangePoint, Accepted]]:
-    """Return the known changes where they lie in a track today; those that it shows no more are left out.
+def _accepted(track: Track, entries: Iterable[Accepted], ordinals: Ordinals) -> list[tuple[ChangePoint, Accepted]]:
+    """Return the accepted changes at their current positions in a track, without those that it no longer shows.
 
-    An entry speaks of the hardware classes that it names, and of no other.
+    An entry counts only for the machines that it names.
     """
     found: dict[tuple[int, tuple[int, ...]], Accepted] = {}
-    for entry in sorted(known, key=lambda each: ordinals.get(each.commit, -1)):
+    for entry in sorted(entries, key=lambda each: ordinals.get(each.commit, -1)):
         strata = tuple(
             stratum
             for stratum in map(int, scan.classes(track.panel.strata))
@@ -211,7 +210,7 @@ def _accepted(track: Track, known: Iterable[Accepted], ordinals: Ordinals) -> li
 
 
 def _whereabouts(panel: scan.Panel, guess: int, entry: Accepted) -> int | None:
-    """Return the position of a known change near a guess; None if it is not there, or not the same any more."""
+    """Return the position of an accepted change near a guess; None if it is missing or has become another one."""
     if not 0 < guess < panel.values.size:
         return None
     start, stop = _undisturbed(panel, guess)
@@ -221,7 +220,7 @@ def _whereabouts(panel: scan.Panel, guess: int, entry: Accepted) -> int | None:
 
 
 def _undisturbed(panel: scan.Panel, guess: int) -> tuple[int, int]:
-    """Return the positions around a known change between which there is no other."""
+    """Return the positions around an accepted change between which there is no other change."""
     start, stop = max(0, guess - AROUND), min(panel.values.size, guess + AROUND)
     earlier, later = scan.changes([panel.part(start, guess), panel.part(guess, stop)], rate=1.0)
     if earlier:
@@ -232,7 +231,7 @@ def _undisturbed(panel: scan.Panel, guess: int) -> tuple[int, int]:
 
 
 def _is_same(near: scan.Panel, at: int, entry: Accepted) -> bool:
-    """Whether the change at a position is the accepted one: in its direction, and on no class provably larger."""
+    """Whether the change at a position is the accepted one: same direction, and proved larger on no machine."""
     sign = 1 if entry.kind.endswith("slower") else -1
     pairs = levels.sides(near, at, at)
     whole = effect.shift(pairs)
@@ -243,35 +242,34 @@ def _is_same(near: scan.Panel, at: int, entry: Accepted) -> bool:
     return least <= abs(math.log(entry.ratio)) + scan.MIN_SIZE
 
 
-# ---- what could not be judged
+# ---- notices
 
 
-def _notices(history: History, suites: Suites, known: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:
+def _notices(history: History, suites: Suites, entries: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:
     notices = list(history.notices)
     other = sum(each.unit not in UNITS for each in history.series)
     if other:
-        notices.append(
-            f"{other} series are not judged: only of {' and '.join(UNITS)} is it known that less is better"
-        )
+        notices.append(f"skipped {other} series: only {' and '.join(UNITS)} are checked, as less of these is better")
     for (machine, _, environment), one in sorted(suites.items()):
         where = f"{machine} ({environment})" if environment else machine
-        if one.runs.size < SHORTEST:  # too few to tell what is usual, and to find anything
+        if one.runs.size < SHORTEST:  # too few to find anything
             continue
         off = int((one.odd & ~one.unsettled).sum())
         if off:
             notices.append(
-                f"{where}: {off} of {one.runs.size} runs are off as a whole, and left out: the machine's doing"
+                f"{where}: skipped {off} of {one.runs.size} runs: all benchmarks are off at once, so the machine"
+                " is the cause"
             )
         if one.unsettled.any():
             columns = np.flatnonzero(one.unsettled)
             first, last = (history.runs[int(one.runs[column])].commit[:8] for column in (columns[0], columns[-1]))
             notices.append(
-                f"{where}: {columns.size} runs from {first} to {last} cannot be judged, as most there are off as a"
-                " whole, each in its own way: record on hardware that is the same, or that is told apart"
+                f"{where}: {columns.size} runs from {first} to {last} were skipped: the whole suite varies from run"
+                " to run, as on mixed hardware. Record on one kind of hardware, or give each its own machine name."
             )
     notices += [
-        f"known change {entry.id} is of {entry.commit[:8]}, which the history does not have: its entry does nothing"
-        for entry in known
+        f"accepted change {entry.id} has no effect: its commit {entry.commit[:8]} is not in the history"
+        for entry in entries
         if entry.commit not in ordinals
     ]
     return tuple(notices)

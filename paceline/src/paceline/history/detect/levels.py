@@ -1,4 +1,4 @@
-"""What is told of a change: how large it is, on which hardware, between which commits, what else changed there."""
+"""Describes a change: its size, machines and commits, and the packages and facts that changed with it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 NEARBY = 4  # runs on either side whose packages and facts are compared
-ANCHOR = 64  # values after a change, of which the first that show it give it its name
+ANCHOR = 64  # values after a change; the first of them that show it decide its id
 
 
 def sides(panel: scan.Panel, stop: int, start: int) -> list[tuple[scan.Floats, scan.Floats]]:
-    """Return each class's values before `stop` and from `start` on."""
+    """Return each machine's values before `stop` and from `start` on."""
     inside = [panel.strata == stratum for stratum in scan.classes(panel.strata)]
     return [(panel.values[:stop][one[:stop]], panel.values[start:][one[start:]]) for one in inside]
 
@@ -41,13 +41,13 @@ def findings_of(
     changes: Sequence[tuple[ChangePoint, Accepted | None]],
     gone: Collection[int] = (),
 ) -> list[Change]:
-    """Return a finding for each change of a track, in the order of their positions.
+    """Return the described changes of a track, in the order of their positions.
 
-    `gone` are the hardware classes, by number, on which the benchmark is no longer measured.
+    `gone` are the machines, by number, on which the benchmark is no longer measured.
     """
     every = [change for change, _ in changes]
     findings = [_finding(runs, track, every, change, entry) for change, entry in changes]
-    # From here on a change is of the classes that it is told of, by whose later changes it may be made up for.
+    # From here on a change belongs to the machines that it is reported for: later changes there may undo it.
     spread = [
         replace(change, strata=tuple(map(track.machines.index, finding.machines)))
         for change, finding in zip(every, findings, strict=True)
@@ -59,7 +59,7 @@ def findings_of(
 
 
 def _state(track: Track, changes: Sequence[ChangePoint], place: int, kind: str, gone: Collection[int]) -> str:
-    """Return what has become of a change, by the classes on which it happened."""
+    """Return the state of a change by the machines on which it happened: new, recovered or gone."""
     still = [stratum for stratum in changes[place].strata if stratum not in gone]
     if not still:
         return "gone"
@@ -81,7 +81,7 @@ def _finding(
     per_machine = _per_machine(track, part, place)
     shifted = scan.size(track.panel.take(own), own_at)
     kind = "slower" if shifted > 0 else "faster"
-    moved = _where(track, per_machine, kind, change, _told_apart(changes, change, early, late))
+    moved = _where(track, per_machine, kind, change, _changed_separately(changes, change, early, late))
     strata = [track.machines.index(machine) for machine in moved]
     size = _effect(part, place, strata) or effect.Effect(shifted, -math.inf, math.inf)
     first = track.panel.first_of(int(track.panel.commits[early]))
@@ -122,7 +122,7 @@ def _statistics(change: ChangePoint, before: int, after: int) -> dict[str, Any]:
 
 
 def ratio(log: float) -> float:
-    """Return the ratio of which this is the logarithm, as a number that JSON can hold."""
+    """Return the ratio with this logarithm, as a number that JSON can hold."""
     return math.exp(min(log, 700.0)) if log > -math.inf else 0.0
 
 
@@ -136,7 +136,7 @@ def _described(verdict: str, one: Effect | None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Whereabouts:
-    """Where a change lies among the values that tell of it: the best position, the first and the last possible."""
+    """The best, first possible and last possible position of a change among the values around it."""
 
     at: int
     early: int
@@ -144,7 +144,7 @@ class _Whereabouts:
 
 
 def _effect(part: scan.Panel, place: _Whereabouts, strata: Sequence[int]) -> Effect | None:
-    """Size on some classes, from the values that surely lie before or after; from all if those are too few."""
+    """Return the size on some machines, from values surely before or after; from all values if those are few."""
     chosen = np.isin(part.strata, strata)
     kept = part.take(np.flatnonzero(chosen))
     count = np.concatenate([[0], np.cumsum(chosen)])
@@ -155,7 +155,7 @@ def _effect(part: scan.Panel, place: _Whereabouts, strata: Sequence[int]) -> Eff
 
 
 def _per_machine(track: Track, part: scan.Panel, place: _Whereabouts) -> dict[str, tuple[str, Effect | None]]:
-    """Return what happened on each hardware class: slower, faster, same (proved), or unclear."""
+    """Return the verdict of each machine: slower, faster, same (proved), or unclear."""
     result: dict[str, tuple[str, Effect | None]] = {}
     for stratum, machine in enumerate(track.machines):
         one = _effect(part, place, [stratum])
@@ -170,8 +170,8 @@ def _per_machine(track: Track, part: scan.Panel, place: _Whereabouts) -> dict[st
     return result
 
 
-def _told_apart(changes: Iterable[ChangePoint], change: ChangePoint, early: int, late: int) -> set[int]:
-    """Return the classes on which another change lies at the same place, which is a finding of its own."""
+def _changed_separately(changes: Iterable[ChangePoint], change: ChangePoint, early: int, late: int) -> set[int]:
+    """Return the machines with another change at the same place, which is reported separately."""
     others = (other.strata for other in changes if other is not change and early <= other.at <= late)
     return set[int]().union(*others) - set(change.strata)
 
@@ -181,13 +181,13 @@ def _where(
     per_machine: Mapping[str, tuple[str, Effect | None]],
     kind: str,
     change: ChangePoint,
-    told_apart: Collection[int],
+    separate: Collection[int],
 ) -> list[str]:
-    """Return the classes on which a change is proved; where it is only seen over all of them, those that allow it.
+    """Return the machines on which a change is proved; if it is seen only over all, those where it is possible.
 
-    A class whose own scan saw it counts as well where values are too few to bound the size.
+    A machine whose own scan found it counts too if it has too few values to bound the size.
     """
-    names = [machine for stratum, machine in enumerate(track.machines) if stratum not in told_apart]
+    names = [machine for stratum, machine in enumerate(track.machines) if stratum not in separate]
     alone = {track.machines[stratum] for stratum in change.alone}
     moved = [
         machine
@@ -216,7 +216,7 @@ def _commits(runs: Sequence[Run], indices: Integers) -> tuple[str, ...]:
 def _nearby(
     runs: Sequence[Run], track: Track, strata: Sequence[int], first: int, last: int
 ) -> tuple[list[Run], list[Run]]:
-    """Return the runs just before and just after a change, on a class where it happened."""
+    """Return the runs just before and just after a change, on a machine where it happened."""
     positions = np.flatnonzero(track.panel.strata == (strata[0] if strata else 0))
     before = positions[positions < first][-NEARBY:]
     after = positions[positions >= last][:NEARBY]
@@ -224,7 +224,7 @@ def _nearby(
 
 
 def _differences(before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]) -> tuple[Difference, ...]:
-    """Return what was one thing in all runs before and another in all after: what always changes says nothing."""
+    """Return values that are equal in all runs before and equal in all runs after, but differ between the two."""
     if not before or not after:
         return ()
     found = []
@@ -237,7 +237,7 @@ def _differences(before: Sequence[Mapping[str, str]], after: Sequence[Mapping[st
 
 
 def _anchor(panel: scan.Panel, at: int, statistic: float) -> int:
-    """Return the position at which the change was first seen, which later runs do not move."""
+    """Return the position at which the change was first found; later runs do not move it."""
     start = max(0, at - ANCHOR)
     for stop in range(at + scan.MIN_SEGMENT, min(panel.values.size, at + ANCHOR) + 1):
         seen = scan.scan(panel.part(start, stop))

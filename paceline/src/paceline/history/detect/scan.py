@@ -1,17 +1,17 @@
-"""Where a series changed its level, by ranks: what the noise looks like and how gross its outliers are is no matter.
+"""Finds where a series changes its level, by ranks, so that the shape of the noise and outliers do not matter.
 
 For n values with the ranks R_1 .. R_n, the standardised rank CUSUM of a split after the first k of them is
 
     Z_k = sum_{i > k} (R_i - (n + 1) / 2)  /  sqrt(k (n - k) (n + 1) / 12)
 
-the Mann-Whitney statistic of the two sides, and the scan looks at every split that leaves m values on either side:
+the Mann-Whitney statistic of the two sides. The scan tries every split that leaves m values on either side:
 
     T = max |Z_k|  over  m <= k <= n - m                     (Pettitt 1979; weights of Lombard 1987)
 
-If nothing changed, all orders of the values are equally likely, so the law of T depends on n alone: it was
-simulated once (`null.csv`, made by `paceline/detection.py table`), and is valid for the maximum, not only for a
-split that was named beforehand. Several hardware classes are ranked each in itself and their sums added, as van
-Elteren (1960) combines strata. Ties are ranked in an order that was drawn beforehand, which keeps the law exact.
+If nothing changed, all orders of the values are equally likely, so the law of T depends on n alone. It was
+simulated once (`null.csv`, made by `paceline/detection.py table`), for the maximum, not only for a split that was
+chosen beforehand. Several machines are ranked separately and their sums added, as van Elteren (1960) combines
+strata. Ties are ranked in an order that was drawn beforehand, which keeps the law exact.
 
 Pettitt, A. N. (1979). A non-parametric approach to the change-point problem. Applied Statistics 28, 126-135.
 Lombard, F. (1987). Rank tests for changepoint problems. Biometrika 74, 615-624.
@@ -41,21 +41,21 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 MIN_SEGMENT = 4  # values on either side of a split
-MIN_SIZE = math.log(1.02)  # changes of less are nobody's concern
+MIN_SIZE = math.log(1.02)  # smaller changes are not reported
 ALPHA = 0.001  # level of one scan
-ROUNDING = 1e-12  # exp(log(0.001)) is a little more than 0.001, which no series of 14 values would reach
-FDR = 0.01  # of the changes that one check finds, at most this share is false; if nothing changed, of the checks
-#: Inflation at an autocorrelation of 0.45. Below it, level and power are as measured:
+ROUNDING = 1e-12  # exp(log(0.001)) is slightly above 0.001, so that a series of 14 values could never reach it
+FDR = 0.01  # at most this share of a check's changes is false; if nothing changed, of the checks
+#: Inflation at an autocorrelation of 0.45. Below it, level and power are as measured;
 #: docs/explanation/history-evidence.md has figures.
 STRONG_MEMORY = (1 + 0.45) / (1 - 0.45)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One benchmark's values in the order of commits, on one or more hardware classes.
+    """One benchmark's values in the order of commits, on one or more machines.
 
-    `values` are logarithms, `(n,)`; `strata` tells the class of each, `(n,)`, by numbers from 0; `commits` which
-    values are of one commit, `(n,)`, ascending: no split parts them.
+    `values` are logarithms, `(n,)`; `strata` the number of each value's machine, `(n,)`, from 0; `commits` the number
+    of each value's commit, `(n,)`, ascending. Values of one commit are never split.
     """
 
     values: Floats
@@ -71,7 +71,7 @@ class Panel:
         return Panel(self.values[positions], self.strata[positions], self.commits[positions])
 
     def of(self, strata: Iterable[int]) -> Integers:
-        """Return the positions of some classes."""
+        """Return the positions of some machines."""
         wanted = np.zeros(int(self.strata.max(initial=-1)) + 1, dtype=bool)
         wanted[[stratum for stratum in strata if stratum < wanted.size]] = True
         return np.flatnonzero(wanted[self.strata])
@@ -82,7 +82,7 @@ class Panel:
 
 
 def one_class(values: Floats) -> Panel:
-    """Return the panel of values of one hardware class, one for each commit."""
+    """Return a panel of one machine, with one value per commit."""
     return Panel(values, np.zeros(values.size, dtype=np.int64), np.arange(values.size))
 
 
@@ -99,12 +99,12 @@ NOTHING = Split(0, 0.0, 1.0)
 
 
 def classes(strata: Integers) -> Integers:
-    """Numbers of the classes that are there, ascending."""
+    """Return the numbers of the machines that have values, ascending."""
     return np.flatnonzero(np.bincount(strata))
 
 
 def median(values: Floats) -> float:
-    """Median of at least one value: np.median without the checks that cost ten times as much for a short series."""
+    """Return the median of at least one value, without np.median's checks: ten times as fast for short series."""
     middle = values.size // 2
     if values.size % 2:
         return float(np.partition(values, middle)[middle])
@@ -113,7 +113,7 @@ def median(values: Floats) -> float:
 
 
 def ranks(values: Floats) -> Floats:
-    """Return ranks from 1; equal values are ranked in an order drawn once, which their own order cannot influence."""
+    """Return ranks from 1; equal values are ranked in a fixed random order, independent of their own order."""
     order = np.lexsort((_drawn_order(values.size), values))
     result = np.empty(values.size)
     result[order] = np.arange(1.0, values.size + 1)
@@ -134,12 +134,12 @@ def cusum(values: Floats) -> tuple[Floats, Floats]:
 
 
 def curve(panel: Panel) -> Floats:
-    """Z_k for k = 0 .. n, `(n + 1,)`, summed over the classes; 0 where m values are not left on either side."""
+    """Return Z_k for k = 0 .. n, `(n + 1,)`, summed over the machines; 0 if fewer than m values are on a side."""
     n = panel.values.size
     sums, variances = np.zeros(n + 1), np.zeros(n + 1)
     for stratum in classes(panel.strata):
         inside = panel.strata == stratum
-        before = np.concatenate([[0], np.cumsum(inside)])  # of this class, among the first k
+        before = np.concatenate([[0], np.cumsum(inside)])  # of this machine, among the first k
         own_sums, own_variances = cusum(panel.values[inside])
         sums += own_sums[before]
         variances += own_variances[before]
@@ -152,10 +152,10 @@ def curve(panel: Panel) -> Floats:
 
 
 def scan(panel: Panel) -> Split:
-    """Return the split with the smallest p, of all classes together.
+    """Return the split with the smallest p over all machines together.
 
-    Its law depends on how the classes take turns. Classes that follow one another are the worst case, as many scans
-    in one; hence p is multiplied by their number.
+    Its law depends on how the machines take turns. Machines that follow one another are the worst case, like several
+    scans in one, so p is multiplied by their number.
     """
     z = curve(panel)
     best = int(np.abs(z).argmax())
@@ -168,7 +168,7 @@ def scan(panel: Panel) -> Split:
 
 @cache
 def null_law() -> tuple[Integers, Floats, Floats]:
-    """Lengths `(L,)`, levels `(P,)` descending, and the smallest T that has each level, `(L, P)`; inf if none has."""
+    """Return lengths `(L,)`, levels `(P,)` descending, and the smallest T of each level, `(L, P)`; inf if none."""
     text = resources.files("paceline.history.detect").joinpath("null.csv").read_text(encoding="ascii")
     rows = [line.split(",") for line in text.splitlines() if not line.startswith("#")]
     levels = np.array(rows[0][1:], dtype=np.float64)
@@ -177,11 +177,11 @@ def null_law() -> tuple[Integers, Floats, Floats]:
 
 
 def p_value(statistic: float, n: int) -> float:
-    """Chance that T of n values reaches `statistic` if nothing changed.
+    """Return the chance that T of n values reaches `statistic` if nothing changed.
 
     Between simulated levels, log p is interpolated in T^2. Beyond the last, it falls as a normal law's does, which
     is slower than ranks do. Lengths that were not simulated take the next longer one, which has larger values of
-    T; beyond the last length, its law is used with p multiplied by the ratio of the lengths, as a union bound.
+    T. Beyond the last length, its law is used with p multiplied by the ratio of the lengths, as a union bound.
     """
     lengths, levels, table = null_law()
     row = int(np.searchsorted(lengths, n))
@@ -199,7 +199,7 @@ def p_value(statistic: float, n: int) -> float:
 
 
 def false_discovery_limit(p_values: Iterable[float], rate: float) -> float:
-    """Largest p that Benjamini and Hochberg's procedure rejects; 0 if none."""
+    """Return the largest p that Benjamini and Hochberg's procedure rejects; 0 if none."""
     ordered = np.sort(np.fromiter(p_values, dtype=np.float64))
     passed = ordered <= rate * np.arange(1, ordered.size + 1) / max(1, ordered.size)
     return float(ordered[passed][-1]) if passed.any() else 0.0
@@ -211,8 +211,8 @@ def changes(
     """Return the splits of each panel, by position: binary segmentation of all panels at once (Vostrikova 1981).
 
     A part is split if its p is at most `alpha` and survives Benjamini and Hochberg's procedure among all parts of
-    its generation; only then are its two sides scanned, as the next generation (Yekutieli 2008). `looks` are the
-    numbers of scans among which each panel's is one (Bonferroni); 1 if not given.
+    its generation. Only then are its two sides scanned, as the next generation (Yekutieli 2008). `looks` is the
+    number of scans to which each panel's belongs (Bonferroni); 1 if not given.
     """
     looks = looks or [1] * len(panels)
     found: list[list[Split]] = [[] for _ in panels]
@@ -238,10 +238,10 @@ def _counted(split: Split, looks: int) -> Split:
 
 
 def located(panel: Panel, split: Split, margin: int | None = None) -> int:
-    """Return where a change lies, given that it is near a split; at most `margin` positions from it.
+    """Return the position of a change near a split; at most `margin` positions from it.
 
-    The maximum of Z leans towards the middle of a series. The level of either side is its median, and each value
-    counts for the nearer one: the position with the least sum of absolute deviations (Bai 1995).
+    The maximum of Z is biased towards the middle of a series. So this returns the position with the least sum of
+    absolute deviations from the medians of both sides (Bai 1995).
     """
     leaning = np.zeros(panel.values.size)  # how much better the old level fits
     for stratum in classes(panel.strata):
@@ -258,11 +258,11 @@ def located(panel: Panel, split: Split, margin: int | None = None) -> int:
     if possible.size == 0:
         return split.at
     fits = np.cumsum(leaning)[possible - 1]
-    return int(possible[np.flatnonzero(fits == fits.max())[-1]])  # the last: where a class has values again
+    return int(possible[np.flatnonzero(fits == fits.max())[-1]])  # the last: where a machine has values again
 
 
 def _pruned(panel: Panel, splits: list[Split]) -> list[Split]:
-    """Leave out, smallest first, the splits between levels that are nearly equal."""
+    """Return the splits without those between nearly equal levels; the smallest are removed first."""
     while splits:
         edges = [0, *(split.at for split in splits), panel.values.size]
         sizes = [abs(size(panel.part(edges[i], edges[i + 2]), edges[i + 1] - edges[i])) for i in range(len(splits))]
@@ -274,10 +274,10 @@ def _pruned(panel: Panel, splits: list[Split]) -> list[Split]:
 
 
 def _proved(panel: Panel, splits: list[Split], alpha: float) -> list[Split]:
-    """Leave out, weakest first, the splits that strong memory of the noise explains as well.
+    """Return the splits without those that strong autocorrelation explains; the weakest are removed first.
 
-    Memory widens the law of T as if Z were divided by the root of the inflation. It is estimated within the segments,
-    so steps are not taken for memory.
+    Autocorrelation widens the law of T as if Z were divided by the root of the inflation. It is estimated within the
+    segments, so that changes are not taken for autocorrelation.
     """
     while splits:
         edges = [0, *(split.at for split in splits), panel.values.size]
@@ -300,7 +300,7 @@ def _proved(panel: Panel, splits: list[Split], alpha: float) -> list[Split]:
 
 
 def memory_inflation(segments: Iterable[Floats]) -> float:
-    """Return how many times larger the variance of a mean is than if neighbours had nothing in common, at least 1.
+    """Return the variance of a mean relative to that of independent values, at least 1.
 
     (1 + r) / (1 - r) for first-order autocorrelation r of the ranks in each segment; r is corrected for its bias of
     about -1/n (Kendall 1954) and kept below 0.8.
@@ -320,7 +320,7 @@ def memory_inflation(segments: Iterable[Floats]) -> float:
 
 
 def size(panel: Panel, at: int) -> float:
-    """Log of the ratio of the medians after and before `at`, over all classes by their weights; 0 without both."""
+    """Return the log ratio of the medians after and before `at`, weighted over machines; 0 without both sides."""
     total = weights = 0.0
     for each in classes(panel.strata):
         inside = panel.strata == each

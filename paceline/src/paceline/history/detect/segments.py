@@ -1,7 +1,7 @@
-"""The changes of a benchmark on several hardware classes: of each by itself, then, of what is left, of all together.
+"""Finds the changes of a benchmark on several machines: first on each machine, then on all together.
 
-One class's change must neither hide another's nor be taken for it, so each is looked for where it is. Changes that
-are too small for the few values of any one class show when all are ranked together, once those found are taken out.
+A change on one machine must neither hide one on another nor be taken for it, so each machine is scanned alone.
+Changes that are too small for the few values of one machine are found on all together, once the others are removed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from paceline.history.detect.scan import Integers, Panel
 
-ALIKE = 1.5  # sizes, in log, that differ by no more than this factor may be one change
+ALIKE = 1.5  # sizes, in log, that differ by at most this factor may be one change
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class ChangePoint:
     """A change of level. `at` is the position in its panel of the first value after it."""
 
     at: int
-    strata: tuple[int, ...]  #: the classes in whose values it was found
+    strata: tuple[int, ...]  #: the machines in whose values it was found
     statistic: float  #: Z: positive if the later values are larger
     p: float
-    #: Those of `strata` in whose values alone it was found.
+    #: Those of `strata` that were scanned alone when it was found.
     alone: tuple[int, ...] = ()
 
 
 def changes(panels: Sequence[Panel], rate: float = scan.FDR) -> list[list[ChangePoint]]:
     """Return the changes of each panel, by position.
 
-    With C > 1 classes, half of the level belongs to the scans of single ones and half to that of all together.
+    With several machines, half of the level goes to their own scans and half to the scan of all together.
     """
     found: list[list[ChangePoint]] = [[] for _ in panels]
     present = [scan.classes(panel.strata) for panel in panels]
@@ -57,7 +57,7 @@ def changes(panels: Sequence[Panel], rate: float = scan.FDR) -> list[list[Change
 
 
 def _levelled(panel: Panel, found: Iterable[ChangePoint]) -> Panel:
-    """Take the changes out: every class keeps its first level."""
+    """Return the panel without the changes: every machine keeps its first level."""
     values = panel.values.copy()
     for stratum in scan.classes(panel.strata):
         mine = panel.of([stratum])
@@ -69,14 +69,14 @@ def _levelled(panel: Panel, found: Iterable[ChangePoint]) -> Panel:
 
 
 def _edges(positions: Integers, places: Sequence[int]) -> list[int]:
-    """Return where among some positions there are borders, the two ends included."""
+    """Return the borders among some positions, both ends included."""
     inner = sorted(int(np.searchsorted(positions, place)) for place in places)
     return [0, *inner, positions.size]
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A change, the first and the last position at which it may be, and its size."""
+    """A change, its first and last possible position, and its size."""
 
     change: ChangePoint
     early: int
@@ -85,7 +85,7 @@ class _Seen:
 
 
 def joined(panel: Panel, found: Iterable[ChangePoint]) -> list[ChangePoint]:
-    """Make one of changes of different classes that may be at the same place and are of the same kind and size."""
+    """Return the changes with those of different machines joined if place, direction and size may be the same."""
     ordered = sorted(found, key=lambda change: (change.at, change.strata))
     if len({change.strata for change in ordered}) < 2:  # noqa: PLR2004
         return ordered
@@ -111,7 +111,7 @@ def _is_one(one: _Seen, other: _Seen) -> bool:
 
 
 def _both(one: _Seen, other: _Seen) -> _Seen:
-    """Join them at the place of the one that shows better, a class's own before what is seen over all."""
+    """Return both joined at the place of the clearer one; one found on a single machine comes first."""
     lead = max(one, other, key=lambda seen: (bool(seen.change.alone), abs(seen.change.statistic)))
     strata = {*one.change.strata, *other.change.strata}
     alone = {*one.change.alone, *other.change.alone}
@@ -119,7 +119,7 @@ def _both(one: _Seen, other: _Seen) -> _Seen:
 
 
 def around(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> Integers:
-    """Return the positions that tell of a change: of each class those up to its next changes on either side."""
+    """Return the positions around a change: of each machine, those up to its next changes on either side."""
     inside = np.ones(panel.values.size, dtype=bool)
     places = np.arange(panel.values.size)
     for other in found:
@@ -130,13 +130,13 @@ def around(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> I
 
 
 def where_found(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> Integers:
-    """Return, of the positions that tell of a change, those of the classes in which it was found."""
+    """Return the positions around a change on the machines on which it was found."""
     near = around(panel, found, change)
     return near[np.isin(panel.strata[near], change.strata)]
 
 
 def whereabouts(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> tuple[int, int]:
-    """Return the first and the last position at which a change may be, with some 95 % confidence; see `effect`."""
+    """Return the first and last possible position of a change, with about 95 % confidence; see `effect`."""
     mine = where_found(panel, found, change)
     own = panel.take(mine)
     early, late = effect.whereabouts(own, int(np.searchsorted(mine, change.at)))
@@ -150,7 +150,7 @@ def _size(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> fl
 
 
 def remaining(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint, stratum: int) -> float | None:
-    """Return how far a class's last level is from that before a change, in log; None if it has not both."""
+    """Return the log ratio of a machine's last level to that before a change; None if either is missing."""
     mine = panel.of([stratum])
     edges = _edges(mine, [other.at for other in found if stratum in other.strata])
     here = int(np.searchsorted(mine, change.at))

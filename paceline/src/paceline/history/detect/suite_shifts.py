@@ -1,4 +1,4 @@
-"""Shifts of whole suites that stayed, as findings; what they are is told by `suite`."""
+"""Reports lasting changes of whole suites, which `suite_wide` finds."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def findings_of(
-    runs: Sequence[Run], suites: Suites, wanted: Collection[Group], known: Sequence[Accepted], ordinals: Ordinals
+    runs: Sequence[Run], suites: Suites, wanted: Collection[Group], entries: Sequence[Accepted], ordinals: Ordinals
 ) -> list[Change]:
-    """Return the shifts of wanted groups that stayed; one that hardware classes have in common is one finding.
+    """Return the lasting changes of wanted groups; one on several machines is one change.
 
-    The other groups tell where nothing happened.
+    The other groups show where nothing changed.
     """
     place = np.array([ordinals[run.commit] for run in runs], dtype=np.int64)
     together: dict[tuple[str, str], dict[str, suite_wide.Suite]] = defaultdict(dict)
@@ -44,7 +44,7 @@ def findings_of(
         if any(shifts):
             track = _track(engine, environment, classes, place)
             findings += _of_suites(runs, track, shifts, classes)
-    return [_with_known(each, known, ordinals) for each in findings]
+    return [_with_accepted(each, entries, ordinals) for each in findings]
 
 
 def _track(engine: str, environment: str, classes: Mapping[str, suite_wide.Suite], place: Integers) -> Track:
@@ -69,7 +69,7 @@ def _of_suites(
             at = track.panel.first_of(int(track.panel.commits[first]))
             found[ChangePoint(at, (stratum,), math.copysign(1.0, shift.size), shift.p, (stratum,))] = shift
     joined = segments.joined(track.panel, found)
-    # A change that is of several classes keeps the place of one of them, whose shift is its evidence.
+    # A change on several machines keeps the place of one of them, whose shift is its evidence.
     leads = [
         next(shift for own, shift in found.items() if own.at == each.at and {*own.strata} <= {*each.strata})
         for each in joined
@@ -84,8 +84,8 @@ def _as_suite(finding: Change, shift: suite_wide.Shift) -> Change:
     return replace(finding, kind=f"suite-{finding.kind}", evidence=evidence)
 
 
-def _with_known(finding: Change, known: Iterable[Accepted], ordinals: Ordinals) -> Change:
-    for entry in known:
+def _with_accepted(finding: Change, entries: Iterable[Accepted], ordinals: Ordinals) -> Change:
+    for entry in entries:
         same = (entry.kind, entry.engine, entry.environment) == (finding.kind, finding.engine, finding.environment)
         if same and entry.commit in ordinals and set(entry.machines) >= set(finding.machines):
             place = ordinals[entry.commit]

@@ -1,7 +1,7 @@
-"""What moves a whole suite at once is the machine, not the code: single runs that are off, and shifts that stay.
+"""Finds runs and lasting shifts in which a whole suite moves at once: the machine causes these, not the code.
 
-A hosted runner's CPU is drawn anew for every run. Its factor cannot be divided out of such a run: it differs by
-benchmark by some 10 to 20 %. So odd runs are left out, as long as they are the fewer.
+A hosted runner may have another CPU in every run. Its factor cannot be divided out, as it differs between benchmarks
+by 10 to 20 %. So odd runs are left out, as long as most runs are not odd.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Booleans = NDArray[np.bool_]
 
-MIN_SERIES = 8  # of fewer, a run's median is too much one benchmark's own
+MIN_SERIES = 8  # with fewer, a single benchmark moves a run's median too much
 BLOCK = 25  # runs that share one reference of a benchmark's level
-NEIGHBOURS = 20  # runs on either side that tell what is usual
-ODD = 0.04  # in log: runs that are off by less do no harm
-MOST_ODD = 0.1  # runs that are off by more are odd, however unsteady the suite is
+NEIGHBOURS = 20  # runs on either side that define the usual level
+ODD = 0.04  # in log: smaller deviations do no harm
+MOST_ODD = 0.1  # in log: larger deviations are odd, even in an unsteady suite
 ODD_SPREADS = 5.0  # and in robust standard deviations of a suite's level
 SEPARATION = 0.9  # of the runs on either side of a shift lie on their own side of the midpoint
-SETTLED = 0.5  # of the neighbours are near the usual, or nothing can be called usual
-SHARE = 0.75  # of the benchmarks take part in a shift of a suite, by at least half its size
+SETTLED = 0.5  # of the neighbours must be near the usual level, or there is none
+SHARE = 0.75  # of the benchmarks must move by at least half the size of a suite's shift
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Shift:
 
 @dataclass(frozen=True)
 class Suite:
-    """Everything that one hardware class, engine and environment ran: columns are runs, in order.
+    """All runs of one machine, engine and environment; columns are runs, in order.
 
     `level` is each run's log factor against the first runs, NaN with fewer than 8 benchmarks; `odd` marks runs
-    that are off as a whole.
+    in which the whole suite is off.
     """
 
     runs: Integers
@@ -63,7 +63,7 @@ class Suite:
     shifts: tuple[Shift, ...]
 
     def correction(self) -> Floats:
-        """Log factor of each run's machine, by the shifts that stayed, `(T,)`."""
+        """Return the log factor of each run's machine, from the lasting shifts, `(T,)`."""
         result = np.zeros(self.runs.size)
         for shift in self.shifts:
             result[shift.at :] += shift.size
@@ -71,7 +71,7 @@ class Suite:
 
 
 def examine(series: Sequence[Series]) -> Suite:
-    """Return the suite that these series make up; they are of one hardware class, engine and environment."""
+    """Return the suite of these series, which share machine, engine and environment."""
     runs = np.unique(np.concatenate([each.runs for each in series]))
     values = np.full((len(series), runs.size), np.nan)
     for row, each in enumerate(series):
@@ -84,13 +84,13 @@ def examine(series: Sequence[Series]) -> Suite:
 
 
 def logarithms(values: Floats) -> Floats:
-    """Natural logarithms; what is not positive counts as a picosecond, which keeps zeros equal to each other."""
+    """Return natural logarithms; values that are not positive count as a picosecond, so that zeros stay equal."""
     logs: Floats = np.log(np.maximum(values, 1e-12))
     return logs
 
 
 def median_of_known(values: Floats, axis: int) -> Floats:
-    """Median along an axis without the NaNs: as np.nanmedian, many times faster; NaN where all are."""
+    """Return the median along an axis without NaNs, much faster than np.nanmedian; NaN if all are NaN."""
     ordered = np.sort(values, axis=axis)  # NaNs come last
     known = np.isfinite(ordered).sum(axis=axis, keepdims=True)
     low, high = np.maximum(known - 1, 0) // 2, known // 2 * (known > 0)
@@ -101,10 +101,10 @@ def median_of_known(values: Floats, axis: int) -> Floats:
 
 
 def suite_level(values: Floats) -> Floats:
-    """Each run's log factor, `(T,)`, from the logs `(S, T)`: the median over benchmarks of their deviations.
+    """Return each run's log factor, `(T,)`, from the logs `(S, T)`: the median over benchmarks of their deviations.
 
-    A benchmark deviates from its median over a block of runs; blocks are linked by the median over benchmarks of
-    the difference of those. So a change of some benchmarks, however lasting, moves nothing.
+    A benchmark deviates from its median over a block of runs. Blocks are linked by the median over benchmarks of the
+    difference of these medians. So a change of some benchmarks, even a lasting one, moves no factor.
     """
     length = values.shape[1]
     blocks = max(1, round(length / BLOCK))
@@ -141,7 +141,7 @@ def _shifts(values: Floats, level: Floats) -> tuple[Shift, ...]:
 
 
 def _separation(before: Floats, after: Floats) -> float:
-    """Smaller share, of the two sides, that lies on its own side of the middle between their medians."""
+    """Return the share of values on their own side of the middle between the medians; that of the worse side."""
     left, right = float(np.median(before)), float(np.median(after))
     middle = (left + right) / 2
     upwards = right > left
@@ -149,7 +149,7 @@ def _separation(before: Floats, after: Floats) -> float:
 
 
 def _shift(values: Floats, before: Integers, after: Integers, p: float) -> Shift | None:
-    """Return the shift between these columns if most benchmarks take part in it."""
+    """Return the shift between these columns if most benchmarks share it."""
     moved = median_of_known(values[:, after], 1) - median_of_known(values[:, before], 1)
     moved = moved[np.isfinite(moved)]
     if moved.size < MIN_SERIES:
@@ -162,7 +162,7 @@ def _shift(values: Floats, before: Integers, after: Integers, p: float) -> Shift
 
 
 def _off(level: Floats, shifts: list[int]) -> Booleans:
-    """Whether each run is far from what is usual between the shifts around it."""
+    """Return whether each run is far from the usual level between the shifts around it."""
     deviation = np.zeros(level.size)
     edges = [0, *shifts, level.size]
     for start, stop in pairwise(edges):
@@ -174,12 +174,12 @@ def _off(level: Floats, shifts: list[int]) -> Booleans:
 
 
 def running_median(values: Floats) -> Floats:
-    """Median of each value and its neighbours, as many on either side as there are, up to 20."""
+    """Return the median of each value and its neighbours, up to 20 on either side."""
     return median_of_known(_neighbourhoods(values), 1)
 
 
 def running_mean(values: Booleans) -> Floats:
-    """Share of the true among each value and its neighbours, up to 20 on either side."""
+    """Return the share of true values among each value and its neighbours, up to 20 on either side."""
     mean: Floats = np.nanmean(_neighbourhoods(values.astype(np.float64)), axis=1)
     return mean
 

@@ -1,4 +1,4 @@
-"""What a check looks at: the series that are asked for, joined over hardware classes, without odd runs."""
+"""Selects the series to check, and joins them over machines, without odd runs."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-UNITS = ("seconds", "bytes")  # less of these is better; of others nobody knows
+UNITS = ("seconds", "bytes")  # less of these is better; for other units that is unknown
 
 
 Ordinals = dict[str, int]
-Group = tuple[str, str, str]  # hardware class, engine and environment
+Group = tuple[str, str, str]  # machine, engine and environment
 Suites = dict[Group, suite_wide.Suite]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to look at: a pattern of benchmarks, a hardware class, and the first commit or day of a change."""
+    """The selection of a check: a pattern of benchmarks, a machine, and the first commit or date of changes."""
 
     benchmark: str | None = None
     machine: str | None = None
@@ -43,9 +43,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Track:
-    """What is scanned together: one benchmark on all hardware classes, or the level of one suite.
+    """Values that are scanned together: one benchmark on all machines, or the level of one suite.
 
-    Position by position, in the order of commits: the panel's values, and indices of their runs in the history.
+    The panel's values and the indices of their runs in the history are in the order of commits.
     """
 
     benchmark: str
@@ -60,12 +60,12 @@ class Track:
 
     @property
     def name(self) -> tuple[str, tuple[str, ...], str, str]:
-        """What an entry of the known changes names."""
+        """Return the name in an entry of accepted changes."""
         return self.benchmark, self.parameters, self.engine, self.environment
 
 
 def ordinals_of(runs: Sequence[Run]) -> Ordinals:
-    """Place of each commit in the history."""
+    """Return the place of each commit in the history."""
     result: Ordinals = {}
     for run in runs:
         result.setdefault(run.commit, len(result))
@@ -73,18 +73,16 @@ def ordinals_of(runs: Sequence[Run]) -> Ordinals:
 
 
 def judged(history: History) -> list[Series]:
-    """Return the series of which less is better, without values that are no numbers. Raises PacelineError if none."""
+    """Return the series of which less is better, with finite values only. Raises PacelineError if there is none."""
     good = [each for each in history.series if each.unit in UNITS and each.values.size]
     if good:
         return [_finite(each) for each in good]
     if history.runs and all(run.dirty for run in history.runs):
-        raise PacelineError(
-            f"there is nothing to check: {'; '.join(history.notices)}: commit the changes, and record again"
-        )
+        raise PacelineError(f"nothing to check: {'; '.join(history.notices)}. Commit the changes, and record again.")
     if history.notices:
         raise PacelineError(
-            f"there is nothing to check: {'; '.join(history.notices)}: fetch those commits, name their branch with"
-            " --branch, or record runs of this one"
+            f"nothing to check: {'; '.join(history.notices)}. Fetch those commits, name their branch with --branch,"
+            " or record runs of this branch."
         )
     if history.quarantined:
         count = len(history.quarantined)
@@ -94,8 +92,8 @@ def judged(history: History) -> list[Series]:
             f"{f' ({count - 1} more)' if count > 1 else ''}. Restore the files, or record again."
         )
     raise PacelineError(
-        "there are no results to check: record some with pytest --benchmark-only --benchmark-record,"
-        " or bring the shared ones here with paceline fetch"
+        "no results to check. Record some with `pytest --benchmark-only --benchmark-record`, or run `paceline fetch`"
+        " for the shared ones."
     )
 
 
@@ -105,36 +103,40 @@ def _finite(series: Series) -> Series:
 
 
 def of_machine(series: list[Series], machine: str | None) -> list[Series]:
-    """Return the series of one hardware class, or all. Raises PacelineError if there are none."""
+    """Return the series of one machine, or all. Raises PacelineError if there are none."""
     if machine is None:
         return series
     chosen = [each for each in series if each.key.machine == machine]
     if not chosen:
         names = ", ".join(sorted({each.key.machine for each in series}))
-        raise PacelineError(f"--machine: there is no {machine!r}: these are there: {names}")
+        raise PacelineError(f"--machine: no machine {machine!r}. Choose from: {names}")
     return chosen
 
 
 def of_benchmark(series: list[Series], pattern: str | None) -> list[Series]:
-    """Return the series whose name a pattern finds, or all. Raises PacelineError if there are none."""
+    """Return the series whose name matches a pattern, or all. Raises PacelineError if there are none."""
     if pattern is None:
         return series
     try:
         wanted = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        raise PacelineError(f"--benchmark {pattern!r} is no regular expression: {error}") from None
+        raise PacelineError(
+            f"--benchmark: expected a regular expression, got {pattern!r}: {error}. Escape special characters with"
+            " `\\`."
+        ) from None
     chosen = [each for each in series if wanted.search(full_name(each.key.benchmark, each.key.parameters))]
     if not chosen:
         raise PacelineError(
-            f"--benchmark {pattern!r} matches none of {len(series)} series: `paceline check` names some"
+            f"--benchmark {pattern!r} matches none of {len(series)} series. Such a series is"
+            f" {full_name(series[0].key.benchmark, series[0].key.parameters)}"
         )
     return chosen
 
 
 def of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> Callable[[str, int], bool]:
-    """Return what tells whether `--since` lets a change through, by its commit and that one's date.
+    """Return a function of a change's commit and its date: whether the change is since the given commit or date.
 
-    Dates need not rise along a branch, so a day and a place are different questions.
+    Dates need not rise along a branch, so a date and a commit are compared differently.
     """
     if since is None:
         return lambda _commit, _date: True
@@ -146,14 +148,14 @@ def of_interest(runs: Sequence[Run], ordinals: Ordinals, since: str | None) -> C
         day = datetime.fromisoformat(since)
     except ValueError:
         raise PacelineError(
-            f"--since {since!r} is neither a date like 2026-11-22 nor the start of a commit that was measured"
+            f"--since: expected a date such as 2026-11-22 or the start of a measured commit's hash, got {since!r}"
         ) from None
     first_date = (day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1000
     return lambda _commit, date: date >= first_date
 
 
 def groups_of(series: Iterable[Series]) -> dict[Group, list[Series]]:
-    """Return what a machine's speed moves together: times, not memory."""
+    """Return the series that a machine's speed moves together: times, not memory."""
     groups: dict[Group, list[Series]] = defaultdict(list)
     for each in series:
         if each.values.size and each.unit == "seconds":
@@ -162,7 +164,7 @@ def groups_of(series: Iterable[Series]) -> dict[Group, list[Series]]:
 
 
 def tracks_of(series: Iterable[Series], suites: Suites, runs: Sequence[Run], ordinals: Ordinals) -> list[Track]:
-    """One track for what differs in nothing but the hardware class; odd runs left out, suites' shifts taken out."""
+    """Return a track for series that differ only in the machine, without odd runs and without suites' shifts."""
     alike: dict[tuple[object, ...], list[Series]] = defaultdict(list)
     for each in series:
         key = each.key
@@ -197,7 +199,7 @@ def _track(
 
 
 def side_by_side(parts: Sequence[tuple[scan.Floats, Integers]], place: Integers) -> tuple[scan.Panel, Integers]:
-    """Put the values and runs of several hardware classes in the order of commits, `place` being that of each run."""
+    """Return the values and runs of several machines in the order of commits; `place` is that of each run."""
     runs = np.concatenate([run for _, run in parts])
     values = np.concatenate([value for value, _ in parts])
     strata = np.repeat(np.arange(len(parts)), [run.size for _, run in parts])

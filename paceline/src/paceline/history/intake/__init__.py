@@ -1,1 +1,1 @@
-"""How runs get into a history: recorded, imported, fetched."""
+"""Adds runs to a history: records, imports and fetches them."""

@@ -1,7 +1,7 @@
-"""A run as one of asv's result files, so that every tool of asv reads it unchanged.
+"""Writes a run as one of asv's result files, so that asv's tools can read it.
 
-Samples are kept as order statistics, at most `KEPT`: enough for each quantile at a multiple of 5 %, median and
-quartiles included, to be exactly what it was of all samples, and for a history to stay small enough to be fetched.
+At most `KEPT` samples are kept, as order statistics, so that the history stays small enough to fetch. Every quantile
+at a multiple of 5 %, median and quartiles included, is exactly that of all samples.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 KEPT = 21
 DIGITS = 5  # of statistics and samples, as asv keeps them; the result itself is kept in full
 UNVERSIONED = "1"  # of a benchmark whose project sets no version: asv needs one
-ENVIRONMENT = "pytest"  # asv's name for where a run was made
-LARGE = 2**63  # from here on integers become floats in some reader, and many become one
-LONGEST_NAME = 200  # characters: asv makes files of them
+ENVIRONMENT = "pytest"  # asv's name for the environment of a run
+LARGE = 2**63  # some readers turn integers from here on into floats, so that different ones become equal
+LONGEST_NAME = 200  # characters: asv uses names for files
 COVERAGE = 0.99  # of the interval of the median
 COLUMNS = [
     "result",
@@ -45,7 +45,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Measured:
-    """One benchmark of a run. Times are seconds per call; without samples, only their quartiles are known."""
+    """One benchmark of a run. Times are seconds per call; without samples, only the quartiles are known."""
 
     test: str  #: pytest's id, below the project's root
     samples: Sequence[float]
@@ -53,20 +53,20 @@ class Measured:
     number: int  #: calls per sample
     repeat: int  #: samples that were taken
     started: int | None = None  #: milliseconds since 1970
-    duration: float | None = None  #: seconds, set-up and calibration included
+    duration: float | None = None  #: seconds, setup and calibration included
     group: str = ""
     axes: Mapping[str, Any] = field(default_factory=dict)
     version: str = UNVERSIONED
 
     @property
     def name(self) -> str:
-        """Its name in the history."""
+        """Return the benchmark's name in the history."""
         return asv_name(self.test)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a run was made. `machine` holds asv's fields, see `Machine.as_asv`."""
+    """The environment of a run. `machine` holds asv's fields, see `Machine.as_asv`."""
 
     machine: Mapping[str, str]
     engine: str  #: and its version
@@ -77,12 +77,12 @@ class Environment:
 
     @property
     def machine_file(self) -> dict[str, str]:
-        """The content of its `machine.json`."""
+        """Return the content of the machine's `machine.json`."""
         return {**self.machine, **({FORMERLY: " ".join(self.former)} if self.former else {})}
 
 
 def asv_name(test: str) -> str:
-    """Name a pytest test as asv names benchmarks: `a/test_b.py::C::test_d[e/f]` is `a.test_b.C.test_d[e/f]`."""
+    """Return a test's name in asv's style: `a/test_b.py::C::test_d[e/f]` becomes `a.test_b.C.test_d[e/f]`."""
     path, bracket, parameters = test.partition("[")
     module, colons, rest = path.partition("::")
     dotted = (module.removesuffix(".py").replace("/", ".") + colons + rest).replace("::", ".")
@@ -90,7 +90,7 @@ def asv_name(test: str) -> str:
 
 
 def _bounded(text: str) -> str:
-    """Cut a long text, and end it by what tells it from others."""
+    """Return a text of limited length; a long one is cut, and a hash keeps it unique."""
     if len(text) <= LONGEST_NAME:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -98,7 +98,7 @@ def _bounded(text: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as a text that can be written and read again."""
+    """Return a value as a string that can be written and read again."""
     try:
         said = str(value)
     except (ValueError, RecursionError):  # thousands of digits, or of levels, which Python refuses to write
@@ -107,12 +107,12 @@ def as_text(value: Any) -> str:
 
 
 def _characters(text: str) -> str:
-    """Spell out halves of surrogate pairs, which no file can hold."""
+    """Return a text with lone surrogates escaped, as no file can hold them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def writable(value: Any) -> Any:
-    """Return a value as JSON that all readers read alike: what one of them cannot hold becomes a text."""
+    """Return a value as JSON that all readers read alike; other values become strings."""
     if isinstance(value, dict):
         return {_characters(name): writable(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -124,7 +124,7 @@ def writable(value: Any) -> Any:
 
 
 def quartiles(samples: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median and upper quartile, interpolated linearly as asv does."""
+    """Return lower quartile, median and upper quartile, interpolated linearly as in asv."""
     low, median, high = np.quantile(samples, (0.25, 0.5, 0.75))
     return float(low), float(median), float(high)
 
@@ -136,14 +136,14 @@ def thinned(samples: Sequence[float]) -> list[float]:
 
 
 def interval(samples: Sequence[float]) -> tuple[float, float]:
-    """Interval of the median at 99 %, by order statistics (Conover 1999, 3.2), as asv's.
+    """Return the 99 % interval of the median by order statistics (Conover 1999, 3.2), as in asv.
 
-    Infinite below 8 samples, of which no two can be that sure; asv writes the same for one.
+    Infinite below 8 samples, which are too few for 99 %; asv writes the same for one sample.
     """
     from scipy import special
 
     count = len(samples)
-    at_most = special.bdtr(np.arange(count), count, 0.5)  # chance that no more than 0, 1... lie below the median
+    at_most = special.bdtr(np.arange(count), count, 0.5)  # chance that at most 0, 1... lie below the median
     rank = int(np.searchsorted(at_most, (1 - COVERAGE) / 2))
     if rank == 0:
         return -math.inf, math.inf
@@ -155,7 +155,7 @@ def result_document(measured: Sequence[Measured], provenance: Provenance, enviro
     """Return the content of a result file."""
     params = {**environment.machine, "python": environment.python, "engine": environment.engine}
     if provenance.dirty:
-        params["dirty"] = "yes"  # a line of its own in asv's graphs
+        params["dirty"] = "yes"  # a separate line in asv's graphs
     return {
         "commit_hash": provenance.commit,
         "env_name": ENVIRONMENT,
@@ -182,7 +182,7 @@ def result_document(measured: Sequence[Measured], provenance: Provenance, enviro
 
 
 def benchmark_entries(measured: Sequence[Measured]) -> dict[str, dict[str, Any]]:
-    """Return what asv's `benchmarks.json` is to hold of each."""
+    """Return the entries of asv's `benchmarks.json` for these benchmarks."""
     return {
         each.name: {
             "code": as_text(each.test),

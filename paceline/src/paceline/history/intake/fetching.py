@@ -1,7 +1,7 @@
-"""Brings the shared history, a git branch, into the local one: what is new is added, and nothing is lost.
+"""Fetches the shared history, a git branch, into the local one: adds new files, and loses none.
 
-The branch is data that others wrote. Only regular JSON files of the places that a history has are taken, never a
-link or a path that leads elsewhere, and git's plumbing reads them: no checkout, no file of the user's is touched.
+Others wrote the branch. So only regular JSON files at paths of a history are taken, never a link. git's plumbing
+reads them: nothing is checked out, and no file of the user's is touched.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 BRANCH = "benchmark-results"
 REMOTE = "origin"
 REGULAR = {"100644", "100755"}
-#: A name that is one on every system, and hides nothing.
+#: A file name that is valid on every system, and not hidden.
 NAME = r"[^\W_](?:[^/\\:*?\"<>|\x00-\x1f\x7f]*[^/\\:*?\"<>|\x00-\x1f\x7f. ])?"
 PLACES = re.compile(rf"results/{NAME}/{NAME}\.json|aa/{NAME}\.json")
-#: Devices on Windows, and a file that later runs write themselves.
+#: Devices on Windows, and a file that runs write themselves.
 RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|benchmarks\.json", re.IGNORECASE)
 LONGEST_NAME = 200  # bytes; most systems take 255
 MERGED = {MACHINE_FILE, BENCHMARKS_FILE}  # all other files never change
@@ -54,7 +54,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch did. `refused` and `kept` say why in a line each."""
+    """The counts of a fetch. `refused` and `kept` have a line with the reason for each file."""
 
     added: int
     merged: int
@@ -70,27 +70,27 @@ def fetch(
     branch: str = BRANCH,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Fetched:
-    """Add the files of a remote's branch to `results`, and those of `aa/` beside it.
+    """Add the files of a remote's branch to `results`, and those of `aa/` to the folder next to it.
 
-    Raises PacelineError where there is no such remote or branch, it cannot be reached, or files not be written.
+    Raises PacelineError if there is no such remote or branch, it cannot be reached, or files cannot be written.
     """
     progress(f"fetching {branch} from {remote}")
     commit = _fetch_branch(repository, remote, branch)
     entries, refused = _entries(repository, commit)
     if not entries and not refused:
         raise PacelineError(
-            f"{branch!r} of {remote} has no folder results/, so it is no history: name another (--branch)"
+            f"{branch!r} of {remote} has no folder results/, so it is not a history. Name another with --branch."
         )
     targets = {entry: _target(entry.path, results) for entry in entries}
     missing = {entry for entry in entries if not os.path.lexists(targets[entry])}
     differing = [entry for entry in entries if entry not in missing and not _is_same(entry, targets[entry])]
     merging = [entry for entry in differing if entry.path.name in MERGED]
     kept = tuple(
-        f"{targets[entry]}: the shared history has other content under this name; the local file stays"
+        f"{targets[entry]}: the shared history has another file of this name; the local file was kept"
         for entry in differing
         if entry.path.name not in MERGED
     )
-    # The names of benchmarks come last: where they are missing, they are made from the results.
+    # benchmarks.json comes last: if it is missing here, it is made from the results.
     wanted = [*sorted(missing, key=lambda entry: entry.path.name == BENCHMARKS_FILE), *merging]
     changed = set()
     for entry, content in _contents(repository, wanted, remote):
@@ -102,63 +102,65 @@ def fetch(
 
 
 def _take(entry: Entry, target: Path, content: bytes, refused: list[str]) -> bool:
-    """Write a shared file, or add it to the local one. False if that changes nothing."""
+    """Write a shared file, or merge it into the local one; return False if nothing changed."""
     try:
         return _merge(target, content, refused) if entry.path.name in MERGED else files.write_new(target, content)
     except OSError as error:
         where = error.filename or target
-        raise PacelineError(f"cannot write to {where}: {why(error)}; what came before it is complete") from error
+        raise PacelineError(
+            f"cannot write to {where}: {why(error)}. Files before it are complete. Fetch again for the others."
+        ) from error
     except MalformedError as reason:
-        refused.append(f"{str(entry.path)!r} {reason}: left out")
+        refused.append(f"left out {str(entry.path)!r}: {reason}")
         return False
 
 
 def _fetch_branch(repository: Path, remote: str, branch: str) -> str:
-    """Return the newest commit of the branch, brought here under a reference of our own."""
+    """Fetch the branch under a reference of our own, and return its newest commit."""
     remotes = git(repository, "remote").split()
     if remote not in remotes:
-        named = f"there are {', '.join(remotes)}: name one with --remote" if remotes else "add it: git remote add"
-        raise PacelineError(f"{repository} has no remote {remote!r}; {named}")
+        choices = f"Choose from: {', '.join(remotes)}" if remotes else "Add it with `git remote add`."
+        raise PacelineError(f"--remote: {repository} has no remote {remote!r}. {choices}")
     ours = f"refs/paceline/{branch}"
-    # A complete clone would become a shallow one.
+    # With --depth, a complete clone would become a shallow one.
     depth = ["--depth=1"] if is_shallow(repository) else []
     refspec = f"+refs/heads/{branch}:{ours}"
     try:
         git(repository, "check-ref-format", f"refs/heads/{branch}")
     except GitFailedError:
-        raise PacelineError(f"--branch {branch!r} is no name of a branch") from None
+        raise PacelineError(f"--branch: expected a name of a branch, got {branch!r}") from None
     try:
         git(repository, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, "--", remote, refspec)
     except GitFailedError as error:
         if "couldn't find remote ref" in str(error):
             raise PacelineError(
-                f"{remote} has no branch {branch!r}: nothing is shared there yet, or under another name (--branch)"
+                f"{remote} has no branch {branch!r}. Push results to it first, or name another with --branch."
             ) from None
         why = " ".join(str(error).split())
-        raise PacelineError(f"cannot fetch from {remote} ({why}): check the network and the right to read") from None
+        raise PacelineError(f"cannot fetch from {remote}: {why}. Check the network and your access.") from None
     return git(repository, "rev-parse", "--verify", f"{ours}^{{commit}}").strip()
 
 
 def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
-    """Return the files to take, and a line for each that is refused."""
+    """Return the files to fetch, and a line for each refused one."""
     good, refused = [], []
     for line in filter(None, git(repository, "ls-tree", "-r", "-z", "-l", "--full-tree", commit).split("\0")):
         about, _, path = line.partition("\t")
         mode, kind, name, size = about.split()
         inside = path.startswith(("results/", "aa/"))
         if mode not in REGULAR or kind != "blob":
-            why = "is no regular file"
+            why = "is not a regular file"
         elif path != f"results/{BENCHMARKS_FILE}" and not PLACES.fullmatch(path):
-            why = "has no place in a history"
+            why = "is not a path of a history"
         elif not _can_be_everywhere(path):
-            why = f"has a name that is reserved, or longer than {LONGEST_NAME} bytes"
+            why = f"has a reserved name, or one longer than {LONGEST_NAME} bytes"
         elif int(size) > LONGEST:
             why = f"is larger than {LONGEST // 2**20} MiB"
         else:
             good.append(Entry(PurePosixPath(path), name, int(size)))
             continue
-        if inside or mode not in REGULAR:  # a README beside them is nobody's fault
-            refused.append(f"{path!r} {why}: left out")
+        if inside or mode not in REGULAR:  # a README next to the folders is fine
+            refused.append(f"left out {path!r}: {why}")
     return good, refused
 
 
@@ -173,7 +175,7 @@ def _target(path: PurePosixPath, results: Path) -> Path:
 
 
 def _is_same(entry: Entry, target: Path) -> bool:
-    """Whether a local file has this content: git's own hash tells, so nothing need be read from the repository."""
+    """Whether a local file has this content, by git's own hash, without reading from the repository."""
     try:
         if target.is_symlink() or target.stat().st_size != entry.size:
             return False
@@ -185,17 +187,17 @@ def _is_same(entry: Entry, target: Path) -> bool:
 
 
 def _contents(repository: Path, entries: Sequence[Entry], remote: str) -> Iterator[tuple[Entry, bytes]]:
-    """Entries with their contents, by one process; a partial clone gets what it lacks meanwhile."""
+    """Yield entries with their contents, by one process; a partial clone fetches missing ones."""
     with contents(repository) as read:
         for entry in entries:
             content = read(entry.hash)
             if content is None:
-                raise PacelineError(f"git has no content for {entry.path}: try again when {remote} can be reached")
+                raise PacelineError(f"git has no content for {entry.path}. Try again when {remote} can be reached.")
             yield entry, content
 
 
 def _merge(target: Path, content: bytes, refused: list[str]) -> bool:
-    """Add what only the shared file has; False if that is nothing. Raises MalformedError if it cannot be used."""
+    """Add the fields that only the shared file has; return whether there are any. Raises MalformedError."""
     if target.name == BENCHMARKS_FILE:
         return _merge_benchmarks(target.parent, content, refused)
     theirs = machine_file(content)
@@ -204,7 +206,7 @@ def _merge(target: Path, content: bytes, refused: list[str]) -> bool:
     try:
         mine = machine_file(files.read(target))
     except (OSError, MalformedError):
-        return False  # whoever reads it says so
+        return False  # its readers report it
     if set(theirs) <= set(mine):
         return False
     files.write(target, json.dumps({**theirs, **mine}, indent=1))
@@ -213,11 +215,11 @@ def _merge(target: Path, content: bytes, refused: list[str]) -> bool:
 
 def _merge_benchmarks(results: Path, content: bytes, refused: list[str]) -> bool:
     theirs, reasons = benchmarks_file(content)
-    refused += [f"'results/{BENCHMARKS_FILE}' {reason}: left out" for reason in reasons]
+    refused += [f"left out part of 'results/{BENCHMARKS_FILE}': {reason}" for reason in reasons]
     results.mkdir(parents=True, exist_ok=True)
     mine = listed(results)
     if mine is None:
-        mine, theirs = {}, {**of_all_results(results), **theirs}  # the results say less
+        mine, theirs = {}, {**of_all_results(results), **theirs}  # the results know less
     merge_benchmarks(results, theirs)
     versions = {name: entry.get("version") for name, entry in mine.items()}
     differing = {

@@ -1,8 +1,7 @@
-"""Brings pytest-benchmark's own JSON files into the history: those of `--benchmark-json` and of its `.benchmarks`.
+"""Imports pytest-benchmark's JSON files into the history: those of `--benchmark-json` and of `.benchmarks`.
 
-A file is one run. It is named by what it holds, so that importing it again adds nothing. Its hardware class is made
-of what pytest-benchmark wrote down, which has neither memory nor caches: runs recorded on the same machine bear a
-longer name, unless one is given.
+A file becomes one run. Its name is a hash of its content, so that importing it again adds nothing. pytest-benchmark
+writes neither memory nor caches, so the machine's name is shorter than that of recorded runs, unless one is given.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ COMMIT_SHOWN = 8  # digits of a hash at the beginning of a result's name, as asv
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of one file: `written` is its result, or the one that was there before; else there is a reason."""
+    """The outcome of one file: `written` is its result file, new or from an earlier import; else a `reason`."""
 
     source: Path
     written: Path | None = None
@@ -50,16 +49,19 @@ class Imported:
 def import_all(
     sources: Sequence[Path], results: Path, *, repository: Path, machine: str | None = None
 ) -> Iterator[Imported]:
-    """Import files, and all that folders hold; one outcome a file. Raises PacelineError if nothing can be written.
+    """Import files, and all files in folders; yield an outcome for each file.
 
-    `repository` tells dates of commits that a file lacks; it need not be one. `machine` is the hardware class.
+    `repository` is searched for dates of commits that a file lacks; it need not be a repository. `machine` is a name
+    of the history. Raises PacelineError if nothing can be written.
     """
     if machine is not None and (safe(machine) != machine or not machine):
-        raise PacelineError(f"{machine!r} is no hardware class: `paceline machine` prints one")
+        raise PacelineError(
+            f"--machine: expected a name of a-z, 0-9, `.`, `_` and `-`, got {machine!r}. See `paceline machine`."
+        )
     for source in sources:
         paths = sorted(source.rglob("*.json")) if source.is_dir() else [source]
         if not paths:
-            yield Imported(source, reason="holds no JSON files")
+            yield Imported(source, reason="no JSON files in this folder")
         for path in paths:
             yield _import(path, results, repository, machine)
 
@@ -79,7 +81,7 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
         measured = [replace(each, test=place + each.test) for each in measured]
         environment = _environment(document, machine)
         result = result_document(measured, head, environment)
-        result_file(json.dumps(result).encode())  # whatever was overlooked above must not join the history
+        result_file(json.dumps(result).encode())  # nothing that was overlooked above may join the history
     except OSError as error:
         return Imported(path, reason=why(error))
     except MalformedError as error:
@@ -91,9 +93,9 @@ def _import(path: Path, results: Path, repository: Path, machine: str | None) ->
 
 
 def _place(path: Path, here: Path, test: str) -> str:
-    """Return where below the project's root the tests were run: no file tells, so where the nearest such test is.
+    """Return the folder, below the project's root, in which the tests were run; the file does not say.
 
-    Files lie where pytest was run, or were brought to where they are imported.
+    It is the nearest folder that has the test: files are usually in the folder in which pytest was run.
     """
     root, module = project.find_root(here).resolve(), test.partition("::")[0]
     for folder in (*path.resolve().parents, here.resolve(), *here.resolve().parents):
@@ -103,8 +105,8 @@ def _place(path: Path, here: Path, test: str) -> str:
 
 
 def _table(document: Any, name: str) -> dict[str, Any]:
-    need(isinstance(document, dict), "{} is not an object", document)
-    need(isinstance(document.get(name), dict), "{} is {}, not an object", name, document.get(name))
+    need(isinstance(document, dict), "expected an object, got {}", document)
+    need(isinstance(document.get(name), dict), "{}: expected an object, got {}", name, document.get(name))
     found: dict[str, Any] = document[name]
     return found
 
@@ -119,21 +121,21 @@ def _provenance(document: dict[str, Any], repository: Path) -> Provenance:
     with contextlib.suppress(GitFailedError, PacelineError):
         return Provenance(commit, provenance.of_commit(repository, commit).date, dirty=bool(about.get("dirty")))
     raise MalformedError(
-        f"commit_info has no date of commit {commit[:12]}, and the repository here has no such commit"
+        f"no date for commit {commit[:12]}: neither commit_info nor the repository has one. Fetch the commit"
     )
 
 
-def _moment(said: Any) -> int | None:
-    """Milliseconds since 1970 of a date in ISO format."""
+def _moment(date: Any) -> int | None:
+    """Return the milliseconds since 1970 of a date in ISO format; None for anything else."""
     try:
-        return int(1000 * datetime.fromisoformat(said).timestamp())
+        return int(1000 * datetime.fromisoformat(date).timestamp())
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 
 
 def _benchmarks(document: dict[str, Any]) -> list[Measured]:
     listed = document.get("benchmarks")
-    need(isinstance(listed, list) and bool(listed), "benchmarks is not a list with anything in it")
+    need(isinstance(listed, list) and bool(listed), "benchmarks: expected a list with entries, got {}", listed)
     started = _moment(document.get("datetime"))
     found = []
     for each in listed or ():
@@ -148,14 +150,14 @@ def _benchmarks(document: dict[str, Any]) -> list[Measured]:
 
 def _measured(name: str, each: dict[str, Any], stats: dict[str, Any], started: int | None) -> Measured:
     samples = stats.get("data") or []
-    need(isinstance(samples, list), "data is {}, not a list", samples)
+    need(isinstance(samples, list), "data: expected a list, got {}", samples)
     for sample in samples:
         _positive(sample, "data")
     low, median, high = (_positive(stats.get(key), key) for key in ("q1", "median", "q3"))
     group, axes, extra = each.get("group") or "", each.get("params") or {}, each.get("extra_info") or {}
-    need(isinstance(group, str), "group is {}, not a text", group)
-    need(isinstance(axes, dict), "params is {}, not an object", axes)
-    need(isinstance(extra, dict), "extra_info is {}, not an object", extra)
+    need(isinstance(group, str), "group: expected a string, got {}", group)
+    need(isinstance(axes, dict), "params: expected an object, got {}", axes)
+    need(isinstance(extra, dict), "extra_info: expected an object, got {}", extra)
     return Measured(
         test=name,
         samples=[float(sample) for sample in samples],
@@ -171,12 +173,12 @@ def _measured(name: str, each: dict[str, Any], stats: dict[str, Any], started: i
 
 def _positive(value: Any, name: str) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    need(is_number and 0 < value <= sys.float_info.max, "{} holds {}, not a positive time", name, value)
+    need(is_number and 0 < value <= sys.float_info.max, "{}: expected a positive time, got {}", name, value)
     return float(value)
 
 
 def _count(value: Any, name: str) -> int:
-    need(type(value) is int and value > 0, "{} is {}, not a positive count", name, value)
+    need(type(value) is int and value > 0, "{}: expected a positive count, got {}", name, value)
     return int(value)
 
 

@@ -1,4 +1,4 @@
-"""Which code a run measured: a commit, and whether the tree was just that."""
+"""Finds the code that a run measured: the commit, and whether the tree had other changes."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ class Provenance:
 
 
 def head(root: Path) -> Provenance:
-    """Return what is checked out. Raises PacelineError if that is no commit."""
+    """Return the commit that is checked out. Raises PacelineError if there is none."""
     try:
         git(root, "rev-parse", "--git-dir")
     except GitFailedError as error:
         raise PacelineError(
-            f"{root} is not in a git repository, and a run is recorded by its commit: run from a clone of the"
-            f" project, or leave out --benchmark-record ({_last_line(error)})"
+            f"{root} is not in a git repository, and a run is recorded by its commit ({_last_line(error)}). Run from"
+            " a clone of the project, or leave out --benchmark-record."
         ) from error
     try:
         return of_commit(root, "HEAD")
     except GitFailedError as error:
         raise PacelineError(
-            "the repository has no commit yet, and a run is recorded by its commit: commit first"
+            "the repository has no commit yet, and a run is recorded by its commit. Commit first."
         ) from error
 
 
 def of_commit(root: Path, revision: str) -> Provenance:
     """Return a commit of a repository. Raises GitFailedError."""
-    told = git(root, "show", "--no-patch", "--format=%H %at", "--end-of-options", f"{revision}^{{commit}}")
-    commit, _, seconds = told.strip().partition(" ")
+    shown = git(root, "show", "--no-patch", "--format=%H %at", "--end-of-options", f"{revision}^{{commit}}")
+    commit, _, seconds = shown.strip().partition(" ")
     return Provenance(commit, 1000 * int(seconds))
 
 
-def changed_files(root: Path, besides: Sequence[Path] = ()) -> list[str]:
-    """Return files that differ from the commit, new ones included, `besides` what is in these folders."""
+def changed_files(root: Path, ignored: Sequence[Path] = ()) -> list[str]:
+    """Return files that differ from the commit, new ones included, except those in `ignored` folders."""
     top = Path(git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
-    inside = [os.path.relpath(folder.resolve(), top.resolve()) for folder in besides]
+    inside = [os.path.relpath(folder.resolve(), top.resolve()) for folder in ignored]
     below = [Path(path).as_posix() for path in inside if path != "." and not path.startswith("..")]
     left_out = [f":(top,exclude,literal){path}" for path in below]
     paths = ["--", ":(top)", *left_out]
@@ -64,18 +64,18 @@ def changed_files(root: Path, besides: Sequence[Path] = ()) -> list[str]:
 
 
 def remarks(root: Path) -> list[str]:
-    """Return what is worth telling of a checkout, and is no reason not to record."""
+    """Return notices about a checkout that do not prevent recording."""
     found = []
     try:
         git(root, "symbolic-ref", "--quiet", "HEAD")
     except GitFailedError:
         found.append(
-            "HEAD is detached: the run is recorded for its commit, and seen once a branch's first-parent line has it"
+            "HEAD is detached: the run is recorded for its commit, and shown once that is on the history's branch"
         )
     if is_shallow(root):
         found.append(
-            "this clone is shallow: the run is recorded, but to read the history's order `git fetch --unshallow`"
-            " (GitHub Actions: fetch-depth: 0)"
+            "this clone is shallow: the run is recorded, but `paceline check` needs all commits. Run `git fetch"
+            " --unshallow` (GitHub Actions: fetch-depth: 0)."
         )
     return found
 

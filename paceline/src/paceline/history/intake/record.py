@@ -1,7 +1,7 @@
 """pytest's side of recording: `--benchmark-record` adds the finished run to the history.
 
-What would make the run worthless is said before it starts; a benchmark whose test failed has no time worth keeping.
-Times are taken from the `benchmark` fixture of each test, which is public, not from pytest-benchmark's session.
+Errors that would make the run worthless are reported before it starts. Failed tests are not recorded. Times come from
+each test's `benchmark` fixture, which is public, not from pytest-benchmark's session.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIRTY = "dirty"
-CLEAN = "clean"  # stands for the option without a value
+CLEAN = "clean"  # the option without a value
 
 
 def recorder(config: pytest.Config) -> Recorder:
-    """Return the plug-in that records. Raises PacelineError if nothing could be recorded."""
+    """Return the plugin that records. Raises PacelineError if nothing could be recorded."""
     option = config.option
     asked = option.benchmark_record
     if asked not in {CLEAN, DIRTY}:
         raise PacelineError(
-            f"--benchmark-record took {asked!r} for its value: write `--benchmark-record=dirty` to record uncommitted"
-            " changes, or put paths first"
+            f"--benchmark-record: expected `dirty` or no value, got {asked!r}. Write `--benchmark-record=dirty` to"
+            " record uncommitted changes, or put paths first."
         )
     _refuse_contradictions(option)
     given = option.benchmark_record_results
@@ -50,14 +50,14 @@ def recorder(config: pytest.Config) -> Recorder:
     if changed and asked != DIRTY:
         more = f" and {len(changed) - 1} more differ" if len(changed) > 1 else " differs"
         raise PacelineError(
-            f"{changed[0]}{more} from commit {head.commit[:12]}, for which the run would be recorded: commit"
-            " first, or mark the run by --benchmark-record=dirty"
+            f"{changed[0]}{more} from commit {head.commit[:12]}, for which the run would be recorded. Commit first,"
+            " or mark the run with --benchmark-record=dirty."
         )
     return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)))
 
 
 def _insist_on_writable(results: Path) -> None:
-    """Raise PacelineError if the folder cannot be written, or be made: measuring may take hours."""
+    """Raise PacelineError if the folder cannot be made or written: measuring may take hours."""
     there = next(each for each in (results, *results.absolute().parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise PacelineError(
@@ -67,7 +67,7 @@ def _insist_on_writable(results: Path) -> None:
 
 
 def _ours(here: Path, results: Path) -> list[Path]:
-    """Return the folders of the history and of what is made of it, which change no measurement."""
+    """Return the folders of history, site and cache, which change no measurement."""
     return [
         results,
         project.aa_folder(results),
@@ -78,19 +78,19 @@ def _ours(here: Path, results: Path) -> list[Path]:
 
 def _refuse_contradictions(option: Any) -> None:
     if not hasattr(option, "benchmark_only"):
-        raise PacelineError("pytest-benchmark is not loaded: install it, or leave out `-p no:benchmark`")
+        raise PacelineError("pytest-benchmark is not loaded. Install it, or leave out `-p no:benchmark`.")
     if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
-        raise PacelineError("xdist is active, and processes that run at once disturb each other: leave out -n")
+        raise PacelineError("xdist is active, but parallel processes disturb each other's times. Leave out -n.")
     flags = ["disable", "skip"]
     flags += ["against", "against_python", "against_control"]  # these judge, and time nothing here
     for flag in flags:
         if getattr(option, f"benchmark_{flag}", None) not in {None, False}:
             name = flag.replace("_", "-")
-            raise PacelineError(f"--benchmark-{name} and --benchmark-record contradict each other: leave out one")
+            raise PacelineError(f"--benchmark-{name} and --benchmark-record contradict each other. Leave out one.")
 
 
 class Recorder:
-    """Gathers what was measured, and records it once all tests have run."""
+    """Collects the measured benchmarks, and records them once all tests have run."""
 
     def __init__(self, config: pytest.Config, results: Path, head: provenance.Provenance) -> None:
         self._config = config
@@ -99,13 +99,13 @@ class Recorder:
         self._head = head
         self._measured: dict[str, Measured] = {}
         self._failed: set[str] = set()
-        self._said: list[str] = []
+        self._notices: list[str] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Take the times of a test that passed."""
+        """Collect the times of a test that passed."""
         report = yield
         benchmark = getattr(item, "funcargs", {}).get("benchmark")
         if report.failed:
@@ -122,15 +122,15 @@ class Recorder:
                 self._measured[item.nodeid] = _measured(item, self._place, benchmark, call)
         except Exception as error:  # noqa: BLE001  # of one benchmark's own objects; the others are recorded
             self._failed.add(item.nodeid)
-            self._said.append(f"{item.nodeid} cannot be described: {type(error).__name__}")
+            self._notices.append(f"{item.nodeid} cannot be described: {type(error).__name__}")
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Record when the last test has run."""
+        """Record the run after the last test."""
         try:
             done = yield
         except BaseException:
-            self._said.append("the run was cut short, so it was not recorded")
+            self._notices.append("the run was interrupted, so it was not recorded")
             raise
         if not self._config.option.collectonly:
             try:
@@ -143,7 +143,7 @@ class Recorder:
         return done
 
     def _refused(self, text: str) -> pytest.UsageError:
-        """Return an error that pytest shows on a line of its own, not behind the dots."""
+        """Return an error that pytest shows on its own line, not after the dots."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.ensure_newline()
@@ -153,52 +153,52 @@ class Recorder:
     def _record(self) -> None:
         if self._failed:
             one = len(self._failed) == 1
-            self._said.append(
+            self._notices.append(
                 f"{len(self._failed)} failed benchmark{'' if one else 's'} {'was' if one else 'were'} not recorded"
             )
         measured = list(self._measured.values())
         if not measured and self._failed:
-            return  # pytest's own status says what happened
+            return  # pytest's own status reports it
         if not measured:
             raise PacelineError(
-                "no benchmark has run and passed, so nothing was recorded: name tests that use the `benchmark`"
-                " fixture, or loosen -k and -m"
+                "no benchmark ran and passed, so nothing was recorded. Name tests that use the `benchmark` fixture,"
+                " or loosen -k and -m."
             )
         self._insist_on_head()
         environment = this_environment()
         document = result_document(measured, self._head, environment)
-        path = record(self._results, document, measured, environment.machine_file, self._said.append)
+        path = record(self._results, document, measured, environment.machine_file, self._notices.append)
         marked = ", marked as dirty" if self._head.dirty else ""
-        self._said.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
+        self._notices.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
         with contextlib.suppress(PacelineError):
-            self._said += provenance.remarks(self._config.rootpath)
+            self._notices += provenance.remarks(self._config.rootpath)
 
     def _insist_on_head(self) -> None:
         try:
             now = provenance.head(self._config.rootpath)
         except PacelineError as error:
-            self._said.append(f"cannot tell whether HEAD moved while the benchmarks ran: {error}")
+            self._notices.append(f"cannot tell whether HEAD moved while the benchmarks ran: {error}")
             return
         if now.commit != self._head.commit:
             raise PacelineError(
-                f"HEAD moved from {self._head.commit[:12]} to {now.commit[:12]} while the benchmarks ran, so it is"
-                " not known what was measured: nothing was recorded"
+                f"HEAD moved from {self._head.commit[:12]} to {now.commit[:12]} while the benchmarks ran, so nothing"
+                " was recorded. Run the benchmarks again."
             )
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say where the run went."""
-        for line in self._said:
+        """Print where the run was recorded, and the notices."""
+        for line in self._notices:
             terminalreporter.write_line(f"paceline: {line}")
 
 
 @contextlib.contextmanager
 def _unlimited() -> Iterator[None]:
-    """Let a run be written even if its tests left files open, or set a limit for themselves."""
+    """Raise the limits of open files and file size, as tests may have left files open or lowered them."""
     kinds = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE) if resource else ()
     before = {kind: resource.getrlimit(kind) for kind in kinds}
     for kind, (_, hard) in before.items():
-        with contextlib.suppress(OSError, ValueError):  # macOS allows fewer files than its own limit says
+        with contextlib.suppress(OSError, ValueError):  # macOS allows fewer files than its hard limit
             resource.setrlimit(kind, (hard, hard))
     try:
         yield
@@ -209,7 +209,7 @@ def _unlimited() -> Iterator[None]:
 
 
 def this_environment() -> Environment:
-    """Return where this process runs."""
+    """Return the environment of this process."""
     import pytest_benchmark
 
     from paceline.history.machine.naming import this_machine
@@ -235,7 +235,7 @@ def _measured(item: pytest.Item, place: str, benchmark: Any, call: pytest.CallIn
         quartiles=quartiles(samples),
         number=metadata.iterations,
         repeat=len(samples),
-        started=max(0, int(1000 * call.start)),  # a clock may stand before 1970, which no reader takes
+        started=max(0, int(1000 * call.start)),  # a clock may be set before 1970, which no reader accepts
         duration=call.duration,
         group=as_text(benchmark.group or ""),
         axes=_axes(benchmark),
@@ -244,7 +244,7 @@ def _measured(item: pytest.Item, place: str, benchmark: Any, call: pytest.CallIn
 
 
 def _axes(benchmark: Any) -> Mapping[str, Any]:
-    """Parameters of a test by name; an object stands for itself by its name, or else by the test's id."""
+    """Return a test's parameters by name; an object is given by its name, or else by the test's id."""
     return {name: _axis(value, benchmark.param) for name, value in (benchmark.params or {}).items()}
 
 

@@ -1,11 +1,10 @@
-"""Writes into a folder of results: whole files or none, whoever else writes, and whatever kills the process.
+"""Writes into a folder of results: whole files or none, even if others write too or the process is killed.
 
-A result is a new file of its own name, written beside its place and renamed: a run that is there was finished, and no
-run touches another's. It is written first, and gets its name even if all that follows goes wrong.
+A result is a new file, written under a temporary name and renamed, so every result that is there is complete. It is
+written first, and renamed even if all else fails. The files that runs share are replaced in the same way.
 
-The two files that runs share are replaced in the same way, `benchmarks.json` under a lock that ends with its process.
-It gets what it lacks before the result has its name, so that asv finds what it needs to show that; what it has is
-replaced afterwards, so that of runs that do so at once the last one knows the results of all.
+`benchmarks.json` is written under a lock: new entries before the result is renamed, as asv needs them to show it.
+Changed entries follow afterwards, so that of several runs the last one has seen the results of all.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 LOCK = ".benchmarks.lock"
 FORGOTTEN = 24 * 3600  # seconds after which an unfinished file belongs to a process that was killed
-PATIENCE = 60.0  # seconds to wait for other writers; one may have been stopped with the lock in its hand
+PATIENCE = 60.0  # seconds to wait for other writers; one may have been suspended while it held the lock
 
 
 def record(
@@ -44,9 +43,9 @@ def record(
     machine: Mapping[str, str],
     tell: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Add a run; returns its file, and tells what is wrong around it.
+    """Add a run, and return its file; `tell` gets problems that do not prevent that.
 
-    Raises PacelineError if it cannot be written, which says where it is kept instead.
+    Raises PacelineError if the run cannot be written; the message says where it is kept instead.
     """
     started = min((each.started for each in measured if each.started), default=int(1000 * time.time()))
     moment = datetime.fromtimestamp(started / 1000, UTC).strftime("%Y%m%dT%H%M%S")
@@ -61,13 +60,13 @@ def record(
 
 
 def _kept(name: str, document: Mapping[str, Any], folder: Path) -> str:
-    """Keep a run that has no place among the results, and say where: it may have taken hours."""
+    """Save a run elsewhere, as it may have taken hours, and return a sentence that says where."""
     try:
         path = Path(tempfile.mkdtemp(prefix="paceline-run-")) / name
         _replace(path, document)
     except OSError:
         return "The run was not recorded."
-    return f"The run is kept in {path}: move it into {folder} once that can be written."
+    return f"The run was saved as {path}. Move it to {folder} when that is writable."
 
 
 def add(
@@ -86,7 +85,7 @@ def add(
 
 @dataclass(frozen=True)
 class _Addition:
-    """A result file to be, what asv must know of its benchmarks, and asv's fields of its machine."""
+    """A result file to write, asv's entries of its benchmarks, and asv's fields of its machine."""
 
     name: str
     document: Mapping[str, Any]
@@ -105,7 +104,7 @@ def _add(results: Path, new: _Addition, tell: Callable[[str], None]) -> Path:
 
 
 def _list(results: Path, new: _Addition) -> None:
-    """Write what asv needs beside a result."""
+    """Write the other files that asv needs for a result."""
     folder = results / new.machine["machine"]
     _remove_forgotten(folder)
     _remove_forgotten(results)
@@ -116,29 +115,29 @@ def _list(results: Path, new: _Addition) -> None:
 
 
 def _tried(act: Callable[[], None], tell: Callable[[str], None]) -> bool:
-    """Whether it went well; an error is told, as a later run writes what this one could not."""
+    """Return whether an action worked; an error is only reported, as a later run writes what is missing."""
     try:
         act()
     except (OSError, PacelineError) as error:
-        said = f"{error.filename or 'the lock'}: {why(error)}" if isinstance(error, OSError) else error
-        tell(f"the run is recorded, but asv's pages may lack new benchmarks until a later run lists them: {said}")
+        reason = f"{error.filename or 'the lock'}: {why(error)}" if isinstance(error, OSError) else error
+        tell(f"the run is recorded, but asv's pages may lack new benchmarks until a later run: {reason}")
         return False
     return True
 
 
 def merge_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add to `benchmarks.json` what it lacks of `entries`; what it has stays. Raises OSError."""
-    known = listed(results)
-    if known is not None and known.keys() >= entries.keys():
+    """Add missing `entries` to `benchmarks.json`; existing ones stay. Raises OSError."""
+    present = listed(results)
+    if present is not None and present.keys() >= entries.keys():
         return
     with locks.held(results / LOCK):
         _replace(results / BENCHMARKS_FILE, benchmarks_document({**entries, **(listed(results) or {})}))
 
 
 def renew_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Replace what differs in `benchmarks.json` by those `entries` that are of the version of the newest result.
+    """Replace entries of `benchmarks.json` by those `entries` that have the version of the newest result.
 
-    The last who writes need not be the newest: old commits are measured later, too. Raises OSError.
+    The last writer need not have the newest result, as old commits are measured later too. Raises OSError.
     """
     if _agree(listed(results), entries):
         return
@@ -154,12 +153,12 @@ def renew_benchmarks(results: Path, entries: Mapping[str, Mapping[str, Any]]) ->
             _replace(results / BENCHMARKS_FILE, benchmarks_document({**before, **current}))
 
 
-def _agree(known: Mapping[str, Any] | None, entries: Mapping[str, Any]) -> bool:
-    return known is not None and all(known.get(name) == entry for name, entry in entries.items())
+def _agree(present: Mapping[str, Any] | None, entries: Mapping[str, Any]) -> bool:
+    return present is not None and all(present.get(name) == entry for name, entry in entries.items())
 
 
 def listed(results: Path) -> dict[str, dict[str, Any]] | None:
-    """Return the entries of `benchmarks.json`; None if there is none that can be read."""
+    """Return the entries of `benchmarks.json`; None if it is missing or cannot be read."""
     try:
         return benchmarks_file(files.read(results / BENCHMARKS_FILE))[0]
     except (OSError, MalformedError):
@@ -174,7 +173,7 @@ def _machine_of(path: Path) -> dict[str, Any] | None:
 
 
 def of_all_results(results: Path) -> dict[str, dict[str, Any]]:
-    """Make an entry of each benchmark's newest result, by the date of its commit; clean ones come before others."""
+    """Return an entry from each benchmark's newest result by date of commit; clean runs come before dirty ones."""
     from paceline.history.asv.store import sound
 
     def age(result: Result) -> tuple[bool, int, int]:

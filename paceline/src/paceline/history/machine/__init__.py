@@ -1,1 +1,1 @@
-"""The machine that a run was recorded on: its hardware, the name made from that, and what else was there."""
+"""The machine of a run: its hardware, its name, and other facts that may explain a change."""

@@ -1,7 +1,7 @@
-"""Reads what a system tells of its hardware; each system is read into the same form, to be named elsewhere.
+"""Reads a system's hardware into one form for all systems; `naming` makes a name of it.
 
-What is read is handed in (a root folder, the text of a program, values of the registry), so that recorded files of
-any machine can be read on any other.
+The input is passed in (a root folder, the output of a program, values of the registry), so that tests can read
+recorded files of any machine on any other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KIB = 1024
 
 @dataclass(frozen=True)
 class Raw:
-    """What a system tells of its hardware."""
+    """The hardware that a system reports."""
 
     system: str  #: as `platform.system()`
     architecture: str  #: as `platform.machine()`
@@ -39,21 +39,21 @@ class Raw:
     stepping: int = 0
     part: int = 0  #: of an Arm processor
     flags: frozenset[str] = frozenset()
-    cores: int = 1  #: that may be used
-    memory: int = 0  #: bytes that may be used
+    cores: int = 1  #: that this process may use
+    memory: int = 0  #: bytes that this process may use
     last_cache: int = 0  #: bytes of the third level, 0 if unknown
-    host: str = ""  #: what its firmware says of the maker
+    host: str = ""  #: the maker, as the firmware names it
     accelerators: tuple[str, ...] = ()
     threads: int = 0  #: that numeric libraries may start, 0 if not limited
 
 
 def safe(text: str) -> str:
-    """Return a text as a part of a folder's name."""
+    """Return a text as part of a folder's name."""
     return re.sub(r"[^a-z0-9_.]+", "-", text.lower()).strip("-.")
 
 
 def this_hardware() -> Raw:
-    """Read the machine that this runs on, as this process may use it."""
+    """Return the hardware of this machine, as this process may use it."""
     readers = {"Linux": _linux, "Darwin": _macos, "Windows": _windows}
     raw = readers.get(platform.system(), _unknown)()
     accelerators = raw.accelerators or tuple(seen_by_frameworks())
@@ -72,7 +72,7 @@ def _linux() -> Raw:
 
 
 def linux(root: Path, architecture: str, cores: int, environment: Mapping[str, str]) -> Raw:
-    """Read the files of a Linux system below `root`; `cores` are those of this process's affinity."""
+    """Return the hardware of a Linux system with its files below `root`; `cores` by this process's affinity."""
     cpu = _first_cpu(read(root / "proc/cpuinfo") or "")
     vendor = cpu.get("vendor_id", "")
     if "CPU implementer" in cpu:
@@ -100,7 +100,7 @@ def linux(root: Path, architecture: str, cores: int, environment: Mapping[str, s
 
 
 def _first_cpu(text: str) -> dict[str, str]:
-    """Fields of the first processor; newer ones of a hybrid come later, and the first is a fast one."""
+    """Return the fields of the first processor, which is a fast one on hybrid machines."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, colon, value = line.partition(":")
@@ -123,7 +123,7 @@ def _memory(root: Path) -> int:
 
 
 def _limits(root: Path) -> tuple[int, int]:
-    """CPUs and bytes that the control group leaves, both versions of them; without one, very many."""
+    """Return the limits of CPUs and bytes by the control group (v1 or v2); very large ones without a group."""
     vast = 2**62
     cpu = (read(root / "sys/fs/cgroup/cpu.max") or "").split()
     if not cpu:
@@ -151,7 +151,7 @@ def _host(root: Path) -> str:
 
 
 def _threads(environment: Mapping[str, str]) -> int:
-    """Threads that are allowed: by the libraries that are loaded, or else by the environment."""
+    """Return the number of threads that the loaded libraries allow, or else the environment."""
     from threadpoolctl import threadpool_info
 
     pools = [pool["num_threads"] for pool in threadpool_info()]
@@ -162,7 +162,7 @@ def _threads(environment: Mapping[str, str]) -> int:
 
 
 def _accelerators(root: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Name the accelerators that programs may use, by the drivers' files."""
+    """Yield the accelerators that programs may use, by the drivers' files."""
     yield from _nvidia(root, environment)
     yield from _amd(root)
     yield from _tpus(root, environment)
@@ -177,7 +177,7 @@ def _nvidia(root: Path, environment: Mapping[str, str]) -> list[str]:
 
 
 def _listed() -> list[str]:
-    """GPUs that the driver's own program lists, where it has no files (Windows, WSL)."""
+    """Return the GPUs that the driver's program lists, for systems without its files (Windows, WSL)."""
     return [_gpu(name) for name in re.findall(r"^GPU \d+: (.+?) \(", _output("nvidia-smi", "-L"), re.MULTILINE)]
 
 
@@ -186,7 +186,7 @@ def _gpu(name: str) -> str:
 
 
 def _visible(found: list[str], chosen: str | None) -> list[str]:
-    """Leave those that the environment lets programs see: indices, or names of which only the number counts."""
+    """Return the GPUs that the environment makes visible: by index, or as many as it has other names."""
     if chosen is None:
         return found
     indices = [text.strip() for text in chosen.split(",") if text.strip() not in {"", "-1"}]
@@ -196,7 +196,7 @@ def _visible(found: list[str], chosen: str | None) -> list[str]:
 
 
 def _amd(root: Path) -> Iterator[str]:
-    """GPUs that ROCm's driver knows; a node without vector units is a CPU."""
+    """Yield the GPUs of ROCm's driver; a node without vector units is a CPU."""
     for path in sorted((root / "sys/class/kfd/kfd/topology/nodes").glob("*/properties")):
         fields = dict(re.findall(r"^(\w+) (\d+)$", read(path) or "", re.MULTILINE))
         if int(fields.get("simd_count", "0")):
@@ -214,7 +214,7 @@ def _tpus(root: Path, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def seen_by_frameworks(modules: Mapping[str, Any] | None = None) -> list[str]:
-    """Return accelerators that frameworks see which the program has imported itself; imports none."""
+    """Return the accelerators seen by frameworks that the program has already imported; imports none."""
     modules = sys.modules if modules is None else modules
     for name, look in (("torch", _by_torch), ("jax", _by_jax), ("tensorflow", _by_tensorflow)):
         if name in modules:
@@ -240,7 +240,7 @@ def _by_tensorflow(tensorflow: Any) -> list[str]:
 
 
 def _output(*command: str) -> str:
-    """Output of a system's program; "" if it is not there."""
+    """Return the output of a system's program; "" if there is no such program."""
     try:
         return subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=False
@@ -254,26 +254,26 @@ def _macos() -> Raw:
 
 
 def macos(sysctl: str, architecture: str) -> Raw:
-    """Read what `sysctl -a` prints on a Mac."""
-    told = dict(line.partition(": ")[::2] for line in sysctl.splitlines())
+    """Return the hardware of a Mac from the output of `sysctl -a`."""
+    reported = dict(line.partition(": ")[::2] for line in sysctl.splitlines())
     names = ("features", "leaf7_features", "extfeatures")
-    flags = " ".join(told.get(f"machdep.cpu.{name}", "") for name in names).lower().split()
-    if told.get("hw.optional.neon") == "1" or told.get("hw.optional.arm64") == "1":
+    flags = " ".join(reported.get(f"machdep.cpu.{name}", "") for name in names).lower().split()
+    if reported.get("hw.optional.neon") == "1" or reported.get("hw.optional.arm64") == "1":
         flags.append("neon")
-    if told.get("kern.hv_vmm_present") == "1":
+    if reported.get("kern.hv_vmm_present") == "1":
         flags.append("hypervisor")
     return Raw(
         system="Darwin",
         architecture=architecture,
-        brand=told.get("machdep.cpu.brand_string", ""),
-        vendor=told.get("machdep.cpu.vendor", ""),
-        family=_number(told.get("machdep.cpu.family")) or (6 if "machdep.cpu.model" in told else 0),
-        model=_number(told.get("machdep.cpu.model")),
-        stepping=_number(told.get("machdep.cpu.stepping")),
+        brand=reported.get("machdep.cpu.brand_string", ""),
+        vendor=reported.get("machdep.cpu.vendor", ""),
+        family=_number(reported.get("machdep.cpu.family")) or (6 if "machdep.cpu.model" in reported else 0),
+        model=_number(reported.get("machdep.cpu.model")),
+        stepping=_number(reported.get("machdep.cpu.stepping")),
         flags=frozenset(flags),
-        cores=_number(told.get("hw.logicalcpu") or told.get("hw.ncpu")) or 1,
-        memory=_number(told.get("hw.memsize")),
-        last_cache=_number(told.get("hw.l3cachesize")),
+        cores=_number(reported.get("hw.logicalcpu") or reported.get("hw.ncpu")) or 1,
+        memory=_number(reported.get("hw.memsize")),
+        last_cache=_number(reported.get("hw.l3cachesize")),
     )
 
 
@@ -282,12 +282,12 @@ def _windows() -> Raw:
     from archspec.cpu.detect import detected_info
 
     key = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-    told = {name: _registry(key, name) for name in ("ProcessorNameString", "Identifier", "VendorIdentifier")}
+    reported = {name: _registry(key, name) for name in ("ProcessorNameString", "Identifier", "VendorIdentifier")}
     bios = r"HARDWARE\DESCRIPTION\System\BIOS"
-    told["host"] = " ".join(_registry(bios, name) for name in ("SystemManufacturer", "SystemProductName"))
+    reported["host"] = " ".join(_registry(bios, name) for name in ("SystemManufacturer", "SystemProductName"))
     memory = psutil.virtual_memory().total
     return windows(
-        told, platform.machine(), len(cpus()) or os.cpu_count() or 1, memory, detected_info().features, os.environ
+        reported, platform.machine(), len(cpus()) or os.cpu_count() or 1, memory, detected_info().features, os.environ
     )
 
 
@@ -303,30 +303,30 @@ def _registry(key: str, name: str) -> str:
         return ""
 
 
-def windows(  # noqa: PLR0913, PLR0917  # what the registry does not know comes beside it
-    told: Mapping[str, str],
+def windows(  # noqa: PLR0913, PLR0917  # values that the registry lacks are passed separately
+    reported: Mapping[str, str],
     architecture: str,
     cores: int,
     memory: int,
     flags: Iterable[str],
     environment: Mapping[str, str],
 ) -> Raw:
-    """Read what Windows's registry tells of the processor, and `flags` that the processor itself told archspec."""
-    numbers = dict(re.findall(r"(Family|Model|Stepping) (\d+)", told.get("Identifier", "")))
+    """Return the hardware of a Windows system from its registry, with the `flags` that archspec detected."""
+    numbers = dict(re.findall(r"(Family|Model|Stepping) (\d+)", reported.get("Identifier", "")))
     shown = set(flags)
-    if re.search("virtual|amazon|google|qemu|kvm|vmware|xen", told.get("host", ""), re.IGNORECASE):
+    if re.search("virtual|amazon|google|qemu|kvm|vmware|xen", reported.get("host", ""), re.IGNORECASE):
         shown.add("hypervisor")
     return Raw(
         system="Windows",
         architecture=architecture,
-        brand=told.get("ProcessorNameString", ""),
-        vendor=told.get("VendorIdentifier", ""),
+        brand=reported.get("ProcessorNameString", ""),
+        vendor=reported.get("VendorIdentifier", ""),
         family=_number(numbers.get("Family")),
         model=_number(numbers.get("Model")),
         stepping=_number(numbers.get("Stepping")),
         flags=frozenset(shown),
         cores=cores,
         memory=memory,
-        host=told.get("host", ""),
+        host=reported.get("host", ""),
         accelerators=tuple(_visible(_listed(), environment.get("CUDA_VISIBLE_DEVICES"))),
     )

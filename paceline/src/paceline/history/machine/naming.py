@@ -1,13 +1,13 @@
-"""Names the hardware class of this machine: readable, and equal exactly where timings may be compared.
+"""Names machines by their hardware: readable names, which are equal if and only if timings may be compared.
 
-A class must survive reboots, loads, kernels and upgrades, so it is made of what the hardware is, never of what it is
-doing; everything else that may explain a shift is recorded beside it, as facts (see `surroundings`).
+A name must not change with reboots, load, kernels and upgrades, so it is made of the hardware alone. All else that
+may explain a change is recorded with each run, as facts (see `surroundings`).
 
 - Cores and memory are those that this process may use (affinity, control groups): two CPUs of a large host are not
   the large host.
-- An x86 processor's microarchitecture follows from its family and model, not from its flags: kernels and hypervisors
-  hide flags (archspec, which goes by flags, is asked where the model is not known).
-- Memory is rounded to the nearest of 1, 1.5, 2, 3, 4, 6, 8...: firmware and kernels keep some of it for themselves.
+- An x86 processor's microarchitecture follows from its family and model, not from its flags, as kernels and
+  hypervisors hide flags. archspec, which uses flags, is asked only for unknown models.
+- Memory is rounded to the nearest of 1, 1.5, 2, 3, 4, 6, 8... GiB, as firmware and kernels reserve some of it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONGEST = 120  # characters of a name: well below the 255 of a folder's
 GIB = 2**30
 ARCHITECTURES = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
 FAMILIES = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
-#: Best first; each with the flags of Linux, macOS and archspec that show it.
+#: Best first; each with its flags on Linux, on macOS and in archspec.
 LEVELS = {
     "avx512": {"avx512f"},
     "avx2": {"avx2"},
@@ -40,7 +40,7 @@ LEVELS = {
     "sve": {"sve"},
     "neon": {"asimd", "neon"},
 }
-#: Family and first model of each, from Linux (arch/x86/kernel/cpu/amd.c); the models up to the next are the same.
+#: Family and first model of each, from Linux (arch/x86/kernel/cpu/amd.c); models up to the next entry are the same.
 AMD = {
     0x15: {0x00: "bulldozer", 0x02: "piledriver", 0x30: "steamroller", 0x60: "excavator"},
     0x17: {0x00: "zen", 0x30: "zen2"},
@@ -57,11 +57,11 @@ INTEL = {
     0xBF: "raptorlake", 0xAA: "meteorlake", 0xAC: "meteorlake", 0xC5: "arrowlake", 0xC6: "arrowlake",
     0xBD: "lunarlake", 0x8F: "sapphirerapids", 0xCF: "emeraldrapids", 0xAD: "graniterapids", 0xAE: "graniterapids",
     0xAF: "sierraforest",
-}  # fmt: skip  # one a line would be a page
-SKYLAKE_SERVER = 0x55  # three microarchitectures, told apart by stepping
+}  # fmt: skip  # one per line would fill a page
+SKYLAKE_SERVER = 0x55  # three microarchitectures, distinguished by stepping
 #: Parts by Arm itself that archspec does not name, from Linux (arch/arm64/include/asm/cputype.h).
 ARM_PARTS = {0xD03: "cortex_a53", 0xD05: "cortex_a55", 0xD07: "cortex_a57", 0xD0B: "cortex_a76"}
-#: Who made a virtual machine, by what its firmware says.
+#: Hypervisors, by words in the firmware.
 HOSTS = {
     "amazon": "ec2", "google": "gce", "microsoft": "hyperv", "vmware": "vmware", "virtualbox": "virtualbox",
     "innotek": "virtualbox", "xen": "xen", "qemu": "kvm", "kvm": "kvm", "apple virtual": "applevm",
@@ -70,7 +70,7 @@ GRAVITON = {
     "cortex_a72": "graviton", "neoverse_n1": "graviton2", "neoverse_v1": "graviton3", "neoverse_v2": "graviton4",
     "neoverse_v3ae": "graviton5",
 }  # fmt: skip
-#: What a processor is called besides its name.
+#: Words in a processor's brand that are not part of its name.
 NOISE = re.compile(
     r"\(.*?\)|@.*|, altivec supported|\b\d+th gen\b|\b\w+-core\b|\bwith .*|\b0$"
     r"|\b(cpu|processor|version|virtual|amd|intel|apple)\b"
@@ -79,7 +79,7 @@ NOISE = re.compile(
 
 @dataclass(frozen=True)
 class NamePart:
-    """A part of the name, and why it reads so."""
+    """A part of the name, with its reason."""
 
     text: str
     reason: str
@@ -87,16 +87,16 @@ class NamePart:
 
 @dataclass(frozen=True)
 class Machine:
-    """A hardware class."""
+    """A machine, as named by its hardware."""
 
     name: str
     parts: tuple[NamePart, ...]
     raw: Raw
-    #: Names that it had before its processor was added to the tables here: results under them are of this machine.
+    #: Names from before its processor was added to the tables here; results under these names are of this machine.
     former: tuple[str, ...] = ()
 
     def as_asv(self) -> dict[str, str]:
-        """All fields of asv, for its `machine.json` and the parameters of results: stable, like the name."""
+        """Return asv's fields, for `machine.json` and the parameters of results; as stable as the name."""
         return {
             "machine": self.name,
             "os": {"macos": "macOS"}.get(_family(self.raw), self.raw.system),
@@ -108,12 +108,12 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Return the class of the machine that this runs on."""
+    """Return the machine that this process runs on."""
     return classify(hardware.this_hardware())
 
 
 def classify(raw: Raw) -> Machine:
-    """Name the class of a machine; the name is a safe folder name of at most `LONGEST` characters."""
+    """Return the machine with this hardware; its name is a valid folder name of at most `LONGEST` characters."""
     kind, unlisted = microarchitecture(raw), _unlisted(raw)
     parts = tuple(part for part in _parts(raw, kind) if part.text)
     former = () if kind == unlisted else (_joined(part for part in _parts(raw, unlisted) if part.text),)
@@ -129,18 +129,18 @@ def _joined(parts: Iterable[NamePart]) -> str:
 
 
 def _parts(raw: Raw, kind: str) -> Iterator[NamePart]:
-    yield NamePart(_family(raw), f"the operating system's family: {raw.system}")
-    yield NamePart(_architecture(raw), f"the architecture: {raw.architecture}")
+    yield NamePart(_family(raw), f"operating system: {raw.system}")
+    yield NamePart(_architecture(raw), f"architecture: {raw.architecture}")
     called = brand(raw, kind)
-    yield NamePart(called, f"the processor: {raw.brand or kind}")
+    yield NamePart(called, f"processor: {raw.brand or kind}")
     numbers = (
         f"part {raw.part:#x}" if raw.part else f"family {raw.family}, model {raw.model}, stepping {raw.stepping}"
     )
     if kind not in called.split("-"):
-        yield NamePart(kind, f"the microarchitecture: {raw.vendor or 'unknown vendor'}, {numbers}")
+        yield NamePart(kind, f"microarchitecture: {raw.vendor or 'unknown vendor'}, {numbers}")
     yield NamePart(f"{raw.cores}c", f"{raw.cores} CPUs that this process may use")
     level = next((level for level, flags in LEVELS.items() if flags & raw.flags), "")
-    yield NamePart(level, "the widest vector instructions that the system shows")
+    yield NamePart(level, "widest vector instructions")
     if raw.last_cache:
         mebibytes = round(raw.last_cache / 2**20)
         yield NamePart(f"l3_{mebibytes}m", f"{mebibytes} MiB of third-level cache")
@@ -148,14 +148,14 @@ def _parts(raw: Raw, kind: str) -> Iterator[NamePart]:
         yield NamePart(
             f"{memory_class(raw.memory)}g", f"{raw.memory / GIB:.1f} GiB of memory that this process may use"
         )
-    yield NamePart(hypervisor(raw), f"a virtual machine{f' by {raw.host}' if raw.host else ''}")
+    yield NamePart(hypervisor(raw), f"virtual machine{f': {raw.host}' if raw.host else ''}")
     for accelerator in dict.fromkeys(raw.accelerators):
         count = raw.accelerators.count(accelerator)
         yield NamePart(
-            f"{count}x_{accelerator}" if count > 1 else accelerator, f"{count} accelerator(s): {accelerator}"
+            f"{count}x_{accelerator}" if count > 1 else accelerator, f"accelerators: {count} x {accelerator}"
         )
     if 0 < raw.threads < raw.cores:
-        yield NamePart(f"{raw.threads}t", f"numeric libraries are limited to {raw.threads} thread(s)")
+        yield NamePart(f"{raw.threads}t", f"limit of threads for numeric libraries: {raw.threads}")
 
 
 def _family(raw: Raw) -> str:
@@ -167,14 +167,14 @@ def _architecture(raw: Raw) -> str:
 
 
 def brand(raw: Raw, kind: str) -> str:
-    """Return what a processor of this microarchitecture is called, without what all of them are called."""
+    """Return a processor's name, without words that other processors have too."""
     if "amazon" in raw.host.lower() and kind in GRAVITON:
         return GRAVITON[kind]
     return safe(NOISE.sub(" ", raw.brand.lower()))
 
 
 def microarchitecture(raw: Raw) -> str:
-    """Return its name by family and model or by part, or else by archspec; "" if nothing is known."""
+    """Return the microarchitecture by family and model or by part, or else from archspec; "" if unknown."""
     if raw.vendor == "AuthenticAMD" and raw.family in AMD:
         firsts = AMD[raw.family]
         return firsts[max(first for first in firsts if first <= raw.model)]
@@ -187,7 +187,7 @@ def microarchitecture(raw: Raw) -> str:
 
 
 def _unlisted(raw: Raw) -> str:
-    """Return what a microarchitecture is called as long as no table has it."""
+    """Return the name of a microarchitecture that is not in the tables."""
     if raw.part:
         return f"part_{raw.part:x}" if raw.vendor == "ARM" else f"{raw.vendor}_{raw.part:x}"
     apple = re.match(r"apple ([am]\d+)", raw.brand.lower())
@@ -204,7 +204,7 @@ def _arm(raw: Raw) -> str:
 
 
 def _by_flags(raw: Raw) -> str:
-    """Return the newest x86 that archspec knows of this vendor all of whose flags are there."""
+    """Return archspec's newest x86 of this vendor whose flags are all present."""
     from archspec.cpu import TARGETS
 
     fit = [
@@ -226,10 +226,10 @@ def memory_class(memory: int) -> str:
 
 
 def hypervisor(raw: Raw) -> str:
-    """Return what the machine is virtualised by; "" for metal."""
+    """Return the name of the hypervisor; "" for bare metal."""
     host = raw.host.lower()
     known = next((name for word, name in HOSTS.items() if word in host), "")
     if "hypervisor" in raw.flags or "(virtual)" in raw.brand.lower():
         return known or "vm"
-    # Arm has no such flag; and a Surface is made by Microsoft as well.
+    # Arm has no such flag; and Microsoft makes the Surface too, which is not virtual.
     return known if "metal" not in host and ("virtual" in host or known in {"ec2", "gce", "kvm"}) else ""

@@ -1,6 +1,7 @@
-"""What is not the hardware and may still explain a shift: recorded beside each run, and no part of what it is.
+"""Facts other than hardware that may explain a change. They are recorded with each run.
 
-So an upgrade starts no new line; a step in a series can be laid beside what changed with it.
+They are not part of the machine's name, so that an upgrade starts no new series. A change in a series can be compared
+with the facts that changed at the same commit.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
 
 
 def packages() -> dict[str, str]:
-    """Versions of Python and of what is installed, by name."""
+    """Return the versions of Python and of installed packages, by name."""
     found = {"python": platform.python_version()}
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"]
-        if name:  # a folder that a broken uninstall left has none
+        if name:  # the rest of a broken uninstall has none
             found.setdefault(name.lower().replace("_", "-"), distribution.version or "")
     return dict(sorted(found.items()))
 
 
 def facts(machine: Machine, root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Everything else, as texts; what is not known is left out."""
+    """Return all other facts as strings; unknown ones are left out."""
     folder = root / "sys/devices/system/cpu"
     libc = " ".join(platform.libc_ver())
     known = {
@@ -63,7 +64,7 @@ def _system() -> str:
 
 
 def _blas() -> str:
-    """Name the numeric libraries that are loaded."""
+    """Return the names of the loaded numeric libraries."""
     from threadpoolctl import threadpool_info
 
     found = {f"{pool['internal_api']} {pool.get('version') or ''}".strip() for pool in threadpool_info()}

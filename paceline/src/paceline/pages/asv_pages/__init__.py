@@ -1,1 +1,1 @@
-"""asv's own pages, built from the same results."""
+"""Builds asv's own pages from the same results."""

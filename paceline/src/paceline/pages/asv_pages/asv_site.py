@@ -1,7 +1,7 @@
-"""What `asv publish` computes, by asv's own graphs and publishers, from columns instead of files.
+"""Computes what `asv publish` does, with asv's own graphs and publishers, from columns instead of files.
 
-asv reads every file three times, keeps a list per point, and runs a git process per tag and per jump. Here its pieces
-are given the same data ready-made; a test compares the result with that of `asv publish`.
+asv reads every file three times, keeps a list per point, and runs a git process per tag and per jump. Here asv's code
+gets the same data in memory. A test compares the result with that of `asv publish`.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-LONGEST_PATH = 2000  # bytes of the folders of a graph; systems take some 4000, with what is above them
+LONGEST_PATH = 2000  # bytes of a graph's folders; systems allow about 4000 for the whole path
 LONGEST_FOLDER = 255 - len("-null")
-LONGEST_NAME = 255 - len(".json.js")  # bytes that a file system takes
-NO_LINK = re.compile(r'<a href="#[^"]*">([^<]*)</a>')  # a commit, where no address of commits is known
+LONGEST_NAME = 255 - len(".json.js")  # bytes that a file system allows
+NO_LINK = re.compile(r'<a href="#[^"]*">([^<]*)</a>')  # a commit, if no address of commits is known
 PUBLISHERS = (summarygrid.SummaryGrid, summarylist.SummaryList, regressions.Regressions)
 
 
@@ -57,7 +57,7 @@ class Tag(NamedTuple):
 
 
 class Repository(git.Git):  # type: ignore[misc]  # asv has no types
-    """asv's repository, which asks git once for what asv asks for each tag, result and jump."""
+    """asv's repository with one call of git for all tags, results and jumps."""
 
     def __init__(self, url: str, mirror: str, commits: frozenset[str]) -> None:
         super().__init__(url, mirror)
@@ -67,7 +67,7 @@ class Repository(git.Git):  # type: ignore[misc]  # asv has no types
 
     @cached_property
     def _tags(self) -> dict[str, Tag]:
-        """Tags by name."""
+        """Return the tags by name."""
         fields = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(authordate:unix)%00%(*authordate:unix)"
         listed = run_git(self._path, "for-each-ref", "--sort=taggerdate", f"--format={fields}", "refs/tags")
         found = {}
@@ -87,7 +87,7 @@ class Repository(git.Git):  # type: ignore[misc]  # asv has no types
         return 1000 * dates[name] if name in dates else int(super().get_date_from_name(name))
 
     def line(self, branch: str | None) -> tuple[str, list[str]]:
-        """Return the name of a branch that is here, and its commits along first parents, oldest first."""
+        """Return the local name of a branch, and its commits along first parents, oldest first."""
         if branch not in self._lines:
             self._lines[branch] = order.line(self.folder, branch, self._measured)
         return self._lines[branch]
@@ -101,7 +101,7 @@ class Repository(git.Git):  # type: ignore[misc]  # asv has no types
         return self.line(branch)[1][::-1]
 
     def get_hashes_from_range(self, range_spec: str) -> list[str]:
-        """Between two commits of one line, its commits after the one up to the other, newest first."""
+        """Return the commits after one up to another, newest first, along a branch if both are on it."""
         before, _, after = range_spec.partition("..")
         for _, commits in self._lines.values():
             places = self._places(commits)
@@ -116,7 +116,7 @@ class Repository(git.Git):  # type: ignore[misc]  # asv has no types
 
 
 class Line(Graph):  # type: ignore[misc]  # asv has no types
-    """A graph whose points are there from the beginning."""
+    """A graph that gets all its points at once."""
 
     def __init__(
         self, benchmark: str, params: Mapping[str, str | None], revisions: Sequence[int], width: int | None
@@ -130,15 +130,15 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
 
     @classmethod
     def get_file_path(cls, params: Mapping[str, Any], benchmark_name: str) -> str:
-        """Return the path at which asv's script will ask for the graph."""
+        """Return the path at which asv's script requests the graph."""
         plain = {_plain(name): _plain(value) if isinstance(value, str) else value for name, value in params.items()}
         path: str = super().get_file_path(plain, _plain(benchmark_name))
         return path
 
     def fill(self, values: Floats, weights: Floats) -> None:
-        """Take `(revisions, n_series)` values and weights; what is missing at the ends is dropped.
+        """Set `(revisions, n_series)` values and weights, without missing ones at the ends.
 
-        A mean that is too large for a float is missing: no browser reads JSON that holds Infinity.
+        A mean that is too large for a float counts as missing: browsers cannot read Infinity in JSON.
         """
         values, weights = (np.where(np.isfinite(each), each, np.nan) for each in (values, weights))
         there = np.flatnonzero(~np.isnan(values).all(axis=1))
@@ -157,7 +157,7 @@ class Line(Graph):  # type: ignore[misc]  # asv has no types
         return self._data
 
     def take_steps(self, found: Sequence[Sequence[steps.Step]]) -> None:
-        """Take the steps of each series, whose places become revisions."""
+        """Set the steps of each series, with revisions for positions."""
         at = self.revisions
         self._steps = [
             [(at[left], at[right - 1] + 1, *rest) for left, right, *rest in each] for each in found
@@ -174,11 +174,11 @@ class Lines(GraphSet):  # type: ignore[misc]  # asv has no types
     """asv's set of graphs."""
 
     def groups(self) -> Iterator[tuple[str, list[Line]]]:
-        """Graphs of each benchmark."""
+        """Return the graphs of each benchmark."""
         return iter(self._groups.items())
 
     def add(self, line: Line) -> bool:
-        """Add a graph; False if another one has its file."""
+        """Add a graph; return False if another graph has the same file."""
         if line.path in self._graphs:
             return False
         self._graphs[line.path] = line
@@ -188,7 +188,7 @@ class Lines(GraphSet):  # type: ignore[misc]  # asv has no types
 
 @dataclass
 class Site:
-    """What is published: `benchmarks` and `machines` as in asv's files, `rows` of all sound results."""
+    """The data to publish: `benchmarks` and `machines` as in asv's files, `rows` of all usable results."""
 
     conf: Config
     repo: Repository
@@ -199,14 +199,14 @@ class Site:
 
     @cached_property
     def revisions(self) -> dict[str, int]:
-        """Number of each commit that has results or a tag."""
+        """Return the number of each commit that has results or a tag."""
         measured = {head["commit"] for head in self.rows.heads}
         found: dict[str, int] = self.repo.get_revisions(measured | set(self.repo.get_tags().values()))
         return found
 
     @cached_property
     def branches(self) -> dict[str | None, set[str]]:
-        """Commits of each branch; a tagged commit belongs to all."""
+        """Return the commits of each branch; a tagged commit on none belongs to all."""
         tagged = set(self.repo.get_tags().values())
         lines = {branch: set(self.repo.get_branch_commits(branch)) for branch in self.conf.branches}
         somewhere = set[str]().union(*lines.values())
@@ -214,10 +214,10 @@ class Site:
 
     @cached_property
     def surroundings(self) -> list[dict[str, Any] | None]:
-        """Parameters of each file, those of its environment included; None if no folder can be named by them.
+        """Return the parameters of each file, with its environment; None if they cannot be folder names.
 
-        asv names the folders of all graphs by the parameters of all files, so that one file could make every path
-        too long: such a one is left out.
+        asv names the folders of all graphs by the parameters of all files. A file that would make these paths too
+        long is left out.
         """
         found: list[dict[str, Any] | None] = []
         lengths: dict[str, int] = {}
@@ -235,18 +235,18 @@ class Site:
 
 
 def _plain(text: str) -> str:
-    """Take out backslashes, as asv.js does and asv.util.sanitize_filename means to; pytest's ids are full of them."""
+    """Return a text without backslashes, as in asv.js; asv.util.sanitize_filename leaves them in."""
     return text.replace("\\", "_")
 
 
 def _file(text: str) -> str:
-    """Return the file or folder that asv.js names by a text."""
+    """Return asv.js's file or folder name for a text."""
     file: str = util.sanitize_filename(_plain(text))
     return file
 
 
 def _part(name: str, value: Any) -> bytes:
-    """Return the folder that asv names by a parameter."""
+    """Return asv's folder name for a parameter."""
     return _file(f"{name}-{value}" if value else name).encode()
 
 
@@ -258,8 +258,8 @@ def publish(site: Site, output: Path, cache: Path, progress: Callable[[str], Non
     """Write asv's data to `output`. Raises PacelineError if no result belongs to the repository."""
     if not any(head["commit"] in site.revisions for head in site.rows.heads):
         raise PacelineError(
-            f"none of {len(site.rows.heads)} results is of a commit that {site.conf.repo} has: fetch the branch that"
-            " was measured (a shallow clone has no past: git fetch --unshallow)"
+            f"none of {len(site.rows.heads)} results is of a commit in {site.conf.repo}. Fetch the branch that was"
+            " measured; in a shallow clone, run `git fetch --unshallow`."
         )
     site.conf.html_dir = str(output)
     site.conf.show_commit_url = web(site.conf.show_commit_url)
@@ -287,7 +287,7 @@ def _lists(numbers: Floats) -> list[Any]:
 
 
 def _lines(site: Site) -> Lines:
-    """Return a graph for each benchmark, surroundings of files and branch."""
+    """Return a graph for each benchmark, set of parameters and branch."""
     rows = site.rows
     known = [params for params in site.surroundings if params is not None]
     every = dict.fromkeys(name for params in known for name in params)
@@ -310,11 +310,11 @@ def _lines(site: Site) -> Lines:
                     unpublished.append(name)
     if len(known) < len(site.surroundings):
         site.notices.append(
-            "results that are not on asv's pages, as their parameters make no folder:"
+            "results that are not on asv's pages, as their parameters cannot be names of folders:"
             f" {len(site.rows.heads) - len(known)}"
         )
     if unpublished:
-        site.notices.append(f"{_some(unpublished)}: another benchmark has the file name that asv gives its graph")
+        site.notices.append(f"{_some(unpublished)}: not on asv's pages, as another benchmark has the same file name")
     return lines
 
 
@@ -329,11 +329,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _wanted(site: Site) -> list[str]:
-    """Names of benchmarks whose graphs can have a file."""
+    """Return the names of benchmarks that can be file names."""
     names = {site.rows.texts[index] for index in np.unique(site.rows.name)} & set(site.benchmarks)
     sound = [name for name in sorted(names) if _can_be_a_file(name)]
     if wrong := sorted(names - set(sound)):
-        site.notices.append(f"{_some(wrong)}: not on asv's pages, as the name is no file name, or too long for one")
+        site.notices.append(f"{_some(wrong)}: not on asv's pages, as the name cannot be a file name, or is too long")
         for name in wrong:
             del site.benchmarks[name]
     return sound
@@ -345,7 +345,7 @@ def _can_be_a_file(name: str) -> bool:
 
 
 def _rows_of(site: Site, name: str, version: str | None) -> NDArray[np.int64]:
-    """Rows of a benchmark in the version that is described; rows of old files have none."""
+    """Return the rows of a benchmark in its described version, or without a version, as in old files."""
     texts = site.rows.texts
     mine = np.flatnonzero(site.rows.name == texts.index(name))
     said = site.rows.version[mine]
@@ -377,7 +377,7 @@ def _line(
 
 
 def _compatible(measured: list[list[str]], described: list[list[str]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of a row's values, and where these go: a benchmark's parameters may have changed since."""
+    """Return the positions of a row's values, and their targets: a benchmark's parameters may have changed."""
     if measured == described:
         both = np.arange(math.prod(map(len, described)))
         return both, both
@@ -390,7 +390,7 @@ def _compatible(measured: list[list[str]], described: list[list[str]]) -> tuple[
 
 
 def _means(numbers: Floats, group: NDArray[np.int64], count: int) -> Floats:
-    """Mean of what is there in each group, added up in order, as asv does."""
+    """Return the mean of each group without missing values, added up in order, as in asv."""
     there = ~np.isnan(numbers)
     sums, counts = np.zeros((count, numbers.shape[1])), np.zeros((count, numbers.shape[1]))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -418,7 +418,7 @@ def _detect(lines: Lines, cache: Path, progress: Callable[[str], None], *, refit
 
 
 def _save_summaries(lines: Lines, output: Path) -> None:
-    """Write the small graphs of the grid: geometric means over all graphs of a benchmark, as asv.graph makes them."""
+    """Write the small graphs of the grid: geometric means over all graphs of a benchmark, as in asv.graph."""
     for name, group in lines.groups():
         revisions, *means = _summary(group)
         points = graph.resample_data(list(zip(revisions, *means, strict=True)))
@@ -428,7 +428,7 @@ def _save_summaries(lines: Lines, output: Path) -> None:
 
 
 def _summary(group: Sequence[Line]) -> tuple[list[int], list[float | None]]:
-    """Return revisions, and what asv.graph._compute_summary_data_series says of them; most series have no gaps."""
+    """Return revisions and means as asv.graph._compute_summary_data_series does, but fast for series without gaps."""
     revisions = sorted(set[int]().union(*(line.revisions for line in group)))
     at = {revision: place for place, revision in enumerate(revisions)}
     columns = []
@@ -445,12 +445,12 @@ def _summary(group: Sequence[Line]) -> tuple[list[int], list[float | None]]:
 
 
 def _filled(column: Floats) -> list[float | None]:
-    filled: list[float | None] = graph._fill_missing_data(_lists(column))  # noqa: SLF001 - asv has no other name for it
+    filled: list[float | None] = graph._fill_missing_data(_lists(column))  # noqa: SLF001 - asv has no public name for it
     return filled
 
 
 def _mean(row: Sequence[float | None]) -> float | None:
-    """Return asv.util.geom_mean_na, without looking at each value four times."""
+    """Return the result of asv.util.geom_mean_na, with fewer passes over the values."""
     if None in row:
         mean: float | None = util.geom_mean_na(row)
         return mean
@@ -466,9 +466,9 @@ def _mean(row: Sequence[float | None]) -> float | None:
 
 
 def _with_regressions(site: Site) -> dict[str, dict[str, Any]]:
-    """Benchmarks for asv's page of regressions and its feed, also by their files, by which these look them up.
+    """Return benchmarks for asv's page of regressions and its feed, by name and by file, as these use both.
 
-    They take what is before a bracket for the name.
+    asv takes the part before a bracket for the name.
     """
     named = Counter(map(_file, site.benchmarks))
     shown = {name: entry for name, entry in site.benchmarks.items() if "(" not in name and named[_file(name)] == 1}
@@ -476,14 +476,14 @@ def _with_regressions(site: Site) -> dict[str, dict[str, Any]]:
     shown |= {_file(name): entry for name, entry in shown.items()}
     if left_out:
         site.notices.append(
-            f"{_some(left_out)}: not on asv's page of regressions, which cannot tell such names apart"
+            f"{_some(left_out)}: not on asv's page of regressions, which cannot distinguish such names"
         )
     return shown
 
 
 @dataclass(frozen=True)
 class _Result:
-    """As much of asv.results.Results as its feed asks for."""
+    """The part of asv.results.Results that asv's feed needs."""
 
     commit_hash: str
     date: int
@@ -504,7 +504,7 @@ def _results(site: Site) -> Iterator[_Result]:
 
 
 class _SafeEntry(feed.FeedEntry):  # type: ignore[misc]  # asv has no types
-    """An entry of the feed; asv puts the name of a benchmark into a link as it is."""
+    """An entry of the feed with an escaped link; asv does not escape the benchmark's name."""
 
     def __init__(self, title: str, updated: Any, link: str, content: str, *rest: Any) -> None:
         safe = urllib.parse.quote(link, safe="/#?=&%+")
@@ -514,7 +514,7 @@ class _SafeEntry(feed.FeedEntry):  # type: ignore[misc]  # asv has no types
 
 @contextlib.contextmanager
 def _feeding(site: Site) -> Iterator[None]:
-    """Give asv's publishers our paths, and the results that they would read from files for a third time."""
+    """Let asv's publishers use our paths, and our results instead of reading the files again."""
     read, entry = regressions.iter_results, feed.FeedEntry
     regressions.iter_results = lambda _: _results(site)
     feed.FeedEntry = _SafeEntry
@@ -553,7 +553,7 @@ def _write_index(site: Site, lines: Lines, output: Path) -> None:
 
 
 def _surroundings_of_graphs(lines: Lines) -> tuple[list[dict[str, Any]], dict[str, list[int]]]:
-    """Return each set of parameters that has graphs, and the places in this list of those of each benchmark."""
+    """Return the sets of parameters that have graphs, and each benchmark's positions in this list."""
     listed: list[dict[str, Any]] = []
     seen: dict[tuple[Any, ...], int] = {}
     graphs: dict[str, list[int]] = {}
@@ -567,7 +567,7 @@ def _surroundings_of_graphs(lines: Lines) -> tuple[list[dict[str, Any]], dict[st
 
 
 def _choices(site: Site, listed: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the values of each parameter, among which the reader chooses; None where some graphs have none."""
+    """Return the values of each parameter to choose from; None is one if some graphs lack the parameter."""
     found: dict[str, set[Any]] = {}
     for around in filter(None, site.surroundings):
         for name, value in around.items():
@@ -583,7 +583,7 @@ def _choices(site: Site, listed: Sequence[Mapping[str, Any]]) -> dict[str, list[
 
 
 def web(address: str) -> str:
-    """Return an address of the web, and nothing that a browser would run."""
+    """Return an http or https address; "#" for any other, which a browser might run."""
     try:
         scheme = urllib.parse.urlsplit(address).scheme
     except ValueError:  # it has half a bracket

@@ -1,7 +1,7 @@
-"""asv's own pages, made safe and self-contained: every change is to a text that must be there, or the build stops.
+"""Makes asv's own pages safe and self-contained. A change replaces a known text; if that is missing, the build fails.
 
-asv's scripts put names, code and units of benchmarks into HTML as they are, ask for files by names that they do not
-escape, and load their libraries from four content delivery networks. Changed are only the places that do.
+asv's scripts put names, code and units of benchmarks into HTML without escaping, request files by unescaped names,
+and load libraries from four content delivery networks. Only these places are changed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ STYLES = (
 #: Bootstrap's pictograms, which no page uses.
 FONT = re.compile(r"@font-face\{[^}]*\}")
 
-#: What asv's page loads from elsewhere; another version of asv may load something else, which must not be missed.
+#: Libraries that asv's page loads from other sites; if another version of asv loads others, the build fails.
 FOREIGN = {
     "code.jquery.com/jquery-",
     "/flot/0.8.3/jquery.flot.min.js",
@@ -65,27 +65,27 @@ FOREIGN = {
 
 
 def _graph_of(name: str) -> str:
-    """Return how asv names the file of a graph everywhere else."""
+    """Return the script for a graph's file name that asv uses in all other places."""
     return f"$.asv.graph_to_path({name}, {{summary: ''}})"
 
 
 def _escaped(text: str) -> str:
-    """Return how asv escapes a text where it does."""
+    """Return the script by which asv escapes a text in other places."""
     return f"$('<span>').text({text}).html()"
 
 
 _DETAIL = f"""details.push({_escaped("key + ': ' + val")});"""
 
-#: A commit is no link where no address of commits is known, which is '#' to asv.
+#: A commit is not a link if no address of commits is known, which is '#' in asv.
 _LINKED = "$.asv.main_json.show_commit_url !== '#'"
 _COMMIT = f"$({_LINKED} ? '<a/>' : '<span/>')"
 
 _ENCODED = "item[1].split('/').map(encodeURIComponent).join('/')"
 
-#: By file: how often a text occurs, the text, and what takes its place.
+#: By file: the number of occurrences of a text, the text, and its replacement.
 CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     "asv.js": (
-        # Names hold slashes, question marks and per cent signs.
+        # Names may contain slashes, question marks and percent signs.
         (1, "= info.location[0];", "= info.location.join('/');"),
         (1, "'#' + info['location'];", "'#' + encodeURIComponent(info['location'].join('/'));"),
         (2, r".replace(/\/+/, '/').split('/')", ".split('/')"),
@@ -101,7 +101,7 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
             "if (graph_cache[url]) {",
             "if (!pacelineHasGraph(url)) { setTimeout(dfd.reject, 1); } else if (graph_cache[url]) {",
         ),
-        # No page is called by a name that every object has.
+        # A page's name must not be found among the names that every object has.
         (1, "var loaded_pages = {};", "var loaded_pages = Object.create(null);"),
     ),
     "asv_ui.js": (
@@ -123,7 +123,7 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     ),
     "regressions.js": (
         (2, "var graph_url = item[1];", f"var graph_url = {_ENCODED};"),
-        # One benchmark has as many lines as there are machines.
+        # A benchmark has a line for each machine.
         (2, ".append(benchmark_link));", ".append(benchmark_link, pacelineWhere(param_dict)));"),
         (
             2,
@@ -133,7 +133,7 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     ),
     "graphdisplay.js": (
         (1, "details.push(key + ': ' + val);", _DETAIL),
-        # jQuery 3.5 and later do not close a tag for us.
+        # jQuery 3.5 and later do not close tags.
         (1, '<b class="caret-right"/> \' + parts[j] +', f'<b class="caret-right"></b> \' + {_escaped("parts[j]")} +'),
         (
             1,
@@ -156,7 +156,7 @@ CHANGES: dict[str, tuple[tuple[int, str, str], ...]] = {
 
 
 def write(www: Path, output: Path, project: str) -> None:
-    """Write asv's pages to `output`. Raises PacelineError if this version of asv has others than are known."""
+    """Write asv's pages to `output`. Raises PacelineError if this version of asv has other pages."""
     for path in sorted(www.iterdir()):
         if path.suffix in {".js", ".css", ".ico", ".png"}:
             (output / path.name).write_bytes(path.read_bytes())
@@ -176,7 +176,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise _unknown(path.name, "is gone") from None
+        raise _unknown(path.name, "is missing") from None
 
 
 def _changed(name: str, text: str, changes: tuple[tuple[int, str, str], ...]) -> str:
@@ -188,7 +188,7 @@ def _changed(name: str, text: str, changes: tuple[tuple[int, str, str], ...]) ->
 
 
 def _index(page: str, project: str) -> str:
-    """Put our head and navigation into asv's page."""
+    """Return asv's page with our head and navigation."""
     foreign = re.findall(r'(?:src|href)="(https://[^"]+)" integrity', page)
     if len(foreign) != len(FOREIGN) or not all(any(part in each for each in foreign) for part in FOREIGN):
         raise _unknown("index.html", f"loads {', '.join(foreign) or 'nothing'}")
@@ -204,6 +204,5 @@ def _index(page: str, project: str) -> str:
 
 def _unknown(name: str, what: str) -> PacelineError:
     return PacelineError(
-        f"asv {version('asv')} has pages that this version of paceline does not know how to make safe"
-        f" ({name} {what}): install asv 0.6.6, or a newer paceline"
+        f"cannot make the pages of asv {version('asv')} safe ({name} {what}). Install asv 0.6.6, or a newer paceline."
     )

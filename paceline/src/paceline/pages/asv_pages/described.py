@@ -1,4 +1,4 @@
-"""What asv is told about each benchmark: as `benchmarks.json` says, or, where that is broken, as the results tell."""
+"""Describes each benchmark for asv: from `benchmarks.json`, or, if that is broken, from the results."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
     from paceline.pages.asv_pages.rows import Rows
 
-#: Of parameters of one benchmark. A description may ask for any number, and asv would count through them.
+#: Of one benchmark's parameters. A broken description may have any number, and asv would go through them all.
 MOST_COMBINATIONS = 100_000
 
 
 def benchmarks(sound: Mapping[str, Mapping[str, Any]], rows: Rows) -> dict[str, dict[str, Any]]:
-    """Return a description of each benchmark; `sound` is empty where there is no usable file."""
+    """Return a description of each benchmark; `sound` is empty if there is no usable file."""
     newest, versions = _from_results(rows), _versions(rows)
     found = {}
     for name, entry in sound.items():
         if _is_usable(entry):
-            # A run of an old commit may have written the file after the newest. What was never run asv does not show.
+            # A run of an old commit may have written the file last. asv shows only versions that were run.
             was_run = (name, entry["version"]) in versions
             found[name] = _as_measured(entry, newest[name]) if was_run else dict(entry)
     return found if len(found) == len(sound) > 0 else newest | found
 
 
 def _versions(rows: Rows) -> set[tuple[str, str]]:
-    """Benchmarks and the versions of them that were measured."""
+    """Return the benchmarks with their measured versions."""
     measured = (rows.count > 0) & (rows.version >= 0)
     count = max(1, len(rows.texts))
     pairs = np.unique(rows.name[measured] * count + rows.version[measured])
@@ -42,16 +42,16 @@ def _is_usable(entry: Mapping[str, Any]) -> bool:
 
 
 def _as_measured(entry: Mapping[str, Any], newest: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the version that was measured last."""
+    """Return a description of the version that was measured last."""
     if newest["version"] in {"", entry["version"]}:
         return dict(entry)
     named = entry if len(entry["param_names"]) == len(newest["param_names"]) else newest
-    told = {"version": newest["version"], "params": newest["params"], "param_names": named["param_names"]}
-    return {**entry, **told}
+    measured = {"version": newest["version"], "params": newest["params"], "param_names": named["param_names"]}
+    return {**entry, **measured}
 
 
 def _from_results(rows: Rows) -> dict[str, dict[str, Any]]:
-    """Describe every benchmark as its newest result does."""
+    """Return a description of every benchmark from its newest result."""
     dates = np.array([head["date"] for head in rows.heads], dtype=np.float64)
     measured = np.flatnonzero(rows.count)
     ordered = measured[np.lexsort((dates[rows.run[measured]], rows.name[measured]))]

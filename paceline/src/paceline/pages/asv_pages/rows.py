@@ -1,4 +1,4 @@
-"""What asv's pages need of every result file, in asv's own terms and as columns: there are millions of points."""
+"""The parts of result files that asv's pages need, as columns, as there are millions of points."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Rows:
     """Every row of every file.
 
-    `heads` has an object a file: commit, date, params, env_vars. The arrays `run` (the file), `name`, `params`,
-    `version` (-1 for none), `started` (NaN for unknown), `first` and `count` have an element a row; `name`, `params`
-    and `version` are indices into `texts`, where params are in JSON. Of `values` and `weights` a row has `count`
-    from `first` on, none if the benchmark failed; NaN is missing.
+    `heads` has an object per file: commit, date, params, env_vars. The arrays `run` (the file), `name`, `params`,
+    `version` (-1 for none), `started` (NaN for unknown), `first` and `count` have an element per row. `name`,
+    `params` and `version` are indices into `texts`, in which params are JSON. A row has the `count` elements of
+    `values` and `weights` from `first` on, none if the benchmark failed; NaN is missing.
     """
 
     heads: list[dict[str, Any]]
@@ -43,7 +43,7 @@ class Rows:
 
 
 def of(results: Sequence[Result]) -> Rows:
-    """Join the rows of all results, in the order given."""
+    """Return the joined rows of all results, in the given order."""
     texts: dict[str, int] = {}
     known: dict[str, Integers] = {}  # most files have the same rows
     for text in dict.fromkeys(result.shared.rows for result in results):
@@ -71,7 +71,7 @@ def _head(result: Result) -> dict[str, Any]:
 
 
 def _numbered(rows: Sequence[Sequence[Any]], texts: dict[str, int]) -> Integers:
-    """Name, params, version and count of each row, `(4, rows)`; numbers the texts."""
+    """Return name, params, version and count of each row, `(4, rows)`, and number the texts."""
 
     def number(text: str) -> int:
         return texts.setdefault(text, len(texts))
@@ -84,7 +84,7 @@ def _numbered(rows: Sequence[Sequence[Any]], texts: dict[str, int]) -> Integers:
 
 
 def weights(low: Floats, high: Floats) -> Floats:
-    """Weigh each value as asv does (asv._stats.get_weight): by the inverse of its interval's width; NaN for none."""
+    """Return each value's weight as in asv._stats.get_weight: the inverse of its interval's width; NaN for none."""
     with np.errstate(divide="ignore", over="ignore"):
         found = 2 / np.abs(high - low)
     return np.where(np.isfinite(found), found, np.nan)

@@ -1,11 +1,10 @@
-"""asv's step detection, most of whose work on a longer series is already done.
+"""asv's step detection, which reuses the last build's work on series that only grew.
 
-asv fits a piecewise constant function: it tunes the penalty of a jump, gamma, by fitting the whole series some ten
-times. Commits come one at a time, so a series that only grew keeps its gamma and the pieces that ended well before
-its end, and only the tail is fitted anew, by asv's own functions. What this leaves out is the tuning of gamma, and
-moves of old jumps. Both are made up for: a series whose tail has other jumps than before is fitted in full, so is one
-that has grown by a twentieth, and so is each in its turn, a few in every build. What is shown of a new jump is
-therefore asv's; it may come a few commits later. A build without a cache fits all in full.
+asv fits a piecewise constant function. It tunes the penalty of a jump, gamma, by fitting the whole series about ten
+times. Here a series that only grew keeps its gamma and its older pieces, and asv's functions fit only the tail again.
+To keep gamma and old jumps right, a series is fitted in full if its tail has other jumps than before, or if it grew
+by a twentieth. In addition, every build fits a few series in full, in turn. A new jump may be shown a few commits
+later than by asv.
 """
 
 from __future__ import annotations
@@ -38,20 +37,20 @@ if TYPE_CHECKING:
 
 FILE = "steps-1.npz"
 TAIL = 60  # points; three times the longest piece that asv's exact fit looks at
-GROWTH = 20  # a full fit is due when a series has grown by 1/GROWTH since the last
-TURNS = 50  # builds, in which every series has a turn
-WORTH_A_POOL = 12  # full fits; fewer take less time than starting processes does
-AT_ONCE = 2000  # points that a worker takes at once, some 0.2 s of work; Ctrl-C waits for what has begun
+GROWTH = 20  # a series is fitted in full when it has grown by 1/GROWTH since the last full fit
+TURNS = 50  # builds, in which every growing series is fitted in full once
+WORTH_A_POOL = 12  # full fits; fewer take less time than starting processes
+AT_ONCE = 2000  # points per task of a worker, about 0.2 s of work; Ctrl-C waits for running tasks
 LONGEST_PIECE = 20  # asv's own limit in its approximate solver
-LARGEST = 1e150  # sum of a series; no unit of time or memory comes near
+LARGEST = 1e150  # sum of a series; far above any time or memory
 
-#: As asv's: first point, end (exclusive), level, minimum, mean deviation.
+#: As in asv: first point, end (exclusive), level, minimum, mean deviation.
 Step: TypeAlias = "tuple[int, int, float, float, float]"
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Jumps of one series: the (exclusive) ends of its pieces, counted in points that are there."""
+    """Jumps of one series: the (exclusive) ends of its pieces, in points that are not missing."""
 
     seen: bytes  #: digest of the points that were fitted
     points: int  #: how many, missing ones included
@@ -66,21 +65,21 @@ def detect(
 ) -> dict[str, list[Step]]:
     """Return the steps of each series, by its name.
 
-    A series is values and weights, NaN where there are none. `refit` fits all in full.
+    A series is values and weights, NaN if missing. `refit` fits all series in full.
     """
     known = {} if refit else _load(cache / FILE)
     kept: dict[str, Fit] = {}
     for name, (values, weights) in series.items():
         if (fit := known.get(name)) is not None and (found := _grown(fit, values, weights)) is not None:
             kept[name] = found
-    due = [name for name in series if name not in kept]
+    pending = [name for name in series if name not in kept]
     grown = sorted(
         (name for name, fit in kept.items() if fit is not known[name]), key=lambda name: -kept[name].builds
     )
-    due += grown[: math.ceil(len(grown) / TURNS)] if not refit else []
-    with contextlib.closing(_in_full([series[name] for name in due])) as fitted:
-        for place, (name, fit) in enumerate(zip(due, fitted, strict=True)):
-            progress(f"detecting steps: {place + 1} of {len(due)} series")
+    pending += grown[: math.ceil(len(grown) / TURNS)] if not refit else []
+    with contextlib.closing(_in_full([series[name] for name in pending])) as fitted:
+        for place, (name, fit) in enumerate(zip(pending, fitted, strict=True)):
+            progress(f"detecting steps: {place + 1} of {len(pending)} series")
             kept[name] = fit
     fits = {name: kept[name] for name in series}
     if fits != known:
@@ -89,7 +88,7 @@ def detect(
 
 
 def _grown(fit: Fit, values: Floats, weights: Floats) -> Fit | None:
-    """Return the fit of a series that is the same or only longer; None if it must be fitted in full."""
+    """Return the fit of a series that is equal or only longer; None if it must be fitted in full."""
     if fit.points > len(values) or fit.seen != _digest(values[: fit.points], weights[: fit.points]):
         return None
     if fit.points == len(values):
@@ -104,7 +103,7 @@ def _grown(fit: Fit, values: Floats, weights: Floats) -> Fit | None:
 
 
 def _tail(y: list[float], w: list[float], gamma: float, ends: Sequence[int]) -> tuple[int, ...]:
-    """Fit the last points anew: from the last jump that is older than the tail, whose piece may go on into it."""
+    """Return the ends of pieces after fitting the last points again, from the last jump before the tail."""
     if len(y) <= TAIL:
         return tuple(step_detect.solve_potts_approx(y, w, gamma)[0]) if y else ()
     begin = len(y) - TAIL
@@ -132,7 +131,7 @@ def _in_full(series: Sequence[tuple[Floats, Floats]]) -> Generator[Fit]:
     chunk = min(len(series) // (8 * workers), AT_ONCE // max(1, longest))
     pool = ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
-        with _interrupts_held():  # a worker ignores them by itself only after its imports
+        with _interrupts_held():  # workers ignore Ctrl-C only after their imports
             fits = pool.map(_full, series, chunksize=max(1, chunk))
         yield from fits
     finally:
@@ -141,10 +140,10 @@ def _in_full(series: Sequence[tuple[Floats, Floats]]) -> Generator[Fit]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back where the system can, and for good in processes that start meanwhile.
+    """Delay Ctrl-C inside the block, if the system can; processes that start in the block never get it.
 
-    A terminal sends it to all processes, and none but the first has anything to say or to clean up. The pool has to
-    be there before: with it starts multiprocessing's resource tracker, which lets interrupts through again.
+    A terminal sends Ctrl-C to all processes, but only the first must clean up. The pool must exist before: it starts
+    multiprocessing's resource tracker, which unblocks interrupts.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -165,9 +164,9 @@ def _full(series: tuple[Floats, Floats]) -> Fit:
 
 
 def tuned(y: list[float], w: list[float]) -> tuple[list[int], float]:
-    """Return where pieces end, and gamma: asv.step_detect.solve_potts_autogamma to the last bit, in half the time.
+    """Return the ends of pieces, and gamma: exactly as asv.step_detect.solve_potts_autogamma, in half the time.
 
-    The difference is how residuals are added up, half of asv's time: by NumPy, and one after the other as asv does.
+    NumPy adds up the residuals, which is half of asv's time, in the same order as asv.
     """
     if not y:
         return [], 0.0
@@ -202,10 +201,10 @@ def tuned(y: list[float], w: list[float]) -> tuple[list[int], float]:
 
 
 def _there(values: Floats, weights: Floats) -> tuple[list[float], list[float], NDArray[np.int64]]:
-    """Leave out what is missing, as asv.step_detect.detect_steps does; also returns where the rest was."""
+    """Return values, weights and positions without missing points, as asv.step_detect.detect_steps does."""
     where = np.flatnonzero(~np.isnan(values) & ~(weights <= 0))
     if np.abs(values[where] / LARGEST).sum() > 1:
-        where = where[:0]  # their distances overflow, and on an infinite one asv's solver would take all memory
+        where = where[:0]  # their distances overflow, and with infinite ones asv's solver would use all memory
     given = weights[~np.isnan(weights)].tolist()
     unit = (median(given) or 1.0) if given else 1.0
     relative = weights[where] / unit
@@ -214,7 +213,7 @@ def _there(values: Floats, weights: Floats) -> tuple[list[float], list[float], N
 
 
 def _steps(ends: Sequence[int], values: Floats, weights: Floats) -> list[Step]:
-    """Describe pieces as asv does, from where they end."""
+    """Return the pieces as asv's steps, from their ends."""
     y, w, where = _there(values, weights)
     if not y:
         return []
@@ -244,7 +243,7 @@ def _load(path: Path) -> dict[str, Fit]:
             fits[name] = Fit(digest, points, full, builds, cost, tuple(ends[at : at + pieces]))
             at += pieces
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
-        return {}  # there is none, or it is broken: everything is fitted in full
+        return {}  # missing or broken: all series are fitted in full
     return fits
 
 

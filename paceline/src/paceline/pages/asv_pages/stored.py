@@ -1,4 +1,4 @@
-"""Writes a file of arrays whole or not at all; a cache that cannot be written is no failure."""
+"""Writes a file of arrays as a whole or not at all; a cache that cannot be written is ignored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, columns: Mapping[str, Any]) -> None:
-    """Write arrays by name to `path`, which is replaced at once."""
+    """Write arrays by name to `path`, in one step; ignore errors of the system."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)

@@ -1,7 +1,7 @@
 'use strict';
 
-/* asv's controls are made for a mouse: links without an address, and headings that sort. Here they can be reached
-   and used by keyboard, and say what they are. */
+/* asv's controls need a mouse: links without an address, and headings that sort. This makes them usable by keyboard,
+   and gives them names for screen readers. */
 $(document).ready(function () {
     var controls = 'a[role=button], th[data-sort], label.nav-header';
 
@@ -14,7 +14,7 @@ $(document).ready(function () {
         $('.asv-navigation a.btn').not('[data-original-title], [title]').attr('title', function () { return $(this).text(); });
         $('#range').attr('aria-label', 'Range of commits shown');
         $('#main-graph, #overview').attr('role', 'img').attr('aria-label', function () {
-            return this.id === 'overview' ? 'Overview of the graph' : 'Values by commit: the list view has them as a table';
+            return this.id === 'overview' ? 'Overview of the graph' : 'Values by commit; the list view shows them as a table';
         });
         $('.benchmark-plot').attr('aria-hidden', 'true');
         $('th:empty').replaceWith('<td></td>');

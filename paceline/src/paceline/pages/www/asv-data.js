@@ -1,7 +1,7 @@
 'use strict';
 
-/* asv asks for graphs that there are not, of benchmarks that were not measured everywhere, and sees by the error that
-   there is none. `graphs_of` in index.json says it beforehand: of each benchmark, which entries of graph_param_list. */
+/* asv requests graphs of benchmarks that were not measured with all parameters, and ignores the errors. `graphs_of` in
+   index.json avoids these requests: it lists the entries of graph_param_list that each benchmark has. */
 (function () {
     var known = null;
 
@@ -27,8 +27,8 @@
     };
 })();
 
-/* asv's page of regressions does not say on which machine, nor by which engine or Python, something became slower.
-   `params` are those in which graphs differ; what the name of the machine stands for is left out. */
+/* asv's page of regressions does not name the machine, engine or Python of a regression. `params` are those in which
+   graphs differ; those that are part of the machine's name are left out. */
 window.pacelineWhere = function (params) {
     var implied = ['branch', 'arch', 'cpu', 'num_cpu', 'os', 'ram'];
     var said = Object.keys(params).sort().filter(function (name) {
@@ -39,8 +39,8 @@ window.pacelineWhere = function (params) {
     return said.length ? $('<div class="where"/>').text(said.join(', ')) : '';
 };
 
-/* A page opened from disk may not fetch files, but may load scripts: beside each x.json that asv's pages ask for lies
-   an x.json.js that hands the same data to pacelineData. */
+/* A page opened from disk cannot fetch files, but can load scripts. So next to each x.json of asv's pages there is an
+   x.json.js that passes the same data to pacelineData. */
 (function () {
     var handed;
     window.pacelineData = function (data) { handed = data; };
@@ -53,7 +53,7 @@ window.pacelineWhere = function (params) {
         return {
             send: function (headers, done) {
                 script.src = options.url.replace(/\?.*$/, '') + '.js';
-                /* `load` follows the script at once: no other script runs in between. */
+                /* `load` comes directly after the script: no other script runs in between. */
                 script.onload = function () {
                     script.remove();
                     done(200, 'success', {json: handed});
@@ -67,7 +67,7 @@ window.pacelineWhere = function (params) {
             abort: function () { script.remove(); }
         };
     });
-    /* asv asks for a picture to tell whether its server is still there. */
+    /* asv requests a picture to check that its server still runs. */
     $.ajaxTransport('+text', function () {
         return {
             send: function (headers, done) { done(200, 'success', {text: ''}); },

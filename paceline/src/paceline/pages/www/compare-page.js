@@ -3,11 +3,11 @@
 window.pacelinePage = function (data, content) {
     var el = paceline.el;
     if (!data.families.length) {
-        content.append(el('p', {}, 'There is nothing to compare yet: no benchmark differs from another by a parameter only.'));
+        content.append(el('p', {}, 'Nothing to compare yet: no two benchmarks differ only in a parameter.'));
         return;
     }
 
-    /* The reader's choice, kept in the address so that it can be sent to others. */
+    /* The reader's choice, stored in the address so that it can be shared. */
     var asked = new URLSearchParams(location.hash.slice(1));
     var state = {};
     var chart = null;
@@ -31,7 +31,7 @@ window.pacelinePage = function (data, content) {
         return place < 0 ? fallback : place;
     }
 
-    /* A value of the axis that is compared; one that the newest run lacks, with the commit that had it last. */
+    /* A value of an axis; if the newest run lacks it, with the last commit that has it. */
     function labelled(each, place) {
         var axis = family().axes[place === undefined ? state.by : place];
         return Object.hasOwn(axis.last, each) ? each + ' (last at ' + axis.last[each] + ')' : each;
@@ -72,7 +72,7 @@ window.pacelinePage = function (data, content) {
         return unique(family().rows.map(function (row) { return row.where; })).sort();
     }
 
-    /* Rows of the chosen hardware; with `at`, only those at the chosen values of the other axes. */
+    /* Rows of the chosen machine and engine; with `at`, only those at the chosen values of the other axes. */
     function rows(at) {
         var where = wheres()[state.where];
         return family().rows.filter(function (row) {
@@ -86,7 +86,7 @@ window.pacelinePage = function (data, content) {
         return family().axes.map(function (axis, place) { return axis.values[state.at[place]]; });
     }
 
-    /* Not every value goes with every other: rather than nothing, show the first case there is. */
+    /* If there is no row for the chosen values, choose values that have one. */
     function keepSomething() {
         if (!rows(chosen()).length) {
             var all = rows();
@@ -122,7 +122,7 @@ window.pacelinePage = function (data, content) {
         controls.replaceChildren(
             select('benchmark', 'Benchmark', data.families.map(function (each) { return each.name; }), state.family,
                 function (index) { state.family = index; asked = new URLSearchParams(); setFamily(); }),
-            select('on', 'Hardware and engine', wheres(), state.where, function (index) { state.where = index; keepSomething(); state.base = slowest(); }),
+            select('on', 'Machine and engine', wheres(), state.where, function (index) { state.where = index; keepSomething(); state.base = slowest(); }),
             select('by', 'Compare by', family().axes.map(function (axis) { return axis.name; }), state.by,
                 function (index) { state.by = index; keepSomething(); state.base = slowest(); })
         );
@@ -159,7 +159,7 @@ window.pacelinePage = function (data, content) {
         return paceline.three(row.value / base.value) + '\u00d7 as much';
     }
 
-    /* What is written beside a chart: on a narrow screen the beginning of a long name. */
+    /* The label of a row in the chart; a long name is shortened on a narrow screen. */
     function lines(row) {
         var most = Math.max(12, Math.floor(box.clientWidth / 20));
         var name = value(row);
@@ -168,7 +168,7 @@ window.pacelinePage = function (data, content) {
         return last === undefined ? short : [short, 'last at ' + last];
     }
 
-    /* Neither one, as long as the quartiles of the two overlap. */
+    /* Empty if the quartiles of the two overlap. */
     function verdict(row, base) {
         if (row.low === null || base.low === null) {
             return '';
@@ -176,7 +176,7 @@ window.pacelinePage = function (data, content) {
         return row.high < base.low ? ' faster' : row.low > base.high ? ' slower' : '';
     }
 
-    /* Round numbers between two positive ones: powers of ten, or as many of those between as it takes for three. */
+    /* Round numbers between two positive ones: powers of ten, with numbers in between until there are three. */
     function roundNumbers(low, high) {
         var found = [];
         [[1], [1, 2, 5], [1, 2, 3, 5, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]].some(function (steps) {
@@ -198,7 +198,7 @@ window.pacelinePage = function (data, content) {
         var logarithmic = state.log && all.every(function (row) { return row.value > 0; });
         box.style.height = (90 + 38 * all.length) + 'px';
         canvas.setAttribute('aria-label', 'Median and quartiles of ' + all.length + ' by ' +
-            family().axes[state.by].name + '; the table below has the figures');
+            family().axes[state.by].name + '; the table below lists the values');
         if (chart) {
             chart.destroy();
         }
@@ -264,7 +264,7 @@ window.pacelinePage = function (data, content) {
         var all = contenders();
         var base = all[state.base];
         var unit = family().unit;
-        var head = [family().axes[state.by].name, 'Median', 'Against the baseline', 'Lower quartile', 'Upper quartile', 'Measured at'];
+        var head = [family().axes[state.by].name, 'Median', 'Compared with the baseline', 'Lower quartile', 'Upper quartile', 'Measured at'];
         var table = el('table', {id: 'figures'},
             el('caption', {}, family().name + ' on ' + wheres()[state.where]),
             el('thead', {}, el('tr', {}, ...head.map(function (text, index) {
@@ -281,13 +281,13 @@ window.pacelinePage = function (data, content) {
                 el('td', {}, el('code', {}, row.commit.slice(0, 10)), ' ' + paceline.day(row.date))));
         });
         table.append(body);
-        results.replaceChildren(paceline.region('Figures', table), el('p', {class: 'note'}, 'Values are those of the last' +
-            ' run of each; List shows the level of asv\u2019s last step instead. Coloured is what differs by more than' +
-            ' the quartiles.'));
+        results.replaceChildren(paceline.region('Figures', table), el('p', {class: 'note'}, 'Each value is from the last' +
+            ' run; List shows the level of asv\u2019s last step instead. Ratios are coloured if the quartiles do not' +
+            ' overlap.'));
         drawCases(value(base));
     }
 
-    /* Every case at once: a row for each combination of the other axes, a column for each value of this one. */
+    /* All values at once: a row for each combination of the other axes, a column for each value of this one. */
     function drawCases(base) {
         var others = family().axes.map(function (axis, place) { return place; }).filter(function (place) {
             return place !== state.by && family().axes[place].values.length > 1;
@@ -307,7 +307,7 @@ window.pacelinePage = function (data, content) {
             return Array.from(cases.values()).some(function (row) { return row.has(each); });
         });
         var table = el('table', {id: 'cases'},
-            el('caption', {}, 'How many times as fast as ' + base + '; its own time where it is the one'),
+            el('caption', {}, 'How many times as fast as ' + base + ', which is shown with its time'),
             el('thead', {}, el('tr', {},
                 ...others.map(function (place) { return el('th', {scope: 'col'}, family().axes[place].name); }),
                 ...columns.map(function (each) { return el('th', {scope: 'col', class: 'number'}, labelled(each)); }))));
@@ -328,10 +328,10 @@ window.pacelinePage = function (data, content) {
                 })));
         });
         table.append(body);
-        results.append(el('h2', {}, 'Every case'), paceline.region('Every case', table));
+        results.append(el('h2', {}, 'All combinations'), paceline.region('All combinations', table));
     }
 
-    /* Cases in the order of the values on each of their axes. */
+    /* Combinations in the order of the values on each of their axes. */
     function inOrder(keys, axes) {
         function places(key) {
             return JSON.parse(key).map(function (each, index) { return family().axes[axes[index]].values.indexOf(each); });

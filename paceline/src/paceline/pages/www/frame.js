@@ -1,7 +1,7 @@
 'use strict';
 
-/* What the header needs on every page. Fragments belong to asv's own routes, so the way past the header moves the
-   focus instead of following a link. */
+/* The header of every page. asv uses fragments for its own routes, so the skip button moves the focus instead of
+   following a link. */
 (function () {
     document.addEventListener('click', function (event) {
         var target = event.target.closest('[data-skip]');

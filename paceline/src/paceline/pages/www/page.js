@@ -1,6 +1,6 @@
 'use strict';
 
-/* What our pages share. Text goes into pages as text only: there is no innerHTML here. */
+/* Functions that our pages share. Text is inserted as text only, never by innerHTML. */
 window.paceline = (function () {
     /* el('p', {class: 'note'}, 'text', node, ...) */
     function el(name, attributes) {
@@ -55,7 +55,7 @@ window.paceline = (function () {
         return getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
     }
 
-    /* A box in which a wide table scrolls, and says so. */
+    /* A box in which a wide table scrolls, with a hint. */
     function region(label, node) {
         var hint = el('p', {class: 'note', hidden: true}, 'Scroll the table sideways for more \u2192');
         var box = el('div', {class: 'scroll', role: 'region', 'aria-label': label, tabindex: '0'}, node);
@@ -72,7 +72,7 @@ window.paceline = (function () {
     Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     setColours();
 
-    /* Calls draw() now, and again when the reader turns light into dark. */
+    /* Calls draw() now, and again when the reader switches between light and dark. */
     function inColours(draw) {
         draw();
         window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', function () {

@@ -31,20 +31,20 @@ window.pacelinePage = function (data, content) {
     }
 
     function changed(each) {
-        return el('span', {}, each.name + ' ' + (each.before || 'absent') + ' \u2192 ' + (each.after || 'absent'));
+        return el('span', {}, each.name + ' ' + (each.before || 'none') + ' \u2192 ' + (each.after || 'none'));
     }
 
-    /* Of one class the size is the whole change's. */
+    /* With one machine, the size is that of the whole change. */
     function sizeOn(finding, machine) {
         var ratio = (finding.evidence.machines[machine] || {}).ratio;
         return finding.machines.length > 1 && ratio ? ' ' + percent(ratio) : '';
     }
 
     function others(finding) {
-        var told = finding.evidence.machines;
-        return Object.keys(told).filter(function (machine) {
+        var machines = finding.evidence.machines;
+        return Object.keys(machines).filter(function (machine) {
             return finding.machines.indexOf(machine) < 0;
-        }).map(function (machine) { return machine + ': ' + told[machine].verdict; });
+        }).map(function (machine) { return machine + ': ' + machines[machine].verdict; });
     }
 
     function facts(finding) {
@@ -55,16 +55,16 @@ window.pacelinePage = function (data, content) {
             }
         }
         add('Size', percent(finding.ratio) + ' (95\u202f% interval: ' + bound(finding.low, 'no bound') + ' to ' + bound(finding.high, 'no bound') + ')');
-        add('Suspects', finding.commits.length > 12
+        add('Suspected commits', finding.commits.length > 12
             ? el('span', {}, joined(finding.commits.slice(0, 12).map(link)), ' and ' + (finding.commits.length - 12) + ' more')
             : joined(finding.commits.map(link)));
-        add('Surely before', link(finding.before));
-        add('Surely after', link(finding.after));
-        add('Hardware', finding.machines.map(function (machine) { return machine + sizeOn(finding, machine); }).join(', '));
-        add('On other hardware', others(finding).join(', '));
+        add('Last commit before', link(finding.before));
+        add('First commit after', link(finding.after));
+        add('Machine', finding.machines.map(function (machine) { return machine + sizeOn(finding, machine); }).join(', '));
+        add('Other machines', others(finding).join(', '));
         add('Engine', finding.engine);
-        add('Packages that changed', finding.dependencies && finding.dependencies.length ? joined(finding.dependencies.map(changed)) : null);
-        add('Else that changed', finding.facts && finding.facts.length ? joined(finding.facts.map(changed)) : null);
+        add('Changed packages', finding.dependencies && finding.dependencies.length ? joined(finding.dependencies.map(changed)) : null);
+        add('Other changed facts', finding.facts && finding.facts.length ? joined(finding.facts.map(changed)) : null);
         if (finding.accepted) {
             add('Accepted', finding.accepted.date + ': ' + finding.accepted.reason);
         }
@@ -81,7 +81,7 @@ window.pacelinePage = function (data, content) {
         return sorted.length ? sorted[Math.floor(sorted.length / 2)] : null;
     }
 
-    /* Where the change is: a line between the last point before and the first after. */
+    /* Marks the change by a line between the last point before it and the first after it. */
     var mark = {
         id: 'change',
         afterDatasetsDraw: function (chart, options, settings) {
@@ -153,7 +153,7 @@ window.pacelinePage = function (data, content) {
         });
     }
 
-    /* Many charts are drawn when they come into view: there may be hundreds. On paper all are in view. */
+    /* There may be hundreds of charts, so many are drawn only when they come into view. For printing, all are drawn. */
     var AT_ONCE = 20;
     var waiting = new Set();
     var seen = new IntersectionObserver(function (entries) {
@@ -177,7 +177,7 @@ window.pacelinePage = function (data, content) {
         var body = el('tbody');
         for (var index = first; index < last; ++index) {
             body.append(el('tr', {},
-                el('th', {scope: 'row'}, el('code', {}, series.commits[index]), index === series.change ? ' (first with the change)' : ''),
+                el('th', {scope: 'row'}, el('code', {}, series.commits[index]), index === series.change ? ' (first after the change)' : ''),
                 el('td', {}, paceline.day(series.dates[index])),
                 el('td', {class: 'number'}, paceline.withUnit(series.values[index], series.unit))));
         }
@@ -187,7 +187,7 @@ window.pacelinePage = function (data, content) {
                     el('th', {scope: 'col', class: 'number'}, 'Median'))), body)));
     }
 
-    /* Hardware that the facts above name as the only one is not named again. */
+    /* The name of the series, without the machine if that is the only one and is named above. */
     function where(finding, series) {
         var only = finding.machines.join(', ');
         return finding.series.length > 1 || series.where.indexOf(only) !== 0 ? series.where
@@ -227,20 +227,20 @@ window.pacelinePage = function (data, content) {
         });
     }
 
-    section('New slowdowns', pick(true, ['new']), 'Nothing became slower that was not known.');
-    section('Accepted slowdowns', pick(true, ['accepted']), 'None was accepted.');
-    section('Improvements', pick(false, ['new', 'accepted']), 'None was found.');
-    section('Over', data.findings.filter(function (finding) { return ['recovered', 'gone'].indexOf(finding.state) >= 0; }),
-        'No change was made up for later.');
+    section('New slowdowns', pick(true, ['new']), 'No new slowdowns.');
+    section('Accepted slowdowns', pick(true, ['accepted']), 'No slowdown was accepted.');
+    section('Improvements', pick(false, ['new', 'accepted']), 'No improvements.');
+    section('Recovered or no longer measured', data.findings.filter(function (finding) { return ['recovered', 'gone'].indexOf(finding.state) >= 0; }),
+        'No changes.');
 
     waiting.forEach(waiting.size <= AT_ONCE ? drawNow : function (canvas) { seen.observe(canvas); });
 
-    content.append(el('h2', {}, 'The gate against itself'));
+    content.append(el('h2', {}, 'Gates of identical code'));
     if (!data.gates.of) {
-        content.append(el('p', {}, 'No such gate has been recorded.'));
+        content.append(el('p', {}, 'No gate of identical code was recorded.'));
         return;
     }
-    content.append(el('p', {id: 'gates'}, data.gates.red + ' of ' + data.gates.of + ' gates that compared the code with itself went red.'));
+    content.append(el('p', {id: 'gates'}, data.gates.red + ' of ' + data.gates.of + ' gates of identical code were red. A red one is a false alarm.'));
     var body = el('tbody');
     data.gates.runs.forEach(function (run) {
         body.append(el('tr', {}, el('th', {scope: 'row'}, run.name), el('td', {class: 'number'}, run.benchmarks),

@@ -279,7 +279,7 @@ def test_parameters_are_named_by_value() -> None:
         ({"asv.conf.json": "{"}, ["--benchmark-asv"], "cannot read"),
         ({"asv.conf.json": '{"benchmark_dir": "none"}'}, ["--benchmark-asv"], "no folder"),
         ({}, ["--benchmark-asv=none"], "--benchmark-asv: no folder"),
-        ({"pyproject.toml": "[tool.paceline]\nasv = 3\n"}, [], "asv is 3"),
+        ({"pyproject.toml": "[tool.paceline]\nasv = 3\n"}, [], "asv: expected a string, got 3"),
         ({"conftest.py": "import sys\nsys.modules['asv_runner'] = None\n"}, ["--benchmark-asv"], "'paceline[asv]'"),
         (
             {"conftest.py": "import sys, types\nsys.modules['benchmarks'] = types.ModuleType('benchmarks')\n"},
