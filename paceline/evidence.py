@@ -264,6 +264,7 @@ def by_paceline(bench: Bench, head: str) -> Said:
     written = bench.root.parent / "findings.json"
     written.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "--benchmark-only", f"--benchmark-against={bench.base}"]
+    command.append("--benchmark-touched=no")  # how well it judges what it times
     done = run([*command, f"--benchmark-against-json={written}", "-p", "no:cacheprovider"], bench.root)
     if not written.exists():
         raise RuntimeError(done.stdout + done.stderr)

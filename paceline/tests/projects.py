@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 # A tolerance that no busy machine reaches, so that many false alarms may be allowed for few rounds.
-QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=50%")
+#: All benchmarks are timed: most tests are about that, and change little.
+QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=50%", "--benchmark-touched=no")
 
 REVISIONS = ("--benchmark-against", "--benchmark-against-python")  # say what base is
 

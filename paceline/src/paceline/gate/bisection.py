@@ -62,7 +62,7 @@ class Probe:
     @property
     def is_slower(self) -> bool | None:
         """Whether the commit is slower; None if the gate could not decide."""
-        return {"slower": True, "same": False, "faster": False}.get(self.verdict)
+        return {"slower": True, "same": False, "faster": False, "untouched": False}.get(self.verdict)
 
 
 @dataclass(frozen=True)
