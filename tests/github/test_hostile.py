@@ -170,7 +170,7 @@ def test_what_is_too_deep_to_print_is_still_quoted() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    assert quoted(deep) == "something nested deeply"
+    assert quoted(deep) == "a deeply nested value"
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

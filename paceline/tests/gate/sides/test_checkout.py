@@ -336,7 +336,7 @@ def test_filter_that_waits_for_ever_is_ended_with_the_budget(project: Project, m
     project.commit({".gitattributes": "*.dat filter=tests\n", "x.dat": "1"})
     git(project.root, "config", "filter.tests.smudge", "exec sleep 30")
     commit = resolve(project.root, "HEAD")
-    with pytest.raises(PacelineError, match=r"did not end in time: raise --benchmark-budget"):
+    with pytest.raises(PacelineError, match=r"did not end in time\. Raise --benchmark-budget"):
         checkout.checkout_commit(project.root, commit, made.folder / "base", until=time.monotonic() + 0.5)
 
 

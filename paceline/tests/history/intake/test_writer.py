@@ -19,6 +19,7 @@ from paceline.history.intake import writer
 from paceline.history.intake.document import Environment, Measured, result_document
 from paceline.history.intake.provenance import Provenance
 from paceline.history.intake.writer import listed, record
+from paceline.system import locks
 
 KILLS = 70  # of each of three writers at once
 
@@ -249,7 +250,7 @@ sys.stdin.read()
 @pytest.mark.skipif(os.name != "posix", reason="Windows locks otherwise")
 def test_a_lock_that_is_never_given_back_loses_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a process that was stopped: nobody may wait for it for ever."""
-    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+    monkeypatch.setattr(locks, "PATIENCE", 0.05)
     command = [sys.executable, "-c", HOLD, str(tmp_path / writer.LOCK)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout

@@ -303,6 +303,13 @@ def test_a_processor_that_is_added_to_the_tables_keeps_its_former_name(monkeypat
     assert classify(raw).former == ()
 
 
+def test_a_name_that_another_machine_has_is_not_a_former_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hypervisor may hide the flags by which a Zen 4 is told from a Zen 3."""
+    raw = hardware.Raw("Linux", "x86_64", "AMD EPYC", "AuthenticAMD", 0x19, 0x10, flags=frozenset({"avx2"}), cores=2)
+    monkeypatch.setattr(naming, "_by_flags", lambda _: "zen3")
+    assert classify(raw).former == ()
+
+
 def test_fields_of_asv(tmp_path: Path) -> None:
     assert linux(tmp_path, CLOUD).as_asv() == {
         "machine": CLOUD_NAME,

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 LOCK = ".benchmarks.lock"
 FORGOTTEN = 24 * 3600  # seconds after which an unfinished file belongs to a process that was killed
-PATIENCE = 60.0  # seconds to wait for other writers; one may have been suspended while it held the lock
 
 
 def record(

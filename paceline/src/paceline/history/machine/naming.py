@@ -61,6 +61,10 @@ INTEL = {
 SKYLAKE_SERVER = 0x55  # three microarchitectures, distinguished by stepping
 #: Parts by Arm itself that archspec does not name, from Linux (arch/arm64/include/asm/cputype.h).
 ARM_PARTS = {0xD03: "cortex_a53", 0xD05: "cortex_a55", 0xD07: "cortex_a57", 0xD0B: "cortex_a76"}
+#: Names that a machine can have now. One of these is never a former name: its results are another machine's.
+LISTED = frozenset(
+    {*INTEL.values(), *ARM_PARTS.values(), *(name for names in AMD.values() for name in names.values())}
+)
 #: Hypervisors, by words in the firmware.
 HOSTS = {
     "amazon": "ec2", "google": "gce", "microsoft": "hyperv", "vmware": "vmware", "virtualbox": "virtualbox",
@@ -116,8 +120,8 @@ def classify(raw: Raw) -> Machine:
     """Return the machine with this hardware; its name is a valid folder name of at most `LONGEST` characters."""
     kind, unlisted = microarchitecture(raw), _unlisted(raw)
     parts = tuple(part for part in _parts(raw, kind) if part.text)
-    former = () if kind == unlisted else (_joined(part for part in _parts(raw, unlisted) if part.text),)
-    return Machine(_joined(parts), parts, raw, former)
+    former = _joined(part for part in _parts(raw, unlisted) if part.text)
+    return Machine(_joined(parts), parts, raw, () if unlisted in LISTED | {kind} else (former,))
 
 
 def _joined(parts: Iterable[NamePart]) -> str:
