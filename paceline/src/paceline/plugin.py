@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.config.options import ASV, ASV_SUITE, OPTIONS, RECORD, RESULTS
+from paceline.config.options import ASV, ASV_SUITE, OPTIONS, RECORD, RESULTS, WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-WORKER = "paceline.gate.worker.process"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

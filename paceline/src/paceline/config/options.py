@@ -10,6 +10,7 @@ from typing import Any
 
 SIDES = ("base", "head")
 MERGE_BASE = ""  # the option without a value
+WORKER = "paceline.gate.worker.process"  # pytest's plugin in a process of a pair
 #: Further variables of a worker: the folders below which it records what runs, and names that count there.
 RECORDED, WATCHED = "PACELINE_RECORDED", "PACELINE_WATCHED"
 ASV_SUITE = "PACELINE_ASV"  # in a worker's environment: names the asv suite of head's settings, below rootdir

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from paceline.gate.sides.sources import is_namespace, normalized, required, text_of
+from paceline.gate.worker.origin import COMPILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# The end of a compiled module's file name: `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`, `.cp313-win_amd64.pyd`.
-COMPILED = re.compile(r"(\.[\w-]+)?\.(so|pyd)$")
 METADATA = (".dist-info", ".egg-info")
 # Modules that lead to the checkout, as setuptools, hatchling, pdm, meson-python and scikit-build-core name them.
 LINK = re.compile(r"^__editable|^_editable_impl|_editable(_loader)?\.py$")

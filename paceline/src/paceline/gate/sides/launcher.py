@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paceline
-from paceline.config.options import RECORDED, SIDES, WATCHED
+from paceline.config.options import RECORDED, SIDES, WATCHED, WORKER
 from paceline.gate.sides.lending import lend
 from paceline.gate.worker import origin, seal
 from paceline.gate.worker.suites import asv_suite, codspeed
@@ -117,7 +117,7 @@ class Launcher:
         tree, about = self._trees.tree(side), self._trees.sides[side]
         plugins = [] if about.interpreter.has_plugin else ["-p", "paceline.plugin"]
         # The options by which suites, and the conftests around them, know that benchmarks are wanted.
-        plugins += ["-p", "paceline.gate.worker.process", codspeed.ASKS_FOR_BENCHMARKS, "--benchmark-only"]
+        plugins += ["-p", WORKER, codspeed.ASKS_FOR_BENCHMARKS, "--benchmark-only"]
         folder = tree / self._trees.relative(self._request.started_in)
         own = [str(self._trees.slots.path(side))]
         return Launch(

@@ -404,7 +404,7 @@ class Script:
             for target in node.targets
             if isinstance(target, ast.Name)
         }
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) == "setup"]
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and called(node) == "setup"]
         given = {word.arg: word.value for call in calls for word in call.keywords if word.arg}
         name, folders, requires = (
             _literal(given.get(key), constants) for key in ("name", "package_dir", "install_requires")
@@ -418,7 +418,8 @@ class Script:
         )
 
 
-def _called(call: ast.Call) -> str:
+def called(call: ast.Call) -> str:
+    """Return the last part of the name of what a call calls."""
     return str(getattr(call.func, "attr", None) or getattr(call.func, "id", ""))
 
 

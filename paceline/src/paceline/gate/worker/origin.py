@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 SERVED = "PACELINE_SERVED"  # variable with the name of the file that lists what a finder serves
-COMPILED = re.compile(r"\.(so|pyd)$")
+# The end of a compiled module's file name: `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`, `.cp313-win_amd64.pyd`.
+COMPILED = re.compile(r"(\.[\w-]+)?\.(so|pyd)$")
 
 _real_paths: dict[str, str] = {}
 

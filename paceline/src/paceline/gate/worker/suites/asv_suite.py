@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paceline.config import asv_conf
-from paceline.config.options import ASV_SUITE
+from paceline.config.options import ASV_SUITE, WORKER
 from paceline.errors import PacelineError
 from paceline.system import extras
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 NAME = "paceline-asv"
 CACHES = "PACELINE_ASV_CACHES"  # variable with the folder for a side's values of setup_cache
-IN_TRIAL = "paceline.gate.worker.process"
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 LONGEST_ID = 60  # characters of a parameter; longer names are unreadable, and too long for a file's name
 KEPT_OF_LONG = 40
@@ -57,7 +56,7 @@ def collect(config: pytest.Config, folder: str | Path | None, *, alone: bool) ->
     try:
         suite = asv_conf.find(config.rootpath, folder)
     except PacelineError:
-        if not config.pluginmanager.has_plugin(IN_TRIAL):
+        if not config.pluginmanager.has_plugin(WORKER):
             raise
         if alone and not has_paths:  # base may have no suite yet
             config.args = []
@@ -349,7 +348,7 @@ class AsvTime(pytest.Function):
         """Make the item."""
         item: AsvTime = cls.from_parent(parent, name=name, callobj=_test(parent, found, params, text))
         item.found = found
-        in_trial = parent.config.pluginmanager.has_plugin(IN_TRIAL)
+        in_trial = parent.config.pluginmanager.has_plugin(WORKER)
         timer = None if in_trial else _timer(found)
         item.add_marker(pytest.mark.benchmark(disable_gc=True, **({"timer": timer} if timer else {})))
         return item
@@ -386,7 +385,7 @@ def _test(parent: pytest.Collector, found: Any, params: tuple[Any, ...], text: s
 
         if params:
             benchmark.param, benchmark.params = text, dict(zip(found.param_names, params, strict=True))
-        if not request.config.pluginmanager.has_plugin(IN_TRIAL):  # in a gate, both sides run head's benchmarks
+        if not request.config.pluginmanager.has_plugin(WORKER):  # in a gate, both sides run head's benchmarks
             benchmark.extra_info["version"] = found.version
         run = AsvRun(found, params, suite.caches)
         if _is_raw(found):
