@@ -1,7 +1,7 @@
 """Reads JSON that others wrote; a mistake in it becomes a one-line reason.
 
-First come the readers of result files, which may have more fields. From `loads` on, every field of untrusted data must
-be expected: other readers may understand a duplicate key or an unknown field differently.
+First come the readers of result files, which may have more fields. From `loads` on, every field of untrusted data
+must be expected: other readers may understand a duplicate key or an unknown field differently.
 """
 
 from __future__ import annotations
