@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from paceline.config.options import TABLE
 
 from benchmarks import catalog, ratios
-from paceline.config.options import TABLE
 from tests.conftest import copied
 
 if TYPE_CHECKING:
