@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from paceline.cli import COMMANDS
 from paceline.config.options import TABLE
 
 from benchmarks import catalog, ratios
@@ -158,9 +159,10 @@ def test_the_set_up_by_hand_is_what_make_does() -> None:
     assert [line.replace("$(PYTHON)", "python3").replace("$(BIN)", ".venv/bin") for line in made] == SET_UP
 
 
-def test_the_reference_has_every_option_and_setting_of_the_gate() -> None:
+def test_the_reference_has_every_command_and_every_option_and_setting_of_the_gate() -> None:
     page = (ROOT / "docs" / "reference" / "options.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"^\| (?:`([a-z-]+)[^|]*`)? ?\| (?:`(\w+)`)? ?\|", page.replace("\\|", "/"), re.MULTILINE))
+    assert all(f"| `paceline {command}" in page for command in COMMANDS)
     flags = {flag for flag, _ in shown if flag.startswith("--benchmark")}
     assert flags == {option.flag for option in TABLE if option.flag}
     for option in TABLE:
