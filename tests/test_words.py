@@ -27,7 +27,11 @@ WORKFLOWS = sorted((ROOT / ".github").rglob("*.yml"))
 MODULES = [
     ROOT / "conftest.py",
     *sorted((ROOT / "paceline").glob("*.py")),
-    *(path for name in (".github/scripts", "benchmarks", "impl") for path in sorted((ROOT / name).rglob("*.py"))),
+    *(
+        path
+        for name in (".github/scripts", "benchmarks", "impl", "paceline/src")
+        for path in sorted((ROOT / name).rglob("*.py"))
+    ),
 ]
 
 LONGEST_MEAN = 15  # words in a sentence, over a page

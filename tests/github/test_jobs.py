@@ -158,13 +158,15 @@ def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...]
     return {"action": action, "number": 7, "pull_request": told, "sender": {"login": "alice"}, **more}
 
 
-def judge(tiny: Tiny, event: dict[str, Any]) -> tuple[Runner, str]:
-    """Run the shards and the job that joins them; returns that runner and its status."""
+def judge(tiny: Tiny, event: dict[str, Any], flow: Workflow | None = None) -> tuple[Runner, str]:
+    """Run a workflow's shards and the job that joins them, of bench-pr by default; returns that runner and status."""
     log = ""
     found = {}
-    for shard in tiny.job("bench-pr.yml", "shard")["strategy"]["matrix"]["shard"]:
+    jobs = flow.jobs if flow else {name: tiny.job("bench-pr.yml", name) for name in ("shard", "judge")}
+    shards, joining = jobs.values()
+    for shard in shards["strategy"]["matrix"]["shard"]:
         runner = tiny.runner(event)
-        runner.run(tiny.job("bench-pr.yml", "shard"), shard)
+        runner.run(shards, shard)
         log += runner.log
         for name, files in runner.uploads.items():
             found[name] = files["gate.json"].read_bytes()
@@ -172,7 +174,7 @@ def judge(tiny: Tiny, event: dict[str, Any]) -> tuple[Runner, str]:
     for name, content in found.items():
         (runner.folder / "shards" / name).mkdir(parents=True)
         (runner.folder / "shards" / name / "gate.json").write_bytes(content)
-    status = runner.run(tiny.job("bench-pr.yml", "judge"))
+    status = runner.run(joining)
     runner.log = log + runner.log
     return runner, status
 
@@ -266,6 +268,21 @@ def test_the_readmes_workflow_judges_a_project_of_others(tiny: Tiny) -> None:
 
 
 @pytest.mark.slow
+def test_the_workflow_for_several_machines_judges_a_project_of_others(tiny: Tiny) -> None:
+    flow = shown_workflow("docs/how-to/several-machines.md", "On GitHub")
+    for step in flow.jobs["shard"]["steps"]:
+        if "/.github/actions/gate@" in step["uses"]:
+            step["uses"] = "$/.github/actions/gate"
+            step["with"] |= {"arguments": "-k total_python", "install": "-e ."}
+    steps = flow.jobs["gate"]["steps"]
+    steps[:] = [step for step in steps if not step.get("run", "").startswith("pip install")]
+    steps[-1]["run"] = steps[-1]["run"].replace("paceline", f"{sys.executable} -m paceline.cli")
+    runner, status = judge(tiny, pull_request(tiny.propose(200)), flow)
+    assert status == "failure", runner.log
+    assert "**slower**" in runner.summary
+
+
+@pytest.mark.slow
 def test_a_push_is_recorded_stored_fetched_checked_and_shown(tiny: Tiny, hub: Hub, tmp_path: Path) -> None:
     remote = tmp_path / "server" / f"{REPOSITORY}.git"
     remote.mkdir(parents=True)
@@ -300,13 +317,18 @@ def test_a_push_is_recorded_stored_fetched_checked_and_shown(tiny: Tiny, hub: Hu
     assert hub.issues == []
 
 
+def shown_workflow(page: str, title: str) -> Workflow:
+    """Return the workflow that a section of a page tells others to copy."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = text.partition(f"## {title}")[2].partition("\n## ")[0]
+    found = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)
+    assert found, f"{page}: the section `{title}` shows no workflow"
+    return Workflow(page, found[1])
+
+
 def readme_workflow() -> Workflow:
     """Return the workflow that the README tells others to copy."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## Gate your own project")[2].partition("\n## ")[0]
-    found = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)
-    assert found, "the README's section `Gate your own project` shows no workflow"
-    return Workflow("README.md", found[1])
+    return shown_workflow("README.md", "Gate your own project")
 
 
 def test_the_readmes_workflow_is_ten_lines_that_keep_the_rules() -> None:

@@ -190,9 +190,9 @@ def test_revision_is_the_command_lines_then_the_projects_then_the_merge_base() -
 
 
 def test_a_reason_that_many_share_is_said_once() -> None:
-    findings = [Finding(f"t.py::test_{letter}", "same", reason="its file differs") for letter in "abcd"]
-    findings.append(Finding("t.py::test_e", "unsure", reason="its file differs"))
+    findings = [Finding(f"t.py::test_{letter}", "same", reason="its test file differs") for letter in "abcd"]
+    findings.append(Finding("t.py::test_e", "unsure", reason="its test file differs"))
     lines = table(findings)
-    assert "4 benchmarks (test_a, test_b, ...): same: its file differs" in lines
-    assert "test_e: unsure: its file differs" in lines
-    assert sum("its file differs" in line for line in lines) == 2
+    assert "4 benchmarks (test_a, test_b, ...): same: its test file differs" in lines
+    assert "test_e: unsure: its test file differs" in lines
+    assert sum("its test file differs" in line for line in lines) == 2

@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
         help="judge planted changes, to measure what the gate detects here and how often it is wrong",
         description="Runs the gate on identical code and on planted slowdowns of 2, 5, 10 and 20 %, and counts its"
         " verdicts. One gate of each takes about two minutes in all.",
-        epilog="Exit status: 0 whatever the verdicts are, 4 wrong use.",
+        epilog="Exit status: 0 with any verdicts, 4 wrong use.",
     )
     parser.add_argument(
         "--minutes",

@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
         description="Checks this machine for noise that slows a gate down: CPUs, clock speed, power, virtualisation,"
         " load, threads, and how steady equal work is. Prints a line for each. A line with `!` has a remedy, which"
         " follows after `->`. Changes nothing.",
-        epilog="Exit status: 0 whatever is found, 4 wrong use.",
+        epilog="Exit status: 0 with any result, 4 wrong use.",
     )
 
 

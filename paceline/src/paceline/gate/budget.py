@@ -49,7 +49,7 @@ class Costs:
         return _typical(self._pairs)
 
     def add_pair(self, seconds: float, files: Mapping[str, float]) -> None:
-        """Note what a pair took without its visits, and how much of that were files."""
+        """Note what a pair took without its benchmarks, and how much of that were files."""
         self._pairs.append(max(0.0, seconds - sum(files.values())))
         self.add_files(files)
 
@@ -216,7 +216,7 @@ class Budget:
         return self.costs.is_known(name) or taken < max((self.left + taken) / FEWEST - pair, 2 * pair)
 
     def share(self, name: str, undecided: int) -> float:
-        """Seconds that one visit may take: an equal share of what is left, or more if that is known to be short."""
+        """Return the seconds that a benchmark may take: an equal share of those left, or more if that is short."""
         return min(self.left, max(self.left / undecided, self.costs.allowance(name), self._pair))
 
     def forecast(self, undecided: Mapping[str, Benchmark], slower: int, budget: float) -> str:

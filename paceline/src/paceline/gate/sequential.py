@@ -1,4 +1,4 @@
-"""Exact sequential tests on round values, whatever the noise looks like.
+"""Exact sequential tests on round values, for any noise.
 
 A round value is the log of head's time over base's in one fresh pair of processes. Which process ran which
 side was drawn by fair coins, so on identical work each value's sign is a fair coin too, given all the sizes.
@@ -164,7 +164,7 @@ class Monitor:
     _sign: _Boundary = field(default_factory=_Boundary)
 
     def update(self, values: Sequence[float]) -> Direction | None:
-        """Take every look that is due for these values (all rounds, in order) and return what was found."""
+        """Take every look that is planned for these values (all rounds, in order) and return the result."""
         while self._looked < len(self.plan.looks) and self.plan.looks[self._looked] <= len(values):
             rounds = self.plan.looks[self._looked]
             self._look(values[:rounds], self.plan.spendable[self._looked])

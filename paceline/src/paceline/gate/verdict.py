@@ -153,7 +153,7 @@ class Benchmark:
             self._end(kind, text, unproven=kind is Verdict.UNAVAILABLE and _could_run(base))
 
     def _failed(self, visit: Visit) -> dict[str, End]:
-        """Say which sides are to blame for a visit without a value."""
+        """Say which sides are to blame for a round without a value."""
         bad = {side: end for side, end in visit.ends.items() if end.outcome not in PASSED}
         if not bad and not visit.bursts:  # an expected failure before the benchmark was reached
             bad = dict(visit.ends)

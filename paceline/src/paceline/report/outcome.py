@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A shard of a suite. `benchmarks` is the number of all shards' benchmarks, `digest` stands for their names."""
+    """A shard of a suite. `benchmarks` is the number of all shards' benchmarks, `digest` is a hash of their names."""
 
     shard: Shard
     benchmarks: int

@@ -1,4 +1,4 @@
-"""The content of a code object: what it does, whatever its lines, its file and its documentation.
+"""The content of a code object: what it does, without its lines, its file and its documentation.
 
 Two code objects of one content do the same with the same globals. Standard library only: workers load this.
 """

@@ -147,7 +147,7 @@ class Scope:
 
 
 def is_display(node: ast.expr) -> bool:
-    """Whether a value is written out, and so is no iterator that something else reads too."""
+    """Whether a value is written out, so that it cannot be an iterator that something else reads too."""
     return isinstance(node, ast.Constant | ast.Tuple | ast.List | ast.Set | ast.Dict | ast.Call)
 
 

@@ -316,7 +316,7 @@ class TouchRecorder:
         }
 
     def _table(self, path: str, interpreted: Callable[[str], bool] | None, parts: Collection[str]) -> modules.Table:
-        """Return a module's statements; one that says what it is as a whole, if it is no Python that can be read."""
+        """Return a module's statements; the whole file as one statement, if it cannot be read as Python."""
         try:
             with Real.open(path, "rb") as file:
                 source = file.read()

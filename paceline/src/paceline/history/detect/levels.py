@@ -59,7 +59,7 @@ def findings_of(
 
 
 def _state(track: Track, changes: Sequence[ChangePoint], place: int, kind: str, gone: Collection[int]) -> str:
-    """Return the state of a change by the machines on which it happened: new, recovered or gone."""
+    """Return the state of a change by the machines on which it happened: new, recovered, or no longer measured."""
     still = [stratum for stratum in changes[place].strata if stratum not in gone]
     if not still:
         return "gone"
