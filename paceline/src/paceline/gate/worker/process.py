@@ -165,9 +165,15 @@ class Worker:
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])
         if command["do"] == "tell" and recorder is not None:
-            self._say({"event": "recorded", **recorder.stop()})
+            self._tell(recorder.stop())
             self._receive()
         return True
+
+    def _tell(self, recording: dict[str, Any]) -> None:
+        """Send what was recorded, benchmark by benchmark: of a large suite, all is too much for one message."""
+        for each in recording.pop("benchmarks"):
+            self._say({"event": "ran", **each})
+        self._say({"event": "recorded", **recording})
 
     def _run(self, items: list[pytest.Item], place: int) -> None:
         item = items[place]
