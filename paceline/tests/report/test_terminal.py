@@ -196,3 +196,19 @@ def test_a_reason_that_many_share_is_said_once() -> None:
     assert "4 benchmarks (test_a, test_b, ...): same: its test file differs" in lines
     assert "test_e: unsure: its test file differs" in lines
     assert sum("its test file differs" in line for line in lines) == 2
+
+
+def test_many_untouched_benchmarks_are_one_line() -> None:
+    few = [Finding(f"t.py::test_{number}", "untouched", reason="ran 3 functions") for number in range(20)]
+    assert len(table([SAME, *few])) == 1 + 21 + 2
+    many = [*few, Finding("t.py::test_x", "untouched", reason="ran 4 functions")]
+    line = "21 untouched, not listed: 20 of them ran 3 functions"
+    shown = table([SAME, *many])
+    assert [text.partition(" ")[0] for text in shown] == ["benchmark", "test_a", "", "21"]
+    assert shown[-1] == line
+    assert table(many) == [line]
+    assert len(table([SAME, *many], fold=False)) == 1 + 22 + 3
+    text = page([SAME, *many], 3.0, [])
+    assert text.count("\n| ") == 3
+    assert f"- {line}\n" in text
+    assert "|" not in page(many, 3.0, [])

@@ -41,6 +41,7 @@ class Costs:
     _files: dict[str, list[float]] = field(default_factory=dict)
     _visits: dict[str, list[float]] = field(default_factory=dict)
     _at_least: dict[str, float] = field(default_factory=dict)
+    _usual: float | None = None  # of those that were timed, until the next is
     explored: float = 0.0  #: first visits together, those that were cut too
 
     @property
@@ -70,7 +71,9 @@ class Costs:
         """Return what timing this benchmark takes; of one that nobody knows yet, what others do that were timed."""
         if self.is_known(name):
             return max(_typical(self._visits.get(name, ())), self._at_least.get(name, 0.0))
-        return statistics.median(map(self.visit, self._visits)) if self._visits else 0.0
+        if self._usual is None:
+            self._usual = statistics.median(map(self.visit, self._visits)) if self._visits else 0.0
+        return self._usual
 
     def allowance(self, name: str) -> float:
         """Return what timing this benchmark may well take; of one that nobody knows yet, what others may."""
@@ -90,6 +93,7 @@ class Costs:
         self._at_least[name] = CUT * seconds
 
     def _explore(self, name: str, seconds: float) -> None:
+        self._usual = None
         if not self.is_known(name):
             self.explored += seconds
 

@@ -6,6 +6,7 @@ Head is collected first, since its tests define the measurement of both sides.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -33,7 +34,7 @@ from paceline.report.verdicts import Verdict
 from paceline.system.refusals import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from paceline.gate.sides.launcher import Launch
     from paceline.gate.sides.selection import Selection
@@ -163,7 +164,8 @@ class _Execution:
     def _collect_base(self, selection: Selection) -> set[str] | None:
         """Return the names of base's benchmarks by base's own tests; None if those cannot be collected at all."""
         tree = self._trees.tree("base")
-        paths = [self._launcher.translate(path.split("::")[0], tree) for path in selection.paths]
+        files = dict.fromkeys(path.split("::")[0] for path in selection.paths)
+        paths = [self._launcher.translate(file, tree) for file in files]
         folder = tree / self._trees.relative(self._trial.request.started_in)
         there = [path for path in paths if (folder / path).exists()]
         if paths and not there:
@@ -177,7 +179,7 @@ class _Execution:
             return None
         errors = [name for name, text in found["errors"].items() if not text.startswith("skipped")]
         lost = {name for name in selection.benchmarks if any(name.startswith(error) for error in errors)}
-        return {each["id"] for each in found["benchmarks"] if _is_asked_for(each["id"], selection.paths)} | lost
+        return set(_asked_for([each["id"] for each in found["benchmarks"]], selection.paths)) | lost
 
     def _judged(self, selection: Selection, own: set[str] | None, until: float) -> list[str]:
         """Return the benchmarks to judge, and set apart those that only one side has."""
@@ -257,10 +259,15 @@ class _Execution:
         return ends
 
 
-def _is_asked_for(name: str, paths: Sequence[str]) -> bool:
-    """Whether the command line's node ids name this benchmark; True if it has paths that are not node ids."""
-    wanted = [path.partition("::")[2] for path in paths if "::" in path]
-    if not wanted or len(wanted) < len(paths):
-        return True
-    own = name.partition("::")[2]
-    return any(own == each or own.startswith((f"{each}[", f"{each}::")) for each in wanted)
+def _asked_for(names: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """Return the benchmarks that the command line's node ids name; all if it has paths that are not node ids."""
+    wanted = {path.partition("::")[2] for path in paths if "::" in path}
+    if not wanted or not all("::" in path for path in paths):
+        return list(names)
+    return [name for name in names if not wanted.isdisjoint(_around(name.partition("::")[2]))]
+
+
+def _around(name: str) -> Iterator[str]:
+    """Yield a test's name in its file, and those of what it is in: its function without parameters, its classes."""
+    yield name
+    yield from (name[: found.start()] for found in re.finditer(r"\[|::", name))

@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -390,12 +391,24 @@ class Pair:
             self._on_each([*self._processes], self._finish)
         return self._visit.ends
 
-    def recording(self, side: str) -> Message | End:
-        """Return what a side, started with `Launcher.recording`, has run in its rehearsals; it runs nothing after."""
-        self._processes[side].send({"do": "tell"})
-        found = self._processes[side].receive(self._starts_within, {"recorded"})
-        self.lost |= isinstance(found, End)
+    def recordings(self) -> dict[str, Message | End]:
+        """Return what each side, started with `Launcher.recording`, ran in its rehearsals. It runs nothing after."""
+        for process in self._processes.values():
+            process.send({"do": "tell"})
+        found = {side: self._recording(process) for side, process in self._processes.items()}
+        self.lost |= any(isinstance(each, End) for each in found.values())
         return found
+
+    def _recording(self, process: Process) -> Message | End:
+        """Receive the benchmarks one by one, which take little memory as arrays, then what they have in common."""
+        benchmarks = []
+        while True:
+            found = process.receive(self._starts_within, {"ran", "recorded"})
+            if isinstance(found, End):
+                return found
+            if found["event"] == "recorded":
+                return found | {"benchmarks": benchmarks}
+            benchmarks.append({"name": found["name"], "ran": array("I", found["ran"])})
 
     def _on_each(self, sides: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
         """Ask all of these sides, even if the first has ended: an end on both is not head's fault."""

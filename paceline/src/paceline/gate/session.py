@@ -162,7 +162,8 @@ class GateSession:
         """Print the table; after an interruption, with the results so far."""
         if self._failed:
             return
-        for place, line in enumerate(Closing(self._trial.outcome()).lines()):
+        fold = self._config.option.verbose <= 0
+        for place, line in enumerate(Closing(self._trial.outcome(), fold=fold).lines()):
             if place == 0:
                 terminalreporter.section("paceline")
             terminalreporter.write_line(printable(line))
@@ -183,8 +184,12 @@ def _report(item: Judged, when: Any) -> pytest.TestReport:
         longrepr=longrepr,
         when=when,
         # JUnit's file shows the properties of the teardown's report.
-        user_properties=[(name, value) for name, value in item.result.as_json().items() if name != "name"],
+        user_properties=_properties(item.result) if when == "teardown" else (),
     )
+
+
+def _properties(result: Finding | Value) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in result.as_json().items() if name != "name"]
 
 
 def _outcome(result: Finding | Value) -> tuple[Any, str | None]:

@@ -56,7 +56,7 @@ class Touching:
         self._proof.show(names)
         base, head = ([each[side] for each in passes] for side in SIDES)
         try:
-            touches = compare(iter(base), iter(head), words)
+            touches = compare(base, head, words)
         except (ValueError, IndexError, TypeError, KeyError):  # the project's code can send anything
             return {}
         left_out = Touch(untouched=False, reason="it was not recorded")
@@ -85,7 +85,7 @@ class Touching:
                     if pair.lost:
                         break
                 else:
-                    return _of_both({side: pair.recording(side) for side in SIDES})
+                    return _of_both(pair.recordings())
         return None
 
     def _note(self, name: str, ends: Mapping[str, End]) -> None:

@@ -25,6 +25,7 @@ class Closing:
 
     outcome: Outcome
     json: Path | None = None  #: file to write
+    fold: bool = True  #: many untouched benchmarks into one line
 
     def lines(self) -> Iterator[str]:
         """Yield the table, notices and summary; nothing if nothing was judged."""
@@ -39,7 +40,7 @@ class Closing:
             f"{part}head against {outcome.base.get('revision') or 'another environment'} ({base});"
             f" tolerance {outcome.tolerance:.1%}, at most {outcome.alpha:.1%} false alarms"
         )
-        yield from map(_no_command, table(findings))
+        yield from map(_no_command, table(findings, fold=self.fold))
         if outcome.values:
             yield from ("", *map(_no_command, values_table(outcome.values)), "")
         yield from (f"note: {notice}" for notice in outcome.notices)

@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from paceline.report.terminal import HEADINGS, cells, in_order, reasons, shown_verdict, summary
+from paceline.report.terminal import HEADINGS, cells, folded, in_order, reasons, shown_verdict, summary
 from paceline.report.verdicts import LET_THROUGH
 
 if TYPE_CHECKING:
@@ -33,16 +33,17 @@ def visible(text: str) -> str:
 
 def page(findings: Sequence[Finding], seconds: float, notices: Sequence[str]) -> str:
     """Return the summary, notices and table; red and suspect findings come first."""
-    pairs = in_order(findings)
+    listed, line = folded(findings)
+    pairs = in_order(listed)
     lines = ["### paceline: " + escape(summary(findings, seconds)), ""]
     lines += [f"- {escape(notice)}" for notice in notices] + [""] * bool(notices)
-    lines += [row(HEADINGS), row(["---"] * len(HEADINGS))]
+    lines += [row(HEADINGS), row(["---"] * len(HEADINGS))] if pairs else []
     for finding, name in pairs:
         shown = [escape(cell) for cell in cells(finding, name)]
         if finding.urgency <= LET_THROUGH:
             shown[HEADINGS.index("verdict")] = f"**{shown_verdict(finding)}**"
         lines.append(row(shown))
-    explained = [f"- {escape(text)}" for text in reasons(pairs)]
+    explained = [f"- {escape(text)}" for text in (*line, *reasons(pairs))]
     return "\n".join([*lines, *([""] if explained else []), *explained]) + "\n"
 
 

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from paceline.report.verdicts import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -24,6 +26,7 @@ HEADINGS = (
     "clock",
     "detectable",
 )
+MOST_UNTOUCHED = 20  # rows: more are folded into one line
 NAMED = 2  # benchmarks with the same reason; more are counted
 BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
@@ -110,16 +113,33 @@ def shown_verdict(finding: Finding) -> str:
     return f"{finding.verdict} (suspect)" if finding.suspect else finding.verdict
 
 
-def table(findings: Sequence[Finding]) -> list[str]:
-    """Return the table, then a line for each reason; red and suspect findings come first."""
-    pairs = in_order(findings)
+def folded(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
+    """Return the findings that get a row, and a line in place of the untouched if those are many."""
+    untouched = [finding for finding in findings if finding.verdict == Verdict.UNTOUCHED.value]
+    if len(untouched) <= MOST_UNTOUCHED:
+        return [*findings], []
+    ((evidence, count),) = Counter(finding.reason for finding in untouched).most_common(1)
+    most = f"{count:,} of them " if count < len(untouched) else ""
+    rest = [finding for finding in findings if finding.verdict != Verdict.UNTOUCHED.value]
+    return rest, [f"{len(untouched):,} untouched, not listed: {most}{evidence}"]
+
+
+def table(findings: Sequence[Finding], *, fold: bool = True) -> list[str]:
+    """Return the table, then a line for each reason; red and suspect findings come first.
+
+    `fold`: many untouched benchmarks become one line.
+    """
+    listed_ones, line = folded(findings) if fold else (findings, [])
+    if not listed_ones:
+        return line
+    pairs = in_order(listed_ones)
     rows = [HEADINGS, *(cells(finding, name) for finding, name in pairs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         first, *rest = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append("  ".join([first, *rest]).rstrip())
-    explained = reasons(pairs)
+    explained = [*line, *reasons(pairs)]
     return [*lines, *([""] if explained else []), *explained]
 
 

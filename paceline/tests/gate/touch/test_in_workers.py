@@ -29,7 +29,7 @@ def recordings(folder: Path, files: dict[str, str]) -> list[Recording]:
         with started(folder, {"head": launch(folder, **{RECORDED: str(folder)})}) as pair:
             for name in names:
                 assert pair.rehearse(name)["head"].outcome == "passed"
-            told = pair.recording("head")
+            told = pair.recordings()["head"]
             assert not isinstance(told, End), told
             found.append(told)
     return found

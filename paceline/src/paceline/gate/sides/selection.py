@@ -95,8 +95,7 @@ def _ini(name: str | None, tree: Path) -> Path | None:
 
 def _places(arguments: Sequence[str], paths: Sequence[str]) -> set[int]:
     """Return the positions of the paths among the arguments; of equal words the last, as options may have values."""
-    places: set[int] = set()
-    for path in reversed(paths):
-        found = [place for place, word in enumerate(arguments) if word == path and place not in places]
-        places.update(found[-1:])
-    return places
+    there: dict[str, list[int]] = {}
+    for place, word in enumerate(arguments):
+        there.setdefault(word, []).append(place)
+    return {there[path].pop() for path in paths if there.get(path)}

@@ -5,6 +5,7 @@ This is opinionated: what cannot be told counts as touched, and the reason says 
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from paceline.gate.touch.modules import DOCUMENTATION, LOOKS_UP, REACHES, READ
 from paceline.gate.touch.recording import GENERATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from paceline.gate.touch.recording import Recording
 
@@ -58,31 +59,31 @@ _NOTHING = Item("module", "", "", "")  # a module that only defines names
 
 
 class _Run:
-    """One recording, with its numbers resolved."""
+    """One recording, with its names resolved, and its items by numbers that all runs share: `known`."""
 
-    def __init__(self, recording: Recording, known: dict[Item, Item]) -> None:
+    def __init__(self, recording: Recording, known: dict[Item, int]) -> None:
         self._names: list[str] = recording["names"]
-        self._known = known  # so that all runs share their items
+        self._known = known
         self.about = {f"library {name}": found for name, found in recording["libraries"].items()}
         self.about |= recording["environment"]
         self.definitions: dict[str, dict[str, list[str]]] = {}  # digests, by place and name
-        self.refers: dict[Item, frozenset[str]] = {}
+        self.refers: dict[int, frozenset[str]] = {}
         self.reaches: dict[str, set[str]] = defaultdict(set)
         self.members: set[str] = set()
-        self.effects: dict[Item, list[tuple[str, str]]] = {}
+        self.effects: dict[str, list[tuple[str, str]]] = {}  # by place
         modules = {place: self._module(place, *rest) for place, *rest in recording["modules"]}
         items = [self._item(entry, modules) for entry in recording["items"]]
         self.common = {items[number] for number in recording["common"]}
         self.benchmarks = {
-            each["name"]: tuple(items[number] for number in each["ran"]) for each in recording["benchmarks"]
+            each["name"]: array("I", [items[number] for number in each["ran"]]) for each in recording["benchmarks"]
         }
         self.places = {name: place for place, name in enumerate(self.benchmarks)}
-        self.first: dict[Item, int] = {}
+        self.first: dict[int, int] = {}
         for name, place in self.places.items():
             for item in self.benchmarks[name]:
                 self.first.setdefault(item, place)
 
-    def _item(self, entry: list[Any], modules: dict[str, Item]) -> Item:
+    def _item(self, entry: list[Any], modules: dict[str, int]) -> int:
         kind, place, name, found, numbers = entry
         if kind == "module" and place in modules:
             return modules[place]
@@ -90,13 +91,13 @@ class _Run:
         self.refers[item] = self._words(numbers)
         return item
 
-    def _shared(self, item: Item) -> Item:
-        return self._known.setdefault(item, item)
+    def _shared(self, item: Item) -> int:
+        return self._known.setdefault(item, len(self._known))
 
     def _words(self, numbers: Iterable[int]) -> frozenset[str]:
         return frozenset(self._names[number] for number in numbers)
 
-    def _module(self, place: str, effects: list[Any], definitions: list[Any]) -> Item:
+    def _module(self, place: str, effects: list[Any], definitions: list[Any]) -> int:
         """Note what a module defines; returns it as what it does."""
         found: dict[str, list[str]] = defaultdict(list)
         for number, hashed, numbers, is_member in definitions:
@@ -111,25 +112,25 @@ class _Run:
         does = Item("module", place, "", digest(*(hashed for hashed, _, _ in effects))) if effects else _NOTHING
         item = self._shared(does)
         self.refers[item] = frozenset(name for _, numbers, _ in effects for name in self._words(numbers))
-        self.effects[item] = [(hashed, shown) for hashed, _, shown in effects]
+        self.effects[place] = [(hashed, shown) for hashed, _, shown in effects]
         return item
 
 
 class _Side:
     """What one side recorded, in all its processes."""
 
-    def __init__(self, recordings: Iterable[Recording], known: dict[Item, Item]) -> None:
+    def __init__(self, recordings: Iterable[Recording], known: dict[Item, int]) -> None:
         self.runs = [_Run(recording, known) for recording in recordings]
-        self.common: set[Item] = set().union(*(run.common for run in self.runs))
+        self.common: set[int] = set().union(*(run.common for run in self.runs))
         self.names = dict.fromkeys(name for run in self.runs for name in run.benchmarks)
-        self.unsteady: dict[str, Item] = {}
+        self.unsteady: dict[str, int] = {}
         self.common |= set(self._shared())
 
-    def own(self, name: str) -> set[Item]:
+    def own(self, name: str) -> set[int]:
         """Return what ran in a benchmark."""
-        return set[Item]().union(*(run.benchmarks.get(name, ()) for run in self.runs))
+        return set[int]().union(*(run.benchmarks.get(name, ()) for run in self.runs))
 
-    def _shared(self) -> Iterator[Item]:
+    def _shared(self) -> Iterator[int]:
         """Yield what ran in one run of a benchmark, but in another run before it: it counts for all benchmarks.
 
         Such are caches that the first to come fills, and fixtures of a wide scope. If it ran in one run, and neither
@@ -163,31 +164,41 @@ class _Side:
 
     def effects(self, place: str) -> list[tuple[str, str]]:
         """Return what a module does, as far as it was loaded."""
-        return next((does for run in self.runs for item, does in run.effects.items() if item.place == place), [])
+        return next((run.effects[place] for run in self.runs if run.effects.get(place)), [])
 
 
 def compare(base: Iterable[Recording], head: Iterable[Recording], unread: Iterable[str] = ()) -> dict[str, Touch]:
     """Return for each benchmark whether the change can touch it.
 
     Give at least two recordings of each side, with the benchmarks in different orders, or what runs by chance is not
-    noticed. An iterator spares memory: each is let go once it has been read. `unread`: words by which code would name
-    a file that differs, if it read it in a way that is not seen.
+    noticed. `unread`: words by which code would name a file that differs, if it read it in a way that is not seen.
     """
-    known: dict[Item, Item] = {}
-    return _Comparison(_Side(base, known), _Side(head, known), unread).touches()
+    known: dict[Item, int] = {}
+    sides = _Side(base, known), _Side(head, known)
+    return _Comparison(*sides, list(known), unread).touches()
 
 
 class _Comparison:
-    def __init__(self, base: _Side, head: _Side, unread: Iterable[str]) -> None:
+    """What was recorded of both sides. All that concerns a single item is found once, as benchmarks share items."""
+
+    def __init__(self, base: _Side, head: _Side, items: Sequence[Item], unread: Iterable[str]) -> None:
         self._base, self._head = base, head
+        self._items = items
+        self._unseen = {number for number, item in enumerate(items) if item.kind in _UNSEEN}
+        self._functions = {
+            number: (item.place, item.name)
+            for number, item in enumerate(items)
+            if item.kind == "code" and item.place != GENERATED
+        }
         self._runs = [*base.runs, *head.runs]
         self._differing = dict.fromkeys(unread, "a file that differs")
         self._differing |= self._differing_definitions()
-        self._refers: dict[Item, frozenset[str]] = {}
+        self._refers: dict[int, frozenset[str]] = {}
         for run in self._runs:
             for item, refers in run.refers.items():
                 self._refers[item] = self._refers.get(item, frozenset()) | refers
-        self._hits: dict[frozenset[str], dict[Item, str]] = {}
+        self._readers = {each: {item for item, refers in self._refers.items() if each in refers} for each in READ}
+        self._hits: dict[frozenset[str], dict[int, str]] = {}
         self._read_by_all = self._reads(base.common)
 
     def touches(self) -> dict[str, Touch]:
@@ -196,8 +207,8 @@ class _Comparison:
         return {name: self._touch(name, everywhere or self._reason(name)) for name in names}
 
     def _touch(self, name: str, reason: str | None) -> Touch:
-        ran = {item for item in self._head.own(name) if item.kind == "code" and item.place != GENERATED}
-        functions, files = len({(item.place, item.name) for item in ran}), len({item.place for item in ran})
+        ran = {self._functions[item] for item in self._head.own(name) & self._functions.keys()}
+        functions, files = len(ran), len({place for place, _ in ran})
         evidence = f"ran {functions} function{'s'[: functions != 1]} in {files} file{'s'[: files != 1]}, none differs"
         return Touch(reason is None, reason or evidence, functions, files)
 
@@ -216,36 +227,38 @@ class _Comparison:
             if name not in side.names:
                 return f"{label} did not run it"
             if name in side.unsteady:
-                return f"ran different code in two runs: {side.unsteady[name]}"
+                return f"ran different code in two runs: {self._items[side.unsteady[name]]}"
         common = self._base.common
         own, other = self._base.own(name) - common, self._head.own(name) - common
         reason = self._first_reason(own, other) or self._reference(own, own)
         return reason or (self._reference(common, own) if self._reads(own) else None)
 
-    def _first_reason(self, base: set[Item], head: set[Item]) -> str | None:
+    def _first_reason(self, base: set[int], head: set[int]) -> str | None:
         """Say which of these differs, or cannot be followed."""
-        differing = sorted(base ^ head, key=lambda item: (item.kind != "code", item.place == GENERATED, item))
+        differing = [self._items[number] for number in base ^ head]
         if differing:
-            return self._difference(differing[0], base, head)
-        unseen = min((item for item in base if item.kind in _UNSEEN), default=None)
+            first = min(differing, key=lambda item: (item.kind != "code", item.place == GENERATED, item))
+            return self._difference(first, *({self._items[number] for number in side} for side in (base, head)))
+        unseen = min((self._items[number] for number in base & self._unseen), default=None)
         return None if unseen is None else f"{_UNSEEN[unseen.kind]}: {unseen.name}"
 
-    def _reference(self, items: set[Item], readers: set[Item]) -> str | None:
+    def _reference(self, items: set[int], readers: set[int]) -> str | None:
         """Say which of these refers to a definition that differs, or to what is read of one."""
         hits = self._hits_of(self._reads(readers) | self._read_by_all)
-        hit = min((item for item in items if hits[item]), default=None)
-        return None if hit is None else f"{hit} {hits[hit]}"
+        hit = min(items & hits.keys(), key=self._items.__getitem__, default=None)
+        return None if hit is None else f"{self._items[hit]} {hits[hit]}"
 
-    def _reads(self, items: Iterable[Item]) -> frozenset[str]:
+    def _reads(self, items: set[int]) -> frozenset[str]:
         """Return which of annotations and docstrings these read."""
-        return frozenset(each for each in READ if any(each in self._refers[item] for item in items))
+        return frozenset(each for each, readers in self._readers.items() if not readers.isdisjoint(items))
 
-    def _hits_of(self, read: frozenset[str]) -> dict[Item, str]:
-        """Return what each item refers to that differs, for those who read these kinds of things."""
+    def _hits_of(self, read: frozenset[str]) -> dict[int, str]:
+        """Return what items refer to that differs, for those who read these kinds of things."""
         if read not in self._hits:
             unread = tuple(prefix for kind, prefix in READ.items() if kind not in read)
             meant = self._reaching(name for name in self._differing if not (unread and name.startswith(unread)))
-            self._hits[read] = {item: self._hit(refers, meant) for item, refers in self._refers.items()}
+            hits = {item: self._hit(refers, meant) for item, refers in self._refers.items()}
+            self._hits[read] = {item: hit for item, hit in hits.items() if hit}
         return self._hits[read]
 
     def _difference(self, item: Item, base: set[Item], head: set[Item]) -> str:

@@ -109,8 +109,10 @@ class Profiling(Events):
         """Begin to report."""
         found, look = self._found, self._look
 
-        def hit(frame: FrameType, *_: object) -> None:
-            code = frame.f_code
+        def hit(frame: FrameType, event: str, _: object) -> None:
+            if event != "call":
+                return
+            code = frame.f_code  # slow: it is audited
             if id(code) not in found:
                 found[id(code)] = code
                 if code.co_name == MODULE or code.co_filename[:1] == "<":

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import gc
 import inspect
+import os
 import random
 import sys
 import time
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from paceline.gate.worker.channel import Caller
 
 _CLOCKS = (Real.wall, Real.process, Real.thread)  # a tuple: tools that freeze time look for attributes of modules
+
+LINE = 100  # bytes, of which a file of three numbers has fewer
 
 Reading = tuple[int, int, int]
 
@@ -415,8 +418,8 @@ def pin(cpus: Sequence[int]) -> None:
 def _queued() -> int:
     """Nanoseconds that this thread has been ready but not running; 0 where the system does not say."""
     try:
-        with Real.open("/proc/thread-self/schedstat", "rb") as file:
-            return int(file.read().split()[1])
+        with Real.open("/proc/thread-self/schedstat", "rb", buffering=0) as file:
+            return int(file.read(LINE).split()[1])
     except (OSError, IndexError, ValueError):
         return 0
 
@@ -446,6 +449,11 @@ def _child_seconds() -> float:
 
 
 def _child_is_running() -> bool:
+    if Real.wait is not None:
+        try:  # at a tenth of what the file costs
+            Real.wait(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
     with contextlib.suppress(OSError), Real.open("/proc/thread-self/children", "rb") as file:
         return bool(file.read().split())
     return False

@@ -58,13 +58,13 @@ EVENTS: dict[str, dict[Any, Any]] = {
         "unit": TEXT,
         "spoilt": bool,
     },
+    "ran": {"name": str, "ran": [PLACE]},
     "recorded": {
         "environment": {str: str},
         "libraries": {str: str},
         "items": [[(str, [PLACE])]],
         "modules": [[(str, [[(str, bool, PLACE, [PLACE])]])]],
         "common": [PLACE],
-        "benchmarks": [{"name": str, "ran": [PLACE]}],
         "names": [str],
     },
 }
@@ -84,12 +84,18 @@ def fits(value: object, shape: object) -> bool:
     if isinstance(shape, tuple):
         return any(fits(value, each) for each in shape)
     if isinstance(shape, list):
-        return isinstance(value, list) and all(fits(each, shape[0]) for each in value)
+        return isinstance(value, list) and _are_all(value, shape[0])
     if isinstance(shape, dict):
         return isinstance(value, dict) and _has_fields(value, shape)
     if isinstance(shape, range):
         return type(value) is int and value in shape
     return value is None if shape is None else type(value) is shape
+
+
+def _are_all(values: list[Any], shape: object) -> bool:
+    if isinstance(shape, range):  # at once, as there may be millions
+        return not values or (set(map(type, values)) == {int} and min(values) in shape and max(values) in shape)
+    return all(fits(each, shape) for each in values)
 
 
 def _has_fields(found: dict[str, Any], shape: dict[Any, Any]) -> bool:

@@ -6,7 +6,6 @@ before all of them. The loaded modules are still checked. Standard library only:
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
@@ -63,9 +62,10 @@ def serve() -> None:
 def loaded_modules() -> Iterator[tuple[str, str]]:
     """Yield the names and files of the loaded modules, with links resolved and without those of the gate."""
     for name, module in list(sys.modules.items()):
-        file = None
-        with contextlib.suppress(Exception):  # an object in sys.modules may do anything
+        try:
             file = getattr(module, "__file__", None)
+        except Exception:  # noqa: BLE001 - an object in sys.modules may do anything
+            file = None
         if type(file) is str and "\0" not in file and type(name) is str and name.partition(".")[0] != "paceline":
             if file not in _real_paths:
                 _real_paths[file] = os.path.realpath(file)

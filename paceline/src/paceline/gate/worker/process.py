@@ -27,7 +27,7 @@ from paceline.gate.worker.real import Real
 from paceline.gate.worker.suites import asv_suite, codspeed, codspeed_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from paceline.gate.touch.recording import TouchRecorder
 
@@ -39,6 +39,7 @@ try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
+LIMITS = [number for name, number in sorted(vars(resource).items()) if name.startswith("RLIMIT_")] if resource else []
 
 origin.serve()  # before any plugin of the project is loaded
 seal.make_read_only()
@@ -112,6 +113,8 @@ class Worker:
         self._reports: list[pytest.TestReport] = []
         self._fixture: TrialFixture | None = None
         self._config = config
+        self._loaded: dict[str, str] = {}
+        self._proof: dict[str, Any] = {}  # of what is loaded
         self._everywhere = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
     def _receive(self) -> dict[str, Any]:
@@ -162,9 +165,15 @@ class Worker:
         while (command := self._receive())["do"] == "run":
             self._run(session.items, places[command["item"]])
         if command["do"] == "tell" and recorder is not None:
-            self._say({"event": "recorded", **recorder.stop()})
+            self._tell(recorder.stop())
             self._receive()
         return True
+
+    def _tell(self, recording: dict[str, Any]) -> None:
+        """Send what was recorded, benchmark by benchmark: of a large suite, all is too much for one message."""
+        for each in recording.pop("benchmarks"):
+            self._say({"event": "ran", **each})
+        self._say({"event": "recorded", **recording})
 
     def _run(self, items: list[pytest.Item], place: int) -> None:
         item = items[place]
@@ -178,20 +187,30 @@ class Worker:
         outcome, reason, version = self._conclude()
         suite = asv_suite.suite_of(self._config)
         value, unit = suite.values.get(item.nodeid, (None, None)) if suite else (None, None)
-        loaded = {**dict(origin.loaded_modules()), **(suite.files() if suite else {})}
         self._say(
             {
                 "event": "done",
                 "outcome": outcome,
                 "reason": reason,
                 "version": version,
-                "foreign": list(origin.foreign_modules(self.task, loaded)),
-                "origin": origin.own_code(self.task, loaded, {os.path.realpath(each.path) for each in items}),
+                **self._prove(items, suite.files() if suite else {}),
                 "value": value,
                 "unit": unit,
                 "spoilt": any(map(operator.lt, bounds(), before)),
             }
         )
+
+    def _prove(self, items: Iterable[pytest.Item], files: Mapping[str, str]) -> dict[str, Any]:
+        """Say whose code is loaded. It is looked at only where that has changed: a test seldom loads more."""
+        loaded = {**dict(origin.loaded_modules()), **files}
+        if not self._proof or loaded != self._loaded:
+            tests = {os.path.realpath(path) for path in {each.path for each in items}}
+            self._proof = {
+                "foreign": list(origin.foreign_modules(self.task, loaded)),
+                "origin": origin.own_code(self.task, loaded, tests),
+            }
+            self._loaded = loaded
+        return self._proof
 
     def _conclude(self) -> tuple[str, str | None, str | None]:
         """Return the outcome of the test that has just run, why, and the version that it gave itself."""
@@ -297,8 +316,7 @@ def bounds() -> list[float]:
     """Return what the system allows this process: if that is less than before a test, it may end later ones."""
     if resource is None:
         return []
-    names = sorted(name for name in vars(resource) if name.startswith("RLIMIT_"))
-    limits = [limit for name in names for limit in resource.getrlimit(getattr(resource, name))]
+    limits = [limit for each in LIMITS for limit in resource.getrlimit(each)]
     timers = [signal.getitimer(each)[0] for each in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)]
     unlimited = [limit == resource.RLIM_INFINITY for limit in limits] + [not seconds for seconds in timers]
     return [math.inf if free else limit for limit, free in zip([*limits, 0, 0, 0], unlimited, strict=True)]

@@ -35,6 +35,7 @@ class Real:
     wall = staticmethod(time.perf_counter_ns)
     process = staticmethod(time.process_time_ns)
     thread = staticmethod(getattr(time, "thread_time_ns", time.process_time_ns))
+    wait = staticmethod(os.waitid) if hasattr(os, "waitid") else None
     pin = staticmethod(os.sched_setaffinity) if hasattr(os, "sched_setaffinity") else None
     usage = staticmethod(resource.getrusage) if resource is not None else None
     own_usage: int = getattr(resource, "RUSAGE_THREAD", getattr(resource, "RUSAGE_SELF", 0))

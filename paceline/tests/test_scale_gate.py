@@ -1,0 +1,34 @@
+"""The script that measures gates over large suites judges real ones, and their messages grow with the suite."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "scale_gate.py"
+QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=50%")
+
+
+def script() -> Any:
+    """Return the script as a module."""
+    spec = importlib.util.spec_from_file_location("scale_gate", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_messages_grow_with_the_suite_and_the_table_does_not() -> None:
+    scale_gate, sizes = script(), (60, 180)
+    small, large = (scale_gate.measure(size, *QUICK) for size in sizes)
+    for size, cost in zip(sizes, (small, large), strict=True):
+        assert cost["verdicts"]["untouched"] == size - 20
+        assert sum(cost["verdicts"].values()) == size
+        assert cost["messages"]["ran"] == 4 * size  # two sides, two passes
+        assert cost["messages"]["recorded"] == 4
+        assert all(cost["cpu"][part] > 0 for part in scale_gate.PARTS if part in cost["cpu"])
+        assert scale_gate.row(size, cost).count("|") == 4 + 2 * len(scale_gate.SHOWN)
+    assert large["lines"] - small["lines"] <= large["messages"]["collected"]  # a line or two for each round
