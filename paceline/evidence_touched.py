@@ -79,6 +79,8 @@ def judge(arguments: argparse.Namespace, commit: str) -> dict[str, Any]:
     request = Request(settings, tuple(arguments.more), arguments.project, python)
     trial = Reversed(request, lambda text: print(f"  {text}", file=sys.stderr), times=not arguments.untimed)
     execution.run(trial)
+    if trial.others and not trial.touched:
+        raise PacelineError("what benchmarks run could not be recorded")
     timed = [each for each in trial.findings() if each.rounds]
     found = {name: [each.name for each in timed if each.verdict == name] for name in ("slower", "faster", "unsure")}
     return {

@@ -37,11 +37,13 @@ def collect(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="gates-") as folder:
         bench = Bench(Path(folder) / "project", CONTENDERS)
         head = bench.change(identical)
-        while time.monotonic() < until:
+        while True:
             line = json.dumps(gate(bench, head, arguments.budget))
             with arguments.file.open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
             print(line, file=sys.stderr, flush=True)
+            if time.monotonic() >= until:
+                return
 
 
 def gate(bench: Bench, head: str, budget: float) -> dict[str, Any]:
@@ -90,7 +92,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     status = 0
     try:
-        collect(arguments)
+        if arguments.minutes > 0:
+            collect(arguments)
     except KeyboardInterrupt:
         status = 130
     except RuntimeError as error:
