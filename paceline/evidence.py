@@ -258,14 +258,15 @@ def kinds_in(bench: Bench, texts: Iterator[str]) -> tuple[str, ...]:
     return tuple(kind for kind in bench.kinds if re.search(rf"\b(time_)?{kind}\b", joined))
 
 
-def by_paceline(bench: Bench, head: str) -> Said:
-    """Judge by this gate, with its defaults."""
+def by_paceline(bench: Bench, head: str, *options: str) -> Said:
+    """Judge by this gate, with its defaults and these options."""
     bench.check_out(head)
     written = bench.root.parent / "findings.json"
     written.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "--benchmark-only", f"--benchmark-against={bench.base}"]
     command.append("--benchmark-touched=no")  # how well it judges what it times
-    done = run([*command, f"--benchmark-against-json={written}", "-p", "no:cacheprovider"], bench.root)
+    command += [f"--benchmark-against-json={written}", "-p", "no:cacheprovider", *options]
+    done = run(command, bench.root)
     if not written.exists():
         raise RuntimeError(done.stdout + done.stderr)
     document = json.loads(written.read_text(encoding="utf-8"))

@@ -256,6 +256,40 @@ def test_a_file_that_may_be_read_unseen(tmp_path: Path) -> None:
     assert touched(compare([recording], [recording], ["parquet"])) == {"reads"}
 
 
+@pytest.mark.parametrize(("new", "expected"), [("return 2", {"made"}), ("return 1", set())])
+def test_generated_code_of_no_file_counts_by_content(tmp_path: Path, new: str, expected: set[str]) -> None:
+    """As cattrs makes it. It looks names up, and a file that differs is no name."""
+    code = """
+import os
+os.chdir(os.path.dirname(__file__))
+def bench_made():
+    names = {}
+    exec(compile("def made():\\n    globals()\\n    return 1\\nmade()", "", "exec"), names)
+    return names
+def bench_nothing(): pass
+"""
+    sides = [write(tmp_path / name, {"bench.py": code}) for name in ("base", "head")]
+    (sides[1] / "bench.py").write_text(code.replace("return 1", new))
+    found = compare(*([run(side, watched="HISTORY")["recording"]] for side in sides), unread=["HISTORY"])
+    assert touched(found) == expected
+
+
+ENTRY_POINTS = "from importlib.metadata import distributions\n\n\ndef read():\n"
+ENTRY_POINTS += "    return [list(each.entry_points) for each in distributions()]\n"
+
+
+@pytest.mark.parametrize(("reader", "expected"), [("_pytest", set()), ("work", {"reads"})])
+def test_entry_points_that_pytest_reads_do_not_count(tmp_path: Path, reader: str, expected: set[str]) -> None:
+    """The name of their folder holds a version, often made of the commit."""
+    pytest_ = {"pluggy/_manager.py": ENTRY_POINTS, "_pytest/__init__.py": "from pluggy import _manager\n"}
+    pytest_["_pytest/__init__.py"] += "\n\ndef read(): return _manager.read()\n"
+    write(tmp_path / "_pytest", pytest_)
+    base = {"bench.py": f"import {reader} as reader\n\ndef bench_reads(): reader.read()\n", "work.py": ENTRY_POINTS}
+    base |= {"thing-1.dist-info/METADATA": "Name: thing\n", "thing-1.dist-info/entry_points.txt": "[a]\nb = c\n"}
+    head = {name.replace("-1.", "-2."): text for name, text in base.items()}
+    assert touched(touches(tmp_path, base, head)) == expected
+
+
 PLUGIN = """
 import json, os, pytest
 from paceline.gate.touch.recording import TouchRecorder

@@ -55,6 +55,7 @@ class Item(NamedTuple):
         return " ".join(filter(None, (_KINDS.get(self.kind, self.kind), self.file, self.name)))
 
 
+_FILE = "a file that differs"
 _NOTHING = Item("module", "", "", "")  # a module that only defines names
 
 
@@ -191,7 +192,7 @@ class _Comparison:
             if item.kind == "code" and item.place != GENERATED
         }
         self._runs = [*base.runs, *head.runs]
-        self._differing = dict.fromkeys(unread, "a file that differs")
+        self._differing = dict.fromkeys(unread, _FILE)
         self._differing |= self._differing_definitions()
         self._refers: dict[int, frozenset[str]] = {}
         for run in self._runs:
@@ -312,7 +313,8 @@ class _Comparison:
 
     def _looked_up(self, names: Iterable[str]) -> dict[str, str]:
         """Return one that differs of the names that can be looked up: those of members, and all by way of modules."""
-        written = {each for each in names if each != DOCUMENTATION and not each.startswith(tuple(READ.values()))}
+        bound = (each for each in names if self._differing.get(each) != _FILE)
+        written = {each for each in bound if each != DOCUMENTATION and not each.startswith(tuple(READ.values()))}
         members = {each for each in written if any(each in run.members for run in self._runs)}
         return {sign: min(each) for sign, each in ((LOOKS_UP, members), (REACHES, written)) if each}
 

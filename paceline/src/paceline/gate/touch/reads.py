@@ -43,6 +43,7 @@ _STARTERS = (f"{_STDLIB}subprocess.py", f"{_STDLIB}os.py", f"{_STDLIB}contextlib
 _ASKERS = tuple(f"{_STDLIB}{name}.py" for name in ("platform", "uuid", f"ctypes{os.sep}util"))
 _SITE = f"{os.sep}site-packages{os.sep}"
 PYTEST = f"{os.sep}_pytest{os.sep}"
+_PLUGGY = f"{os.sep}pluggy{os.sep}_manager.py"  # reads the entry points of all distributions, for pytest
 _IMPORTS = ("<frozen importlib", "<frozen zipimport")
 _SHOW_SOURCE = (f"{_STDLIB}traceback.py", f"{_STDLIB}warnings.py")
 _listeners: list[Callable[[str, tuple[Any, ...]], None]] = []
@@ -160,7 +161,7 @@ def _is_housekeeping(frame: FrameType | None, is_own: Callable[[str], bool], *, 
             return False
         if not data and (name.startswith(_IMPORTS) or name in _SHOW_SOURCE):
             return True
-        if name.startswith((*_IMPORTS, _STDLIB)) and _SITE not in name:
+        if (name.startswith((*_IMPORTS, _STDLIB)) and _SITE not in name) or name.endswith(_PLUGGY):
             continue
         return PYTEST in name or f"{os.sep}iniconfig{os.sep}" in name
     return False

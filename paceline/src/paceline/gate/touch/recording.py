@@ -44,6 +44,7 @@ class TreeFiles:
     def __init__(self, roots: Sequence[str]) -> None:
         self._roots = [os.path.realpath(root).rstrip(os.sep) for root in roots]
         self._known: dict[str, str | None] = {}
+        self._code: dict[str, str | None] = {}
         self._temporary = os.path.realpath(tempfile.gettempdir()) + os.sep
         self._libraries = tuple(os.path.realpath(each) + os.sep for each in sys.path)
 
@@ -63,12 +64,19 @@ class TreeFiles:
         """Whether a file lies in the tree."""
         return self.place(path) is not None
 
-    def is_generated(self, name: str) -> bool:
-        """Whether code of this file name was made by the process itself: it is in no file, or a temporary one."""
+    def place_of_code(self, name: str) -> str | None:
+        """Return the place of code of this file name; GENERATED if it is in no file, or in a temporary one."""
+        if name not in self._code:
+            self._code[name] = GENERATED if self._is_generated(name) else self.place(name)
+        return self._code[name]
+
+    def _is_generated(self, name: str) -> bool:
         if name.startswith("<"):
             return not name.startswith("<frozen ")
         path = os.path.realpath(name)
-        return path.startswith(self._temporary) and not path.startswith(self._libraries) and not self.is_own(path)
+        if self.is_own(path):
+            return not os.path.isfile(path)  # noqa: PTH113 - it is hot; an empty name is the current folder
+        return path.startswith(self._temporary) and not path.startswith(self._libraries)
 
     def clean(self, text: str) -> str:
         """Take the folders of the side out of a text."""
@@ -168,13 +176,11 @@ class TouchRecorder:
     def _look(self, frame: FrameType) -> None:
         """Look at who starts code: modules that a library imports, and code that a library makes for itself."""
         code = frame.f_code
-        place = self._places.place(code.co_filename)
-        if place is None:
-            if self._places.is_generated(code.co_filename) and is_import_of_a_library(
-                frame.f_back, self._places.is_own
-            ):
+        place = self._places.place_of_code(code.co_filename)
+        if place == GENERATED:
+            if is_import_of_a_library(frame.f_back, self._places.is_own):
                 self._foreign.add(id(code))
-        elif code.co_name == MODULE:
+        elif place is not None and code.co_name == MODULE:
             importers = (name for name in callers(frame.f_back) if not name.endswith(_LOADERS))
             importer = next((name for name in importers if not name.startswith("<frozen importlib")), "")
             if not self._places.is_own(importer):
@@ -198,10 +204,10 @@ class TouchRecorder:
             return found.union(self._natives())
 
     def _of_code(self, code: CodeType) -> int | None:
-        place = self._places.place(code.co_filename)
+        place = self._places.place_of_code(code.co_filename)
+        if place == GENERATED:
+            return self._code(GENERATED, code)
         if place is None:
-            if self._places.is_generated(code.co_filename):
-                return self._code(GENERATED, code)
             is_reader = code.co_name in _READERS and code.co_filename.endswith(("typing.py", "inspect.py"))
             if is_reader and self._running is not None:
                 return self._item("reads", "", modules.ANNOTATIONS, "", {modules.ANNOTATIONS})
