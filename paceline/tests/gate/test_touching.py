@@ -41,7 +41,7 @@ def test_a_change_of_one_function_times_its_benchmark_alone(project: Project) ->
     run = project.run(*ALL)
     assert run.verdicts == {"test_total": "slower", "test_other[200]": "untouched", "test_other[300]": "untouched"}
     assert "1 of 3 benchmarks run code that differs; 2 untouched" in run.output
-    assert "1 touched: total (" in run.output
+    assert "1 touched: total (work.py) differs" in run.output
     assert run.findings["test_total"]["touched"].startswith("total (")
     untouched = run.findings["test_other[200]"]
     assert (untouched["touched"], untouched["rounds"], untouched["red"]) == (None, 0, False)
@@ -99,6 +99,17 @@ def test_what_cannot_be_followed_is_touched(project: Project) -> None:
     run = project.run(*ALL, "-k", "child or total")
     assert run.verdicts["test_total"] == "untouched"
     assert run.findings["test_child"]["touched"].startswith("starts another process")
+
+
+def test_code_that_runs_only_after_many_calls_is_seen(project: Project) -> None:
+    counts = "\n\nseen = []\n\ndef often(n):\n    seen.append(n)\n    return late() if len(seen) > 50 else 0\n"
+    late = "\n\ndef late():\n    return 1\n"
+    test = "\n\ndef test_often(benchmark):\n    benchmark(work.often, 1)\n"
+    project.commit({"work.py": WORK + counts + late, "test_work.py": TEST + test})
+    project.write({"work.py": WORK + counts + late.replace("return 1", "return 2")})
+    run = project.run(*ALL, "-k", "often or total")
+    assert run.findings["test_often"]["touched"] == "late (work.py) differs"
+    assert run.verdicts["test_total"] == "untouched"
 
 
 def test_the_reasons_are_counted() -> None:

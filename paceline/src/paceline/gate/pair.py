@@ -379,17 +379,27 @@ class Pair:
         """Return the sides in random order."""
         return self._coins.sample(list(self._processes), len(self._processes))
 
-    def rehearse(self, nodeid: str) -> dict[str, End]:
-        """Run one test on each side, untimed. Returns how it ended there."""
+    def rehearse(self, nodeid: str, seconds: float = 0.0) -> dict[str, End]:
+        """Run one test on each side, untimed, with calls for some `seconds`. Returns how it ended there."""
         self._visit = Visit()
         self._until, self._cut_at = time.monotonic() + TESTS_PATIENCE * self._timeout, math.inf
         for side in self._processes:
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
-            self._on_each([*self._processes], self._arrive)
+            limits = self._on_each([*self._processes], self._arrive).values()
+            self._call(seconds, min((limit for limit in limits if limit is not None), default=MOST_CALLS))
         with contextlib.suppress(SideEndedError):
             self._on_each([*self._processes], self._finish)
         return self._visit.ends
+
+    def _call(self, seconds: float, most: int) -> None:
+        """Call what is under test on each side as often, a power of two, as fits into some seconds."""
+        if not seconds:
+            return
+        longest = max(timing.wall for timing in self._burst(1).values()) / 1e9
+        more = min(most - 1, int(seconds / max(longest, 1e-9)))
+        if more > 1:
+            self._burst(1 << more.bit_length() - 1)
 
     def recordings(self) -> dict[str, Message | End]:
         """Return what each side, started with `Launcher.recording`, ran in its rehearsals. It runs nothing after."""

@@ -88,7 +88,7 @@ class Launcher:
     def recording(self, side: str, selection: Selection, items: Sequence[str], watched: Sequence[str] = ()) -> Launch:
         """Return how to start a side that records what these benchmarks run."""
         launch = self.items(side, selection, items)
-        folders = dict.fromkeys([*launch.task["own"], *launch.task["homes"]])
+        folders = dict.fromkeys([str(self._trees.tree(side)), *launch.task["own"], *launch.task["homes"]])
         asked = {RECORDED: os.pathsep.join(folders), WATCHED: " ".join(watched), "PYTHONHASHSEED": "1"}
         return replace(launch, environment={**launch.environment, **asked})
 
