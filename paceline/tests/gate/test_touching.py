@@ -69,6 +69,12 @@ def test_all_are_recorded_twice_in_two_orders(monkeypatch: pytest.MonkeyPatch) -
     assert first.ran == [*touches] == second.ran[::-1]
 
 
+def test_without_time_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    touches, (only,) = found(monkeypatch, 1)
+    assert not touches
+    assert not only.ran
+
+
 def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     touches, (first, second) = found(monkeypatch, 12)
     assert first.ran == [*touches][:6]

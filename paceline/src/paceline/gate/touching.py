@@ -56,6 +56,8 @@ class Touching:
             passes.append(found)
             recorded = {each["name"] for each in found[SIDES[0]]["benchmarks"]}
             order = [name for name in reversed(order) if name in recorded]
+            if not order:
+                return {}
         self._proof.show(names)
         base, head = ([each[side] for each in passes] for side in SIDES)
         try:
