@@ -8,8 +8,9 @@ import pytest
 from paceline.config.options import SIDES
 from paceline.gate import touching
 from paceline.gate.pair import End
+from paceline.gate.touch.comparison import Touch
 
-NOTHING = {"environment": {}, "libraries": {}, "items": [], "modules": [], "common": [], "names": []}
+NOTHING: dict[str, Any] = {"environment": {}, "libraries": {}, "items": [], "modules": [], "common": [], "names": []}
 
 
 class FakePair:
@@ -45,7 +46,7 @@ class FakePair:
         return dict.fromkeys(SIDES, recording)
 
 
-def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, touching.Touch], list[FakePair]]:
+def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touch], list[FakePair]]:
     """Record ten benchmarks by a clock that goes on by one each time it is read."""
     clock, pairs = itertools.count(), list[FakePair]()
 
