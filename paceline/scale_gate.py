@@ -19,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from paceline.gate import execution, rounds, touching
+from paceline.gate.sides import trees
 from paceline.gate.worker import channel
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ ALL, REPORT = "all", "report"
 
 #: Parts of a gate, and the functions whose time they are.
 PARTS: dict[str, list[tuple[Any, str]]] = {
-    "trees": [(execution.Trees, "make")],
+    "trees": [(trees.Trees, "make")],
     "collection": [(execution._Execution, "_select"), (execution._Execution, "_collect_base")],  # noqa: SLF001
     "recording": [(touching.Touching, "_recorded")],
     "comparison": [(touching, "compare")],
@@ -117,8 +118,8 @@ class Clock:
     """Adds up seconds and CPU seconds of parts, those of their child processes included, and counts messages."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
-        self.cpu: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.cpu: defaultdict[str, float] = defaultdict(float)
         self.messages: Counter[str] = Counter()
 
     def watch(self) -> None:
@@ -134,7 +135,7 @@ class Clock:
                 self.messages[message["event"]] += 1
             return message
 
-        channel.Callee.receive = counted  # type: ignore[method-assign]
+        setattr(channel.Callee, "receive", counted)  # noqa: B010 - mypy
 
     def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return this function with a clock around it."""

@@ -411,7 +411,7 @@ class Pair:
 
     def _recording(self, process: Process) -> Message | End:
         """Receive the benchmarks one by one, which take little memory as arrays, then what they have in common."""
-        benchmarks = []
+        benchmarks: list[Message] = []
         while True:
             found = process.receive(self._starts_within, {"ran", "recorded"})
             if isinstance(found, End):

@@ -43,25 +43,31 @@ class Touching:
         self._failed: dict[str, str] = {}
 
     def find(self, names: Sequence[str], until: float) -> dict[str, Touch]:
-        """Return for each benchmark whether the change can touch it; nothing if time or a process was lost.
+        """Return for each benchmark whether the change can touch it; nothing if none could be recorded.
 
-        Raises PacelineError if a side ran code of another tree.
+        If the time is too short for all, it finds what it can. Raises PacelineError if a side ran code of another
+        tree.
         """
-        words = self._words()
-        passes = []
-        for order in (list(names), list(reversed(names))):
-            found = self._recorded(order, words, until)
+        words, order = self._words(), list(names)
+        passes: list[dict[str, Recording]] = []
+        for end in (until - (until - time.monotonic()) / 2, until):
+            found = self._recorded(order, words, end)
             if found is None:
                 return {}
             passes.append(found)
+            recorded = {each["name"] for each in found[SIDES[0]]["benchmarks"]}
+            order = [name for name in reversed(order) if name in recorded]
+            if not order:
+                return {}
         self._proof.show(names)
         base, head = ([each[side] for each in passes] for side in SIDES)
         try:
             touches = compare(base, head, words)
         except (ValueError, IndexError, TypeError, KeyError):  # the project's code can send anything
             return {}
-        left_out = Touch(untouched=False, reason="it was not recorded")
-        touches = {name: touches.get(name, left_out) for name in names}
+        left_out = Touch(untouched=False, reason="it was not recorded in time")
+        in_all = {name: touches.get(name, left_out) for name in order}  # one recording shows nothing of chance
+        touches = {name: in_all.get(name, left_out) for name in names}
         return touches | {name: Touch(untouched=False, reason=reason) for name, reason in self._failed.items()}
 
     def _words(self) -> list[str]:
@@ -71,7 +77,7 @@ class Touching:
         return sorted(word for word in words if word and not word[0].isspace() and len(word.split()) == 1)
 
     def _recorded(self, names: Sequence[str], words: Sequence[str], until: float) -> dict[str, Recording] | None:
-        """Return both sides' recordings of one pass; None if that was not possible."""
+        """Return both sides' recordings of one pass, as far as it came; None if that was not possible."""
         for _ in range(ATTEMPTS):
             left = [name for name in names if name not in self._failed]
             launches = {side: self._launcher.recording(side, self._selection, left, words) for side in SIDES}
@@ -80,12 +86,10 @@ class Touching:
                 if any(isinstance(found, End) for found in pair.collected(until).values()):
                     return None
                 for name in left:
-                    if time.monotonic() > until:
-                        return None
-                    self._note(name, pair.rehearse(name, CALLS_FOR))
-                    if pair.lost:
+                    if pair.lost or time.monotonic() > until:
                         break
-                else:
+                    self._note(name, pair.rehearse(name, CALLS_FOR))
+                if not pair.lost:
                     return _of_both(pair.recordings())
         return None
 

@@ -1,0 +1,86 @@
+"""Which benchmarks are recorded, by a pair that takes no time."""
+
+import itertools
+from types import SimpleNamespace
+from typing import Any, Self
+
+import pytest
+from paceline.config.options import SIDES
+from paceline.gate import touching
+from paceline.gate.pair import End
+from paceline.gate.touch.comparison import Touch
+
+NOTHING: dict[str, Any] = {"environment": {}, "libraries": {}, "items": [], "modules": [], "common": [], "names": []}
+
+
+class FakePair:
+    """Both processes; every benchmark passes, and runs nothing."""
+
+    lost = False
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.ran: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def start(self, *_: object) -> None:
+        """Do nothing."""
+
+    def collected(self, _: float) -> dict[str, Any]:
+        """Return nothing that went wrong."""
+        return {}
+
+    def rehearse(self, name: str, _seconds: float) -> dict[str, End]:
+        """Note the benchmark."""
+        self.ran.append(name)
+        return {side: End("passed") for side in SIDES}
+
+    def recordings(self) -> dict[str, Any]:
+        """Return what ran."""
+        recording = NOTHING | {"benchmarks": [{"name": name, "ran": []} for name in self.ran]}
+        return dict.fromkeys(SIDES, recording)
+
+
+def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touch], list[FakePair]]:
+    """Record ten benchmarks by a clock that goes on by one each time it is read."""
+    clock, pairs = itertools.count(), list[FakePair]()
+
+    def pair(_: object) -> FakePair:
+        pairs.append(FakePair())
+        return pairs[-1]
+
+    monkeypatch.setattr(touching, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    trial: Any = SimpleNamespace(pair=pair)
+    trees: Any = SimpleNamespace(folder=None, differing=list)
+    launcher: Any = SimpleNamespace(recording=lambda *_: None)
+    proof: Any = SimpleNamespace(add=lambda *_: None, show=lambda _: None)
+    selection: Any = None
+    names = [f"t.py::test_{number}" for number in range(10)]
+    return touching.Touching(trial, selection, trees, launcher, proof).find(names, until), pairs
+
+
+def test_all_are_recorded_twice_in_two_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    touches, (first, second) = found(monkeypatch, 100)
+    assert all(touch.untouched for touch in touches.values())
+    assert first.ran == [*touches] == second.ran[::-1]
+
+
+def test_without_time_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    touches, (only,) = found(monkeypatch, 1)
+    assert not touches
+    assert not only.ran
+
+
+def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    touches, (first, second) = found(monkeypatch, 12)
+    assert first.ran == [*touches][:6]
+    assert second.ran == first.ran[: -len(second.ran) - 1 : -1]
+    assert 0 < len(second.ran) < len(first.ran)
+    for name, touch in touches.items():
+        assert touch.untouched == (name in second.ran), name
+        assert touch.untouched or touch.reason == "it was not recorded in time"
