@@ -282,10 +282,10 @@ ENTRY_POINTS += "    return [list(each.entry_points) for each in distributions()
 @pytest.mark.parametrize(("reader", "expected"), [("_pytest", set()), ("work", {"reads"})])
 def test_entry_points_that_pytest_reads_do_not_count(tmp_path: Path, reader: str, expected: set[str]) -> None:
     """The name of their folder holds a version, often made of the commit."""
-    pytest_ = {"pluggy/_manager.py": ENTRY_POINTS, "_pytest/__init__.py": "from pluggy import _manager\n"}
-    pytest_["_pytest/__init__.py"] += "\n\ndef read(): return _manager.read()\n"
-    write(tmp_path / "_pytest", pytest_)
-    base = {"bench.py": f"import {reader} as reader\n\ndef bench_reads(): reader.read()\n", "work.py": ENTRY_POINTS}
+    library = {"_pytest/__init__.py": "from pluggy import _manager\n\n\ndef read(): return _manager.read()\n"}
+    write(tmp_path / "library", {**library, "pluggy/__init__.py": "", "pluggy/_manager.py": ENTRY_POINTS})
+    code = f"import sys\nsys.path.insert(0, {str(tmp_path / 'library')!r})\nimport {reader} as reader\n"
+    base = {"bench.py": f"{code}\n\ndef bench_reads(): reader.read()\n", "work.py": ENTRY_POINTS}
     base |= {"thing-1.dist-info/METADATA": "Name: thing\n", "thing-1.dist-info/entry_points.txt": "[a]\nb = c\n"}
     head = {name.replace("-1.", "-2."): text for name, text in base.items()}
     assert touched(touches(tmp_path, base, head)) == expected
