@@ -147,3 +147,8 @@ def test_github_is_told_why_there_is_no_verdict(project: Project, tmp_path: Path
         assert "::error title=paceline::no benchmark was selected" in run.output
         assert "unavailable" not in run.output
     assert summary.read_text(encoding="utf-8").count("### paceline: nothing was judged") == 2
+
+
+def test_a_folder_outside_git_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PacelineError, match=r"is not in a git repository, so there is no base to compare with"):
+        split(["HEAD"], tmp_path)

@@ -169,7 +169,7 @@ def resolve(repository: Path, revision: str) -> str:
     try:
         return commit_of(repository, revision)
     except GitFailedError:
-        pass
+        toplevel(repository)  # which says so if this is no repository
     if (repository / revision).exists() or Path(revision).exists():
         raise PacelineError(
             f"--benchmark-against: expected a revision, got the path {revision!r}. Write"
