@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REPEATS = 200
-STARTS = 5  # of each kind of process
+STARTS = 3  # of each kind of process
 PARSES = 4  # pytest reads its command line again as it finds conftests and settings
 PLUGINS = {"paceline": "paceline.plugin", "pytest-benchmark": "pytest_benchmark.plugin"}
 
