@@ -31,7 +31,13 @@ def test_what_has_no_bound_has_a_question_mark() -> None:
     assert check_report.size(replace(found, low=0.0)).startswith("+19.")
     assert "(95 %: ? .. +2" in check_report.size(replace(found, low=0.0))
     assert check_report.size(replace(found, high=float("inf"))).endswith(".. ?)")
-    assert check_report.size(replace(found, ratio=3.0, low=2.5, high=3.4)) == "3x (95 %: 2.5x .. 3.4x)"
+    assert check_report.size(replace(found, ratio=3.0, left=3.0, low=2.5, high=3.4)) == "3x (95 %: 2.5x .. 3.4x)"
+
+
+def test_a_partly_recovered_change_shows_the_size_that_is_left() -> None:
+    found = replace(report(Maker(factor=step(3, 40, 1.2))).changes[0], ratio=2.75, low=2.73, high=2.77, left=1.057)
+    assert check_report.size(found) == "2.75x (95 %: 2.73x .. 2.77x), partly recovered, +5.7 % left"
+    assert check_report.size(replace(found, left=2.75)) == "2.75x (95 %: 2.73x .. 2.77x)"
 
 
 def test_names_make_no_annotations() -> None:

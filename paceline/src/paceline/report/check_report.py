@@ -93,10 +93,14 @@ def _gathered(findings: Sequence[Change]) -> Iterator[str]:
 
 
 def size(finding: Change) -> str:
-    """Return the size with its interval: in percent, or as a factor if it is more than a factor of two."""
+    """Return the size with its interval: in percent, or as a factor if it is more than a factor of two.
+
+    Of a partly recovered change, it ends with the size that is left.
+    """
     low = _ratio(finding.low) if finding.low > 0 else "?"
     high = _ratio(finding.high) if finding.high < math.exp(700) else "?"
-    return f"{_ratio(finding.ratio)} (95 %: {low} .. {high})"
+    left = f", partly recovered, {_ratio(finding.left)} left" if finding.is_partly_recovered else ""
+    return f"{_ratio(finding.ratio)} (95 %: {low} .. {high}){left}"
 
 
 def _ratio(ratio: float) -> str:
@@ -165,6 +169,7 @@ def _finding(finding: Change) -> dict[str, Any]:
         "engine": finding.engine,
         "environment": finding.environment,
         "ratio": finding.ratio,
+        "left": finding.left,
         "low": finding.low or None,
         "high": finding.high if finding.high < math.exp(700) else None,
         "before": finding.before,

@@ -263,6 +263,41 @@ def test_what_was_made_up_for_is_no_alarm() -> None:
     assert states == {"slower": "recovered", "faster": "new"}
 
 
+def levels(*steps: tuple[int, float]) -> Factor:
+    """Return a factor: test_3 has these levels, each from a commit on."""
+    return lambda number, place, _: next((level for at, level in steps[::-1] if number == 3 and place >= at), 1.0)
+
+
+def test_a_partly_recovered_slowdown_is_ranked_by_the_size_that_is_left() -> None:
+    def factor(number: int, place: int, where: str) -> float:
+        return levels((30, 2.75), (60, 1.057))(number, place, where) * step(5, 40, 1.3)(number, place, where)
+
+    report = look(Maker(commits=90, factor=factor))
+    assert [(each.benchmark, each.kind) for each in report.changes if each.is_alarm] == [
+        ("test_5", "slower"),
+        ("test_3", "slower"),
+    ]
+    partly = next(each for each in report.changes if each.benchmark == "test_3" and each.is_alarm)
+    assert partly.is_partly_recovered
+    assert partly.left == pytest.approx(1.057, abs=0.01)
+    assert partly.ratio == pytest.approx(2.75, abs=0.05)
+
+
+def test_a_later_slowdown_does_not_revive_a_recovered_one() -> None:
+    report = look(Maker(commits=140, factor=levels((50, 1.3), (90, 1.0), (110, 1.5))))
+    told = {each.at: (each.kind, each.state) for each in report.changes}
+    assert told == {
+        commit(50): ("slower", "recovered"),
+        commit(90): ("faster", "recovered"),
+        commit(110): ("slower", "new"),
+    }
+
+
+def test_two_slowdowns_in_a_row_are_whole() -> None:
+    report = look(Maker(commits=90, factor=levels((30, 1.3), (60, 1.6))))
+    assert [(each.state, each.left == each.ratio) for each in report.changes] == [("new", True), ("new", True)]
+
+
 def test_what_is_no_longer_measured_is_no_alarm() -> None:
     def factor(number: int, place: int, where: str) -> float:
         return math.nan if number == 3 and place >= 45 else step(3, 20, 1.2)(number, place, where)

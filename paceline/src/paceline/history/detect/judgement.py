@@ -104,7 +104,7 @@ def _worst_first(finding: Change) -> tuple[bool, bool, bool, float, str]:
         not finding.is_alarm,
         finding.state != "new",
         finding.benchmark != "",
-        -abs(math.log(finding.ratio)),
+        -abs(math.log(finding.left if finding.state == "new" else finding.ratio)),
         finding.id,
     )
 

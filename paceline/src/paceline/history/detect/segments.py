@@ -150,12 +150,16 @@ def _size(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> fl
 
 
 def remaining(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint, stratum: int) -> float | None:
-    """Return the log ratio of a machine's last level to that before a change; None if either is missing."""
+    """Return the log ratio that a machine's later changes left of a change; None if there are none, or no values.
+
+    That is the least of the later levels against the level before: once recovered, a change stays recovered.
+    """
     mine = panel.of([stratum])
     edges = _edges(mine, [other.at for other in found if stratum in other.strata])
     here = int(np.searchsorted(mine, change.at))
     before = mine[max(edge for edge in edges if edge < here or edge == 0) : here]
-    last = mine[max(edge for edge in edges if edge < mine.size) :]
-    if not before.size or not last.size:
+    later = [mine[start:stop] for start, stop in pairwise(edges) if here < start < stop]
+    if not before.size or not later:
         return None
-    return scan.median(panel.values[last]) - scan.median(panel.values[before])
+    old = scan.median(panel.values[before])
+    return min((scan.median(panel.values[each]) - old for each in later), key=lambda left: left * change.statistic)
