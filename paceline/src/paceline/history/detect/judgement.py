@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 AROUND = 30  # values on either side from which an accepted change is located
 GONE = 10  # runs of the suite without a benchmark, after which it counts as removed
+PROVED = scan.MIN_SIZE / 4  # in log: the interval of a change must exclude smaller ones
 SHORTEST = 14  # values: the ranks of fewer values can never reach scan.ALPHA
 
 
@@ -68,7 +69,7 @@ def check(
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
     shifts = suite_shifts.findings_of(history.runs, suites, touched, entries, ordinals)
     findings += [_unless_over(each, recent) for each in shifts]
-    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or _is_consistent(each))]
+    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or is_consistent(each))]
     chosen = _with_unique_ids(sorted(chosen, key=_worst_first))
     notices = _notices(history, suites, entries, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
@@ -92,11 +93,11 @@ def _with_unique_ids(findings: Iterable[Change]) -> list[Change]:
     return list(seen.values())
 
 
-def _is_consistent(finding: Change) -> bool:
-    """Whether the interval of the size agrees with the change's direction; one without bounds does."""
+def is_consistent(finding: Change) -> bool:
+    """Whether the interval of the size proves a part of the least size to report; one without bounds does."""
     if finding.low == 0 or finding.high == levels.ratio(math.inf):
         return True
-    return finding.low > 1 if finding.kind.endswith("slower") else finding.high < 1
+    return (math.log(finding.low) if finding.kind.endswith("slower") else -math.log(finding.high)) > PROVED
 
 
 def _worst_first(finding: Change) -> tuple[bool, bool, bool, float, str]:
