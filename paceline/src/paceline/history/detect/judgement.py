@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.history.detect import effect, levels, scan, segments, suite_shifts, suite_wide
+from paceline.history.detect import effect, levels, machine_types, scan, segments, suite_shifts, suite_wide
 from paceline.history.detect.accepted import MARGIN
 from paceline.history.detect.segments import ChangePoint
 from paceline.history.detect.tracks import (
@@ -55,6 +55,7 @@ def check(
 ) -> Report:
     """Return the changes in a history. Raises PacelineError if the selection is invalid or selects nothing."""
     wanted = selection or Wanted()
+    history = machine_types.split(history)
     entries = [_of_today(entry, history.renamed) for entry in entries]
     ordinals = ordinals_of(history.runs)
     is_wanted = of_interest(history.runs, ordinals, wanted.since)

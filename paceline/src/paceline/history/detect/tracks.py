@@ -103,10 +103,11 @@ def _finite(series: Series) -> Series:
 
 
 def of_machine(series: list[Series], machine: str | None) -> list[Series]:
-    """Return the series of one machine, or all. Raises PacelineError if there are none."""
+    """Return the series of one machine with its inferred types, or all. Raises PacelineError if there are none."""
     if machine is None:
         return series
-    chosen = [each for each in series if each.key.machine == machine]
+    types = f"{machine} (type "
+    chosen = [each for each in series if each.key.machine == machine or each.key.machine.startswith(types)]
     if not chosen:
         names = ", ".join(sorted({each.key.machine for each in series}))
         raise PacelineError(f"--machine: no machine {machine!r}. Choose from: {names}")
