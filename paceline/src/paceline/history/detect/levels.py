@@ -68,8 +68,11 @@ def _with_state(
         return replace(finding, state="gone")
     sign = 1 if finding.kind.endswith("slower") else -1
     whole = sign * math.log(finding.ratio)
-    sizes = [segments.remaining(track.panel, changes, changes[place], stratum) for stratum in still]
-    left = max(whole if each is None else sign * each for each in sizes)
+    change = changes[place]
+    if not any(other.at > change.at and {*other.strata} & {*still} for other in changes):
+        return finding
+    sizes = [segments.remaining(track.panel, changes, change, stratum) for stratum in still]
+    left = max((sign * each for each in sizes if each is not None), default=whole)
     if left > whole - max(scan.MIN_SIZE, UNDONE * whole):
         return finding
     return replace(finding, left=ratio(sign * left), state="new" if left >= scan.MIN_SIZE else "recovered")

@@ -13,8 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from paceline.history.detect import suite_wide
 from paceline.history.detect.tracks import groups_of
@@ -86,9 +84,7 @@ def types_of(series: Sequence[Series]) -> tuple[Integers, Integers]:
     values = values[np.argsort(-np.isfinite(values).sum(axis=1), kind="stable")[:BENCHMARKS]]
     early, late, distance = distances(values)
     gap = _gap(early, late, distance, runs.size)
-    linked = distance <= gap
-    graph = coo_array((np.ones(linked.sum()), (early[linked], late[linked])), shape=(runs.size, runs.size))
-    found = connected_components(graph, directed=False)[1].astype(np.int64)
+    found = _linked(early[distance <= gap], late[distance <= gap], runs.size)
     usual = np.array([_is_type(values[:, found == each], gap) for each in range(found.max() + 1)])[found]
     found = _periods_joined(_others_joined(found, usual, early, late, distance))
     return runs, _numbered(found)
@@ -119,6 +115,16 @@ def _distance(values: Floats, apart: int) -> Floats:
     distance = suite_wide.median_of_known(difference, 0)
     distance[np.isfinite(difference).sum(axis=0) < suite_wide.MIN_SERIES] = np.inf
     return distance
+
+
+def _linked(early: Integers, late: Integers, count: int) -> Integers:
+    """Return the number of each run's group, of those that pairs link directly or through others."""
+    from scipy.sparse import coo_array  # importing it takes most of a second, and steady hardware does not need it
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(early.size), (early, late)), shape=(count, count))
+    groups: Integers = connected_components(graph, directed=False)[1].astype(np.int64)
+    return groups
 
 
 def _is_type(values: Floats, gap: float) -> bool:
