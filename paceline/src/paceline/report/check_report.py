@@ -61,15 +61,14 @@ def lines(
     yield from _folded(report.changes, "accepted", "Accepted")
     if everything:
         yield from _folded(report.changes, "recovered", "Recovered")
+        yield from _folded(report.changes, "gone", "No longer measured")
     yield from _closing(report, quarantined, everything=everything)
 
 
 def _closing(report: Report, quarantined: Sequence[Quarantined], *, everything: bool) -> Iterator[str]:
-    recovered, gone = (sum(each.state == state for each in report.changes) for state in ("recovered", "gone"))
+    recovered = sum(each.state == "recovered" for each in report.changes)
     if recovered and not everything:
         yield f"{recovered} recovered (listed by --all)"
-    if gone:
-        yield f"{_count(gone, 'change')} of series that are no longer measured (listed by --json)"
     for notice in report.notices:
         yield f"note: {notice}"
     for each in quarantined:

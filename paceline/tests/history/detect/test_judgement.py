@@ -164,7 +164,9 @@ def test_a_series_that_another_took_the_place_of_makes_no_alarm_for_ever(field: 
         new = replace(each, runs=each.runs[60:], values=each.values[60:], key=replace(each.key, **changed))
         series += [old, new]
     report = judgement.check(replace(history, series=tuple(series)))
-    assert [(each.kind, each.state) for each in report.changes] == [("slower", "gone")]
+    is_of_a_track = field == "machine"  # which goes on, so that it is described
+    assert [(each.kind, each.state) for each in report.changes] == [("slower", "gone")] * is_of_a_track
+    assert any("1 change in series" in notice for notice in report.notices) != is_of_a_track
 
 
 @pytest.mark.parametrize(("last", "state"), [(60, "gone"), (155, "new")])
@@ -302,8 +304,10 @@ def test_what_is_no_longer_measured_is_no_alarm() -> None:
     def factor(number: int, place: int, where: str) -> float:
         return math.nan if number == 3 and place >= 45 else step(3, 20, 1.2)(number, place, where)
 
-    found = only(look(Maker(factor=factor)))
-    assert (found.state, found.is_alarm) == ("gone", False)
+    report = look(Maker(factor=factor))
+    assert report.changes == ()
+    assert report.notices == ("1 change in series that are no longer measured, not listed",)
+    assert look(Maker(factor=factor), since=commit(30)).notices == ()
 
 
 def test_another_version_is_another_series() -> None:

@@ -66,7 +66,7 @@ def check(
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
     recent = _recent(suites, history.runs, ordinals)
-    findings = _benchmarks(history.runs, tracks, recent, entries, ordinals)
+    findings, gone = _benchmarks(history.runs, tracks, recent, entries, ordinals)
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
     shifts = suite_shifts.findings_of(history.runs, suites, touched, entries, ordinals)
     findings += [_unless_over(each, recent) for each in shifts]
@@ -75,7 +75,7 @@ def check(
     notices = _notices(history, suites, entries, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
         notices = (*notices, f"no series has {SHORTEST} values yet, which the check needs to find a change")
-    return Report(tuple(chosen), notices)
+    return Report(tuple(chosen), (*notices, *_about_gone(sum(is_wanted(run.commit, run.date) for run in gone))))
 
 
 def _of_today(entry: Accepted, renamed: Mapping[str, str]) -> Accepted:
@@ -120,20 +120,25 @@ def _benchmarks(
     recent: Mapping[Group, Integers],
     entries: Sequence[Accepted],
     ordinals: Ordinals,
-) -> list[Change]:
+) -> tuple[list[Change], list[Run]]:
+    """Return the changes, and the runs of those that are not described, as no machine measures their series."""
     accepted = [_accepted(track, entries, ordinals) for track in tracks]
     open_ends = [_after(track, mine) for track, mine in zip(tracks, accepted, strict=True)]
     parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
     latest = _latest(tracks)
-    findings = []
+    findings: list[Change] = []
+    undescribed: list[Run] = []
     for track, old, positions, found in zip(tracks, accepted, open_ends, segments.changes(parts), strict=True):
         new: list[tuple[ChangePoint, Accepted | None]] = [
             (replace(each, at=int(positions[each.at])), None) for each in found
         ]
         changes = sorted([*old, *new], key=lambda each: each[0].at)
-        if changes:
-            findings += levels.findings_of(runs, track, changes, _gone(track, recent, latest))
-    return findings
+        gone = _gone(track, recent, latest) if changes else set()
+        if changes and not old and gone >= {*scan.classes(track.panel.strata).tolist()}:
+            undescribed += [runs[int(track.runs[change.at])] for change, _ in changes]
+        elif changes:
+            findings += levels.findings_of(runs, track, changes, gone)
+    return findings, undescribed
 
 
 def _after(track: Track, accepted: Iterable[tuple[ChangePoint, Accepted]]) -> Integers:
@@ -245,6 +250,11 @@ def _is_same(near: scan.Panel, at: int, entry: Accepted) -> bool:
 
 
 # ---- notices
+
+
+def _about_gone(count: int) -> tuple[str, ...]:
+    changes = "1 change" if count == 1 else f"{count} changes"
+    return (f"{changes} in series that are no longer measured, not listed",) if count else ()
 
 
 def _notices(history: History, suites: Suites, entries: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:
