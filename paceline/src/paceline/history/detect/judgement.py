@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.history.detect import effect, levels, machine_types, scan, segments, suite_shifts, suite_wide
+from paceline.history.detect import early, effect, levels, machine_types, scan, segments, suite_shifts, suite_wide
 from paceline.history.detect.accepted import MARGIN
 from paceline.history.detect.segments import ChangePoint
 from paceline.history.detect.tracks import (
@@ -66,7 +66,7 @@ def check(
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
     recent = _recent(suites, history.runs, ordinals)
-    findings, gone = _benchmarks(history.runs, tracks, recent, entries, ordinals)
+    findings, gone, early_words = _benchmarks(history.runs, tracks, recent, entries, ordinals)
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
     shifts = suite_shifts.findings_of(history.runs, suites, touched, entries, ordinals)
     findings += [_unless_over(each, recent) for each in shifts]
@@ -75,7 +75,14 @@ def check(
     notices = _notices(history, suites, entries, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
         notices = (*notices, f"no series has {SHORTEST} values yet, which the check needs to find a change")
-    return Report(tuple(chosen), (*notices, *_about_gone(sum(is_wanted(run.commit, run.date) for run in gone))))
+    return Report(
+        tuple(chosen),
+        (
+            *notices,
+            *_about_gone(sum(is_wanted(run.commit, run.date) for run in gone)),
+            *early.notices(early_words, history.runs),
+        ),
+    )
 
 
 def _of_today(entry: Accepted, renamed: Mapping[str, str]) -> Accepted:
@@ -120,25 +127,27 @@ def _benchmarks(
     recent: Mapping[Group, Integers],
     entries: Sequence[Accepted],
     ordinals: Ordinals,
-) -> tuple[list[Change], list[Run]]:
-    """Return the changes, and the runs of those that are not described, as no machine measures their series."""
+) -> tuple[list[Change], list[Run], list[early.Word]]:
+    """Return the changes, the runs of those that are not described, as their series are over, and early words."""
     accepted = [_accepted(track, entries, ordinals) for track in tracks]
     open_ends = [_after(track, mine) for track, mine in zip(tracks, accepted, strict=True)]
     parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
     latest = _latest(tracks)
     findings: list[Change] = []
     undescribed: list[Run] = []
+    early_words: list[early.Word] = []
     for track, old, positions, found in zip(tracks, accepted, open_ends, segments.changes(parts), strict=True):
         new: list[tuple[ChangePoint, Accepted | None]] = [
             (replace(each, at=int(positions[each.at])), None) for each in found
         ]
         changes = sorted([*old, *new], key=lambda each: each[0].at)
-        gone = _gone(track, recent, latest) if changes else set()
+        gone = _gone(track, recent, latest)
+        early_words += early.words(track, [change for change, _ in changes], gone)
         if changes and not old and gone >= {*scan.classes(track.panel.strata).tolist()}:
             undescribed += [runs[int(track.runs[change.at])] for change, _ in changes]
         elif changes:
             findings += levels.findings_of(runs, track, changes, gone)
-    return findings, undescribed
+    return findings, undescribed, early_words
 
 
 def _after(track: Track, accepted: Iterable[tuple[ChangePoint, Accepted]]) -> Integers:

@@ -59,6 +59,11 @@ class Track:
     runs: Integers
 
     @property
+    def full_name(self) -> str:
+        """Return the benchmark's name with its parameters."""
+        return full_name(self.benchmark, self.parameters)
+
+    @property
     def name(self) -> tuple[str, tuple[str, ...], str, str]:
         """Return the name in an entry of accepted changes."""
         return self.benchmark, self.parameters, self.engine, self.environment
