@@ -14,12 +14,15 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from asv import step_detect
-from paceline.history.detect import scan, segments
+from paceline.history.detect import judgement, levels, scan, segments
+from paceline.history.detect.tracks import Track
+from paceline.history.model import Run
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -123,12 +126,31 @@ def mixed(rng: np.random.Generator, n: int) -> scan.Panel:
     return scan.Panel(rng.normal(0, 0.02, n) + 0.08 * cpu, cpu, np.arange(n))
 
 
+def two_modes(share: float, inherited: float) -> Noise:
+    """Return a source of noise of 1 % around two levels, 10 % apart; this share of the runs is at the higher one.
+
+    Each run inherits the level of the run before with this probability.
+    """
+
+    def noise(rng: np.random.Generator, n: int) -> scan.Panel:
+        fresh, drawn = rng.random(n) >= inherited, rng.random(n) < share
+        fresh[0] = True
+        level = drawn[np.maximum.accumulate(np.where(fresh, np.arange(n), 0))]
+        return scan.one_class(rng.normal(0, 0.01, n) + 0.1 * level)
+
+    return noise
+
+
 FAMILIES: dict[str, Noise] = {
     "Gaussian 2 %": gaussian,
     "spiky 1 %": spiky,
     "autocorrelated .3": autocorrelated(0.3),
     "mixed CPUs 8 %": mixed,
     "autocorrelated .6": autocorrelated(0.6),  # more than the detector is made for
+    "two modes, equal": two_modes(0.5, 0),
+    "two modes, one in ten": two_modes(0.1, 0),
+    "sticky modes, equal": two_modes(0.5, 0.8),  # so are these
+    "sticky modes, one in ten": two_modes(0.1, 0.8),
 }
 
 
@@ -143,6 +165,24 @@ def by_scan(panel: scan.Panel) -> list[int]:
     return [split.at for split in segments.changes([panel])[0] if split.statistic > 0]
 
 
+def by_check(panel: scan.Panel) -> list[int]:
+    """Return the positions at which `paceline check` reports a slowdown: the interval of its size must be proved."""
+    changes = segments.changes([panel])[0]
+    machines = tuple(map(str, scan.classes(panel.strata)))
+    track = Track("test", (), "", "", "", "seconds", machines, panel, panel.commits)
+    found = levels.findings_of(_runs(panel.values.size), track, [(change, None) for change in changes])
+    return [
+        change.at
+        for change, finding in zip(changes, found, strict=True)
+        if finding.kind == "slower" and judgement.is_consistent(finding)
+    ]
+
+
+@cache
+def _runs(count: int) -> list[Run]:
+    return [Run(f"{number:040x}", number, 0, "", {}, {}, dirty=False, path=Path()) for number in range(count)]
+
+
 def by_asv(panel: scan.Panel) -> list[int]:
     """Return the positions at which asv finds a slowdown, with its defaults. It sees both CPUs as one machine."""
     steps = step_detect.detect_steps(np.exp(panel.values).tolist(), [1.0] * panel.values.size)
@@ -150,7 +190,11 @@ def by_asv(panel: scan.Panel) -> list[int]:
     return [first if first is not None else last + 1 for last, first, *_ in positions or ()]
 
 
-DETECTORS: dict[str, Callable[[scan.Panel], list[int]]] = {"rank scan": by_scan, "asv step_detect": by_asv}
+DETECTORS: dict[str, Callable[[scan.Panel], list[int]]] = {
+    "rank scan": by_scan,
+    "with its interval": by_check,
+    "asv step_detect": by_asv,
+}
 
 
 def rate(hits: int, trials: int) -> str:
@@ -199,7 +243,7 @@ def measure(series: int, asv_series: int, suites: int) -> Iterator[str]:
     yield f"| noise | detector | series | false slowdowns | +5 % found after {AFTER} commits |"
     yield "| --- | --- | --- | --- | --- |"
     for family in FAMILIES:
-        for detector, count in zip(DETECTORS, (series, asv_series), strict=True):
+        for detector, count in zip(DETECTORS, (series, series, asv_series), strict=True):
             false, found = single_look(family, detector, count)
             yield f"| {family} | {detector} | {count} | {false} | {found} |"
     yield ""

@@ -55,7 +55,7 @@ def commands() -> list[str]:
     """Return every command that the pages show, without comments, once."""
     found: dict[str, None] = {}
     for page in PAGES:
-        text = re.sub(r"```(python|yaml)\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        text = re.sub(r"```(python|yaml|text)\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         shown = re.findall(r"^    ([^ ].*)$", text, re.MULTILINE)
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             shown += block.splitlines()

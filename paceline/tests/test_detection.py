@@ -57,7 +57,7 @@ def test_it_measures(detection: ModuleType) -> None:
     command = [sys.executable, str(SCRIPT), "measure", "--series=40", "--asv-series=3", "--suites=1"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rows = [line for line in printed.splitlines() if line.startswith("| ")]
-    assert len(rows) == 2 + 3 * len(detection.FAMILIES) + 2
+    assert len(rows) == 2 + 4 * len(detection.FAMILIES) + 2
     assert "| Gaussian 2 % | rank scan | 40 | 0.00 % (0.00 .. 8.81) |" in printed
 
 

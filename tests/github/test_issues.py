@@ -36,6 +36,10 @@ def test_opened_updated_closed_and_opened_again(hub: Hub, script: Script) -> Non
     bring_up_to_date(hub, script, change_point(ratio=1.3), run=2)
     assert issue["title"].endswith("30.0 %")
 
+    bring_up_to_date(hub, script, change_point(ratio=1.3, left=1.06), run=2)
+    assert issue["title"].endswith("slower by 6.0 %")
+    assert "It is partly recovered: 6.0 % left" in issue["body"]
+
     bring_up_to_date(hub, script, run=3)
     assert issue["state"] == "closed"
     assert "**Closed**" in issue["body"]

@@ -19,12 +19,15 @@ FINDING = {
     "id", "kind", "state", "benchmark", "parameters", "machines", "elsewhere", "engine", "environment", "ratio",
     "low", "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "accepted", "evidence",
 }  # fmt: skip
+LATER = {"left"}  # fields that schema 2 got later
 LINE = r"[^\x00-\x1f\x7f]{0,400}"
 
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """One change. `ratio` is the time after over the time before; `changes` are (name, before, after).
+    """One change. `ratio` is the time after over the time before, and `left` what later changes left of it.
+
+    `changes` are (name, before, after).
 
     `is_alarm`: slower, and neither accepted nor recovered.
     """
@@ -36,6 +39,7 @@ class ChangePoint:
     elsewhere: str
     engine: str
     ratio: float
+    left: float
     low: float | None
     high: float | None
     before: str
@@ -59,7 +63,7 @@ def read(content: bytes) -> list[ChangePoint]:
 
 
 def _change_point(row: Any, where: str) -> ChangePoint:
-    row = strict.table(row, where, FINDING)
+    row = strict.table(row, where, FINDING, LATER)
     parameters = _lines(row["parameters"], f"{where}.parameters")
     name = strict.text(row["benchmark"], f"{where}.benchmark", LINE)
     strict.nothing_or(_table, row["accepted"], f"{where}.accepted")
@@ -73,6 +77,7 @@ def _change_point(row: Any, where: str) -> ChangePoint:
         elsewhere=strict.nothing_or(_line, row["elsewhere"], f"{where}.elsewhere") or "measured nowhere else",
         engine=strict.text(row["engine"], f"{where}.engine", LINE),
         ratio=strict.number(row["ratio"], f"{where}.ratio"),
+        left=strict.number(row.get("left", row["ratio"]), f"{where}.left"),
         low=strict.nothing_or(strict.number, row["low"], f"{where}.low"),
         high=strict.nothing_or(strict.number, row["high"], f"{where}.high"),
         before=strict.text(row["before"], f"{where}.before", job.COMMIT),

@@ -149,7 +149,7 @@ def marker(identity: str, state: str) -> str:
 def title(point: ChangePoint) -> str:
     """Return the title: one line of plain text, without mentions."""
     what = "The whole suite" if point.kind == "suite-slower" else point.benchmark
-    more = f"{what} is slower by {percent(point.ratio - 1)}"
+    more = f"{what} is slower by {percent(point.left - 1)}"
     return visible(more).replace("@", "(at)")[:LONGEST_TITLE]
 
 
@@ -158,6 +158,8 @@ def text(point: ChangePoint, address: str) -> str:
     times = f"{point.ratio:.3f} times as long as before"
     if point.low is not None and point.high is not None:
         times += f" (interval {point.low:.3f} to {point.high:.3f})"
+    if point.left != point.ratio:
+        times += f". It is partly recovered: {percent(point.left - 1)} left"
     lines = [
         marker(point.id, OPEN),
         f"{escape(point.benchmark or 'The whole suite')} takes {times}.",

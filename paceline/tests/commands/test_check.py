@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from paceline.cli import main
+from paceline.history.asv import order
 from projects import Project
 from trees import MACHINE, commit, ours, row, write
 
@@ -45,11 +46,12 @@ def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 1
     printed = capsys.readouterr().out
-    assert printed.startswith("SLOWER  test_speed.test_it[")
-    assert re.search(r"\+2[3-7]\.\d % \(95 %: \+2\d\.\d % \.\. \+2\d\.\d %\)  id [0-9a-f]{12}", printed)
+    assert printed.startswith(f"SLOWER  {commit(30)[:8]} of ")
+    assert "\n    test_speed.test_it[" in printed
+    assert re.search(r"slower \+2[3-7]\.\d % \(95 %: \+2\d\.\d % \.\. \+2\d\.\d %\)  id [0-9a-f]{12}", printed)
     assert "machine: lab" in printed
     assert f"commits: {commit(29)[:8]}..{commit(30)[:8]} (1 measured commit)" in printed
-    assert "dependencies: numpy 2.1 -> 2.2" in printed
+    assert "changed too: numpy 2.1 -> 2.2" in printed
     assert printed.endswith("1 new slowdown, no improvements\n")
     assert "\x1b" not in printed
     assert "::error" not in [line[:7] for line in printed.splitlines()]
@@ -166,6 +168,12 @@ def test_accepting_writes_json_too(folder: Path, capsys: pytest.CaptureFixture[s
     assert printed.err.startswith("accepted in ")
 
 
+def test_accepting_a_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--accept", commit(30)[:8], "--reason", "the new check is worth it"]) == 0
+    assert main(["check"]) == 0
+    assert "the new check is worth it" in capsys.readouterr().out
+
+
 def test_accepting_all(folder: Path) -> None:
     assert main(["check", "--accept", "all", "--reason", "from before we looked"]) == 0
     assert main(["check"]) == 0
@@ -243,6 +251,10 @@ def test_in_a_repository_the_branch_makes_the_order(
     found = document(capsys)["findings"][0]
     assert (found["kind"], found["before"], found["after"]) == ("slower", commits[9], commits[10])
     assert main(["check", "--branch", "nothing"]) == 4
+    assert order.described(project.root, [(commits[3], commits[8], commits[5])]) == [("5", 5)]
+    assert order.described(project.root, [(commits[3], commit(8), commits[5])]) == [("", None)]
+    main(["check"])
+    assert f"SLOWER  {commits[10][:8]} of 2023-11-14  10\n" in capsys.readouterr().out
 
 
 def test_a_repository_that_git_refuses_is_told_in_its_words(

@@ -1,11 +1,14 @@
 """What people are shown of findings."""
 
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from histories import Maker, step
 from paceline.history.detect import judgement
 from paceline.report import check_report
 from paceline.report.changes import Report
+from paceline.report.places import Place
 from trees import commit
 
 
@@ -13,13 +16,58 @@ def report(maker: Maker) -> Report:
     return judgement.check(maker.history())
 
 
-def test_changes_that_share_a_commit_are_said_to() -> None:
-    def factor(number: int, place: int, _: str) -> float:
-        return 1.2 if number in {1, 2, 3, 4} and place >= 40 else 1.0
+def at_40(number: int, place: int, _: str) -> float:
+    """Make benchmarks 1 to 4 slower and 5 faster at commit 40, and 6 slower still at commit 20."""
+    ratio = {1: 1.2, 2: 1.3, 3: 1.2, 4: 1.1, 5: 0.8}.get(number, 1.0) if place >= 40 else 1.0
+    return 1.5 if number == 6 and place >= 20 else ratio
 
-    shown = list(check_report.lines(report(Maker(factor=factor)), ()))
-    assert f"One commit may explain 4 of these changes: {commit(40)[:8]}" in shown
-    assert shown[-1] == "4 new slowdowns, no improvements"
+
+def test_changes_are_grouped_by_place() -> None:
+    found = report(Maker(factor=at_40))
+    shown = list(check_report.lines(found, ()))
+    assert [line for line in shown if line.startswith("SLOWER")] == [
+        f"SLOWER  {commit(20)[:8]} of 2023-11-15",
+        f"SLOWER  {commit(40)[:8]} of 2023-11-16",
+    ]
+    assert re.fullmatch(r"  4 slower, median \+\d+\.\d %; 1 faster, median -\d+\.\d %", shown[-10])
+    assert [line.strip() for line in shown[-9:-3:2]] == ["test_2", *sorted(["test_1", "test_3"], key=size_in(found))]
+    assert shown[-3] == "    and 2 more (listed by --all)"
+    assert shown[-1] == "5 new slowdowns, 1 improvement"
+    everything = list(check_report.lines(found, (), everything=True))
+    assert {f"    test_{number}" for number in range(1, 7)} <= set(everything)
+
+
+def size_in(found: Report) -> Callable[[str], float]:
+    return lambda name: -next(each.left for each in found.changes if each.benchmark == name)
+
+
+def test_a_place_shows_its_subject_its_link_and_all_its_commits() -> None:
+    found = report(Maker(factor=at_40))
+
+    def about(places: Sequence[Place]) -> list[Place]:
+        return [replace(place, subject="Check more", count=65, link=f"https://x/{place.at}") for place in places]
+
+    shown = list(check_report.lines(found, (), about=about))
+    assert shown[0] == f"SLOWER  {commit(20)[:8]} of 2023-11-15  Check more"
+    assert shown[1] == f"  https://x/{commit(20)}"
+    assert shown[2] == f"  commits: {commit(19)[:8]}..{commit(20)[:8]} (65 commits, 1 of them measured)"
+
+
+def test_one_annotation_for_a_place() -> None:
+    older, later = check_report.github(report(Maker(factor=at_40)))
+    assert older.startswith("::error title=slower%3A test_6::")
+    assert later.startswith("::error title=slower%3A test_2 and 4 more::")
+    assert "4 slower, median" in later
+
+
+def test_places_beyond_the_first_screen_are_counted() -> None:
+    def factor(number: int, place: int, _: str) -> float:
+        return 1.2 if number < 8 and place >= 10 + 20 * number else 1.0
+
+    found = report(Maker(commits=180, benchmarks=40, factor=factor, noise=0.003))
+    shown = list(check_report.lines(found, ()))
+    assert sum(line.startswith("SLOWER") for line in shown) == check_report.MOST_PLACES
+    assert "and 3 slowdowns at 3 other places (listed by --all)" in shown
 
 
 def test_nothing_found_is_one_line() -> None:
@@ -31,7 +79,13 @@ def test_what_has_no_bound_has_a_question_mark() -> None:
     assert check_report.size(replace(found, low=0.0)).startswith("+19.")
     assert "(95 %: ? .. +2" in check_report.size(replace(found, low=0.0))
     assert check_report.size(replace(found, high=float("inf"))).endswith(".. ?)")
-    assert check_report.size(replace(found, ratio=3.0, low=2.5, high=3.4)) == "3x (95 %: 2.5x .. 3.4x)"
+    assert check_report.size(replace(found, ratio=3.0, left=3.0, low=2.5, high=3.4)) == "3x (95 %: 2.5x .. 3.4x)"
+
+
+def test_a_partly_recovered_change_shows_the_size_that_is_left() -> None:
+    found = replace(report(Maker(factor=step(3, 40, 1.2))).changes[0], ratio=2.75, low=2.73, high=2.77, left=1.057)
+    assert check_report.size(found) == "2.75x (95 %: 2.73x .. 2.77x), partly recovered, +5.7 % left"
+    assert check_report.size(replace(found, left=2.75)) == "2.75x (95 %: 2.73x .. 2.77x)"
 
 
 def test_names_make_no_annotations() -> None:
@@ -48,6 +102,7 @@ def test_long_lists_are_cut() -> None:
         return 1.2 if 30 <= place < 60 and number < 14 else 1.0
 
     recovered = report(Maker(commits=75, benchmarks=40, factor=factor))
-    shown = list(check_report.lines(recovered, ()))
+    assert "14 recovered (listed by --all)" in list(check_report.lines(recovered, ()))
+    shown = list(check_report.lines(recovered, (), everything=True))
     assert sum(line.startswith("  slower") for line in shown) == check_report.MOST_FOLDED
     assert "  and 4 more (listed by --json)" in shown

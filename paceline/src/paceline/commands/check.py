@@ -7,17 +7,24 @@ import json
 import os
 from argparse import ArgumentTypeError
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.commands import RESULTS_HELP, progress, say, warn
 from paceline.errors import PacelineError, why
+from paceline.report.places import places_of
 from paceline.system import extras, files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from paceline.commands import Commands
     from paceline.history.model import History
     from paceline.report.changes import Change, Report
+    from paceline.report.places import Place
+
+SHORT = 8  # digits of a commit, as they are printed
 
 
 def add(commands: Commands) -> None:
@@ -39,6 +46,23 @@ def add(commands: Commands) -> None:
     parser.add_argument("--benchmark", metavar="REGEX", help="only benchmarks whose name in the history matches")
     parser.add_argument("--machine", metavar="NAME", help="only this machine of the history")
     parser.add_argument("--since", metavar="COMMIT|DATE", help="only changes since this commit or date")
+    _add_output(parser)
+    parser.add_argument(
+        "--accept",
+        action="append",
+        metavar="ID|COMMIT",
+        help="accept a change by the id that `paceline check` prints, all slowdowns at a COMMIT that it names, or"
+        " `all`; can be repeated",
+    )
+    parser.add_argument("--reason", default="", help="why the change is accepted; needs --accept")
+    parser.add_argument(
+        "--accepted", type=Path, metavar="FILE", help="file of accepted changes (default: .paceline/accepted.toml)"
+    )
+    parser.add_argument("--known", dest="accepted", type=Path, help=argparse.SUPPRESS)  # its former name
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="list every change, with its machines and commits")
     parser.add_argument(
         "--json", nargs="?", const="-", type=_file, metavar="FILE", help="write JSON to FILE, or to standard output"
     )
@@ -48,17 +72,6 @@ def add(commands: Commands) -> None:
         default=os.environ.get("GITHUB_ACTIONS") == "true",
         help="also print GitHub annotations (default if GITHUB_ACTIONS=true)",
     )
-    parser.add_argument(
-        "--accept",
-        action="append",
-        metavar="ID",
-        help="accept a change by the id that `paceline check` prints, or `all` new slowdowns; can be repeated",
-    )
-    parser.add_argument("--reason", default="", help="why the change is accepted; needs --accept")
-    parser.add_argument(
-        "--accepted", type=Path, metavar="FILE", help="file of accepted changes (default: .paceline/accepted.toml)"
-    )
-    parser.add_argument("--known", dest="accepted", type=Path, help=argparse.SUPPRESS)  # its former name
 
 
 def _file(text: str) -> str:
@@ -92,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             _write_json(arguments.json, judgement.check(history, accepted.read(file), selection), history)
         return 0
-    _print(arguments, report, history)
+    _print(arguments, report, history, partial(_about, results))
     return 1 if any(each.is_alarm for each in report.changes) else 0
 
 
@@ -122,11 +135,16 @@ def _write_json(target: str, report: Report, history: History) -> None:
         raise PacelineError(f"cannot write --json {target}: {why(error)}. Choose another file.") from None
 
 
-def _print(arguments: argparse.Namespace, report: Report, history: History) -> None:
+def _print(
+    arguments: argparse.Namespace,
+    report: Report,
+    history: History,
+    about: Callable[[Sequence[Place]], Sequence[Place]],
+) -> None:
     from paceline.report import check_report
 
     if arguments.json != "-":
-        say(*check_report.lines(report, history.quarantined))
+        say(*check_report.lines(report, history.quarantined, about=about, everything=arguments.all))
     if arguments.json:
         _write_json(arguments.json, report, history)
     if arguments.annotations and arguments.json != "-":
@@ -137,18 +155,34 @@ def _chosen(report: Report, ids: list[str]) -> list[Change]:
     """Return the changes with these ids. Raises PacelineError for an unknown or already accepted id."""
     if "all" in ids:
         return [each for each in report.changes if each.is_alarm]
-    found = {each.id: each for each in report.changes}
+    found = {each.id: [each] for each in report.changes}
+    for place in places_of(each for each in report.changes if each.is_alarm):
+        found.setdefault(place.at[:SHORT], place.slower)
     for name in ids:
         if name not in found:
             raise PacelineError(
                 f"--accept {name!r}: no change with this id among the selected benchmarks. Run `paceline check` to"
                 " list the ids."
             )
-        if found[name].accepted:
+        if found[name][0].accepted:
             raise PacelineError(
                 f"--accept {name!r}: this change is already accepted. Remove its entry to accept it again."
             )
-    return [found[name] for name in dict.fromkeys(ids)]
+    return list({each.id: each for name in ids for each in found[name]}.values())
+
+
+def _about(results: Path, places: Sequence[Place]) -> list[Place]:
+    """Return places with the subject, the number of commits and the link of each, as far as they are known."""
+    from paceline.config import project
+    from paceline.history.asv import order
+
+    link = project.commit_url(project.root_of(results))
+    repository = _repository(results)
+    known = order.described(repository, [(each.before, each.commits[-1], each.at) for each in places])
+    return [
+        replace(place, subject=subject, count=count, link=link and link + place.at)
+        for place, (subject, count) in zip(places, known, strict=True)
+    ]
 
 
 def _repository(results: Path) -> Path | None:

@@ -76,6 +76,12 @@ def branches(root: Path) -> tuple[str, ...]:
     return tuple(filter(None, asv_conf.read(root).get("branches", [])))
 
 
+def commit_url(root: Path) -> str:
+    """Return the address that a commit's hash is added to, of asv's configuration; empty if it names none."""
+    address = str(asv_conf.read(root).get("show_commit_url") or "")
+    return address if address.startswith(("http://", "https://")) else ""
+
+
 def root_of(results: Path) -> Path:
     """Return the root of the project that a results folder belongs to: the nearest folder above with a mark."""
     above = results.absolute().parents

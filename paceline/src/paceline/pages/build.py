@@ -242,7 +242,7 @@ def _repository(about: _Project, commits: frozenset[str]) -> Path:
 def _ours(
     about: _Project, history: History, found: store.Sound, aside: Path
 ) -> tuple[Sequence[Quarantined], Sequence[str]]:
-    from paceline.history.detect import accepted, judgement
+    from paceline.history.detect import accepted, judgement, machine_types
     from paceline.pages import compare, slowdowns
     from paceline.pages.asv_pages import asv_site
     from paceline.report import check_report
@@ -259,7 +259,7 @@ def _ours(
     gates, bad = slowdowns.gates(about.results.parent / "aa")
     _page(about, aside, "compare", compare.data(history, found.benchmarks))
     address = asv_site.web(about.conf.show_commit_url)
-    _page(about, aside, "slowdowns", slowdowns.data(history, checked, gates, address))
+    _page(about, aside, "slowdowns", slowdowns.data(machine_types.split(history), checked, gates, address))
     return bad, (*history.notices, *accepted.notices(file), *report.notices)
 
 

@@ -51,6 +51,7 @@ class Change:
     machines: tuple[str, ...]  #: where it happened
     elsewhere: str | None  #: on other machines: "same" if proved for all of them, else "unclear"; None: no others
     ratio: float
+    left: float  #: of the ratio, by later changes; the ratio itself if they undid nothing
     low: float
     high: float
     before: str
@@ -68,6 +69,11 @@ class Change:
     def is_alarm(self) -> bool:
         """Whether it is a new slowdown, which fails the check."""
         return self.state == "new" and self.kind.endswith("slower")
+
+    @property
+    def is_partly_recovered(self) -> bool:
+        """Whether later changes undid a part of it."""
+        return self.state == "new" and self.left != self.ratio
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class Report:
-    """The changes, worst first, and notices about series and runs that could not be judged."""
+    """The changes, those first of which most is left, and notices about series and runs that could not be judged."""
 
     changes: tuple[Change, ...]
     notices: tuple[str, ...]

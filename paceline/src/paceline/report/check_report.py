@@ -1,23 +1,26 @@
-"""Shows what a check found: as text, as JSON, as GitHub annotations. Names are escaped only when printed."""
+"""Shows what a check found: as text by place, as JSON, as GitHub annotations. Names are escaped only when printed."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from datetime import UTC, datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from paceline.report.annotations import command
+from paceline.report.places import places_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from paceline.report.changes import Change, Difference, Quarantined, Report
+    from paceline.report.places import Place
 
 SCHEMA = 2
 MOST_DEPENDENCIES = 8
 MOST_FOLDED = 10
-MANY = 3  # changes that share a suspect
+MOST_PLACES = 5
+WORST = 3  # changes of a place
 
 
 def full_name(benchmark: str, parameters: Sequence[str]) -> str:
@@ -30,17 +33,42 @@ def name_of(finding: Change) -> str:
     return full_name(finding.benchmark, finding.parameters) if finding.benchmark else "the whole suite"
 
 
-def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
-    """Yield the report as text, about 80 columns wide unless names are long."""
-    engines = {finding.engine for finding in report.changes}
-    for finding in report.changes:
-        if finding.state == "new":
-            yield from _block(finding, name_engine=len(engines) > 1)
-            yield ""
-    yield from _gathered([each for each in report.changes if each.state == "new"])
+def lines(
+    report: Report,
+    quarantined: Sequence[Quarantined],
+    *,
+    about: Callable[[Sequence[Place]], Sequence[Place]] = lambda places: places,
+    everything: bool = False,
+) -> Iterator[str]:
+    """Yield the report as text, about 80 columns wide unless names are long.
+
+    `about` adds what the repository knows of places. Without `everything`, the lines fit on a screen or two.
+    """
+    places = places_of(each for each in report.changes if each.state == "new")
+    slower = [place for place in places if place.slower]
+    faster = [place for place in places if not place.slower]
+    shown = slower if everything else slower[:MOST_PLACES]
+    for place in about([*shown, *faster] if everything else shown):
+        yield from _block(place, everything=everything)
+        yield ""
+    if len(shown) < len(slower):
+        others = slower[MOST_PLACES:]
+        count = sum(len(place.slower) for place in others)
+        yield f"and {_count(count, 'slowdown')} at {_count(len(others), 'other place')} (listed by --all)"
+        yield ""
+    if faster and not everything:
+        yield from _improved(about(faster[:MOST_PLACES]), len(faster))
     yield from _folded(report.changes, "accepted", "Accepted")
-    yield from _folded(report.changes, "recovered", "Recovered")
-    yield from _folded(report.changes, "gone", "No longer measured")
+    if everything:
+        yield from _folded(report.changes, "recovered", "Recovered")
+        yield from _folded(report.changes, "gone", "No longer measured")
+    yield from _closing(report, quarantined, everything=everything)
+
+
+def _closing(report: Report, quarantined: Sequence[Quarantined], *, everything: bool) -> Iterator[str]:
+    recovered = sum(each.state == "recovered" for each in report.changes)
+    if recovered and not everything:
+        yield f"{recovered} recovered (listed by --all)"
     for notice in report.notices:
         yield f"note: {notice}"
     for each in quarantined:
@@ -48,25 +76,70 @@ def lines(report: Report, quarantined: Sequence[Quarantined]) -> Iterator[str]:
     yield summary(report)
 
 
-def _block(finding: Change, *, name_engine: bool) -> Iterator[str]:
-    yield f"{finding.kind.upper()}  {name_of(finding)}"
-    yield f"  {size(finding)}  id {finding.id}"
+def _block(place: Place, *, everything: bool) -> Iterator[str]:
+    """Yield a place: its commit, and the benchmarks that changed there, those of which most is left first."""
+    yield f"{'SLOWER' if place.slower else 'FASTER'}  {_headline(place)}"
+    if place.link:
+        yield f"  {place.link}"
+    yield f"  commits: {_range(place)}"
+    yield f"  machine: {', '.join(place.machines)}"
+    if len(place.changes) > 1:
+        yield f"  {_sizes(place)}"
+    shown = place.changes if everything else place.changes[:WORST]
+    for each in shown:
+        yield f"    {name_of(each)}"
+        yield f"      {each.kind} {size(each)}  id {each.id}"
+        if everything:
+            yield from _details(each)
+    if len(shown) < len(place.changes):
+        yield f"    and {len(place.changes) - len(shown)} more (listed by --all)"
+    for number, difference in enumerate(place.differences[:MOST_DEPENDENCIES]):
+        yield f"  {'changed too:' if not number else ' ' * 12} {_change(difference)}"
+    if len(place.differences) > MOST_DEPENDENCIES:
+        yield f"    and {len(place.differences) - MOST_DEPENDENCIES} more"
+
+
+def _headline(place: Place) -> str:
+    return f"{place.at[:8]} of {_day(place.date)}" + (f"  {place.subject}" if place.subject else "")
+
+
+def _day(date: int) -> str:
+    return datetime.fromtimestamp(date / 1000, UTC).date().isoformat()
+
+
+def _range(place: Place) -> str:
+    """Return the range of suspects, with the number of commits in it if that is known."""
+    measured = len(place.commits)
+    ends = f"{place.before[:8]}..{place.commits[-1][:8]}"
+    if place.count is None or place.count == measured:
+        return f"{ends} ({_count(measured, 'measured commit')})"
+    return f"{ends} ({_count(place.count, 'commit')}, {measured} of them measured)"
+
+
+def _sizes(place: Place) -> str:
+    """Return how many benchmarks changed there, and the median of the sizes that are left."""
+    counts = ((place.slower, "slower"), (place.faster, "faster"))
+    parts = [f"{len(one)} {what}, median {_ratio(median(each.left for each in one))}" for one, what in counts if one]
+    return "; ".join(parts)
+
+
+def _improved(places: Sequence[Place], count: int) -> Iterator[str]:
+    yield "Improvements:"
+    for place in places:
+        yield f"  {_headline(place)}: {_sizes(place)}"
+    if count > len(places):
+        yield f"  and {_count(count - len(places), 'other place')} (listed by --all)"
+    yield ""
+
+
+def _details(finding: Change) -> Iterator[str]:
     where = _where(finding)
     if finding.elsewhere is not None:
         others = {name: one["verdict"] for name, one in finding.evidence["machines"].items()}
         rest = (f"{name}: {verdict}" for name, verdict in others.items() if name not in finding.machines)
         where = f"{where} ({'only there; ' if finding.elsewhere == 'same' else ''}{', '.join(rest)})"
-    yield f"  machine: {where}"
-    if name_engine:
-        yield f"  engine: {finding.engine}"
-    if finding.environment:
-        yield f"  environment: {finding.environment}"
-    yield f"  commits: {place(finding)}"
-    for title, changed in (("dependencies", finding.dependencies), ("facts", finding.facts)):
-        for number, each in enumerate(changed[:MOST_DEPENDENCIES]):
-            yield f"  {title + ':' if not number else ' ' * (len(title) + 1)} {_change(each)}"
-        if len(changed) > MOST_DEPENDENCIES:
-            yield f"    and {len(changed) - MOST_DEPENDENCIES} more"
+    yield f"      machine: {where}; {finding.engine}" + (f", {finding.environment}" if finding.environment else "")
+    yield f"      commits: {place(finding)}"
 
 
 def _where(finding: Change) -> str:
@@ -78,25 +151,15 @@ def _where(finding: Change) -> str:
     return ", ".join(f"{name} {_ratio(ratio)}" if ratio else name for name, ratio in sizes)
 
 
-def _gathered(findings: Sequence[Change]) -> Iterator[str]:
-    """Yield a line for each commit that may explain several changes; the one that explains most comes first."""
-    left = list(findings)
-    while left:
-        suspects = Counter(commit for each in left for commit in each.commits)
-        commit, count = max(suspects.items(), key=lambda item: (item[1], item[0] in {each.at for each in left}))
-        if count < MANY:
-            break
-        yield f"One commit may explain {count} of these changes: {commit[:8]}"
-        left = [each for each in left if commit not in each.commits]
-    if len(left) < len(findings):
-        yield ""
-
-
 def size(finding: Change) -> str:
-    """Return the size with its interval: in percent, or as a factor if it is more than a factor of two."""
+    """Return the size with its interval: in percent, or as a factor if it is more than a factor of two.
+
+    Of a partly recovered change, it ends with the size that is left.
+    """
     low = _ratio(finding.low) if finding.low > 0 else "?"
     high = _ratio(finding.high) if finding.high < math.exp(700) else "?"
-    return f"{_ratio(finding.ratio)} (95 %: {low} .. {high})"
+    left = f", partly recovered, {_ratio(finding.left)} left" if finding.is_partly_recovered else ""
+    return f"{_ratio(finding.ratio)} (95 %: {low} .. {high}){left}"
 
 
 def _ratio(ratio: float) -> str:
@@ -105,10 +168,9 @@ def _ratio(ratio: float) -> str:
 
 def place(finding: Change) -> str:
     """Return the range of commits, the most likely one and its date."""
-    day = datetime.fromtimestamp(finding.date / 1000, UTC).date().isoformat()
-    count = len(finding.commits)
-    suspects = "1 measured commit" if count == 1 else f"{count} measured commits"
-    return f"{finding.before[:8]}..{finding.after[:8]} ({suspects}), most likely {finding.at[:8]} of {day}"
+    suspects = _count(len(finding.commits), "measured commit")
+    ends = f"{finding.before[:8]}..{finding.after[:8]}"
+    return f"{ends} ({suspects}), most likely {finding.at[:8]} of {_day(finding.date)}"
 
 
 def _change(difference: Difference) -> str:
@@ -165,6 +227,7 @@ def _finding(finding: Change) -> dict[str, Any]:
         "engine": finding.engine,
         "environment": finding.environment,
         "ratio": finding.ratio,
+        "left": finding.left,
         "low": finding.low or None,
         "high": finding.high if finding.high < math.exp(700) else None,
         "before": finding.before,
@@ -180,11 +243,13 @@ def _finding(finding: Change) -> dict[str, Any]:
 
 
 def github(report: Report) -> Iterator[str]:
-    """Yield GitHub annotations: an error for each new slowdown, a notice for each improvement."""
-    for finding in report.changes:
-        if finding.state == "new":
-            level = "error" if finding.is_alarm else "notice"
-            title = f"{finding.kind}: {name_of(finding)}"
-            said = [f"{size(finding)} on {', '.join(finding.machines)}", place(finding)]
-            said += [_change(each) for each in (*finding.dependencies, *finding.facts)[:MOST_DEPENDENCIES]]
-            yield command(level, "\n".join(said), title)
+    """Yield GitHub annotations: for each place, an error if something became slower there, else a notice."""
+    for place in places_of(each for each in report.changes if each.state == "new"):
+        worst, *others = place.changes
+        level = "error" if place.slower else "notice"
+        title = f"{worst.kind}: {name_of(worst)}" + (f" and {len(others)} more" if others else "")
+        said = [f"{size(worst)} on {', '.join(worst.machines)}"]
+        said += [_sizes(place)] if others else []
+        said += [f"{_range(place)}, most likely {_headline(place)}"]
+        said += [_change(each) for each in place.differences[:MOST_DEPENDENCIES]]
+        yield command(level, "\n".join(said), title)

@@ -166,3 +166,20 @@ def test_suites_without_change_stay_quiet() -> None:
 def test_same_data_same_answer() -> None:
     values = np.random.default_rng(10).integers(0, 3, 100).astype(float)
     assert scan.scan(scan.one_class(values)) == scan.scan(scan.one_class(values.copy()))
+
+
+def test_a_large_step_stays_where_small_ones_look_like_memory() -> None:
+    """The small steps are below the least size that is reported, so they are pruned first."""
+    rng = np.random.default_rng(11)
+    found = 0
+    for _ in range(20):
+        small = np.repeat(np.cumsum(rng.choice([-0.012, 0.012], 20)), 10)
+        values = small + rng.normal(0, 0.003, 200) + np.log(10) * (np.arange(200) >= 120)
+        found += any(abs(split.at - 120) <= 1 for split in scan.changes([scan.one_class(values)])[0])
+    assert found == 20
+
+
+def test_long_memory_alone_makes_no_large_step() -> None:
+    rng = np.random.default_rng(12)
+    walks = np.cumsum(rng.normal(0, 0.01, (200, 100)), axis=1)
+    assert sum(bool(scan.changes([scan.one_class(walk)])[0]) for walk in walks) <= 10

@@ -55,6 +55,22 @@ def why_unknown(repository: Path) -> str:
     return ". This clone is shallow: run `git fetch --unshallow`" if is_shallow(repository) else ""
 
 
+def described(repository: Path | None, ranges: Sequence[tuple[str, str, str]]) -> list[tuple[str, int | None]]:
+    """Return for (before, after, at) the subject of `at` and the number of commits after `before` up to `after`.
+
+    An empty subject and None where the repository does not have these commits.
+    """
+    return [_one_described(repository, *each) if repository else ("", None) for each in ranges]
+
+
+def _one_described(repository: Path, before: str, after: str, at: str) -> tuple[str, int | None]:
+    try:
+        subject = git(repository, "log", "-1", "--format=%s", at, "--").strip()
+        return subject, int(git(repository, "rev-list", "--count", f"{before}..{after}", "--"))
+    except GitFailedError:
+        return "", None
+
+
 def _defaults(repository: Path) -> Sequence[str]:
     try:
         head = git(repository, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").strip()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.history.detect import effect, levels, scan, segments, suite_shifts, suite_wide
+from paceline.history.detect import early, effect, levels, machine_types, scan, segments, suite_shifts, suite_wide
 from paceline.history.detect.accepted import MARGIN
 from paceline.history.detect.segments import ChangePoint
 from paceline.history.detect.tracks import (
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 AROUND = 30  # values on either side from which an accepted change is located
 GONE = 10  # runs of the suite without a benchmark, after which it counts as removed
+PROVED = scan.MIN_SIZE / 4  # in log: the interval of a change must exclude smaller ones
 SHORTEST = 14  # values: the ranks of fewer values can never reach scan.ALPHA
 
 
@@ -54,6 +55,7 @@ def check(
 ) -> Report:
     """Return the changes in a history. Raises PacelineError if the selection is invalid or selects nothing."""
     wanted = selection or Wanted()
+    history = machine_types.split(history)
     entries = [_of_today(entry, history.renamed) for entry in entries]
     ordinals = ordinals_of(history.runs)
     is_wanted = of_interest(history.runs, ordinals, wanted.since)
@@ -64,16 +66,23 @@ def check(
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
     recent = _recent(suites, history.runs, ordinals)
-    findings = _benchmarks(history.runs, tracks, recent, entries, ordinals)
+    findings, gone, early_words = _benchmarks(history.runs, tracks, recent, entries, ordinals)
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
     shifts = suite_shifts.findings_of(history.runs, suites, touched, entries, ordinals)
     findings += [_unless_over(each, recent) for each in shifts]
-    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or _is_consistent(each))]
+    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or is_consistent(each))]
     chosen = _with_unique_ids(sorted(chosen, key=_worst_first))
     notices = _notices(history, suites, entries, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
         notices = (*notices, f"no series has {SHORTEST} values yet, which the check needs to find a change")
-    return Report(tuple(chosen), notices)
+    return Report(
+        tuple(chosen),
+        (
+            *notices,
+            *_about_gone(sum(is_wanted(run.commit, run.date) for run in gone)),
+            *early.notices(early_words, history.runs),
+        ),
+    )
 
 
 def _of_today(entry: Accepted, renamed: Mapping[str, str]) -> Accepted:
@@ -92,11 +101,11 @@ def _with_unique_ids(findings: Iterable[Change]) -> list[Change]:
     return list(seen.values())
 
 
-def _is_consistent(finding: Change) -> bool:
-    """Whether the interval of the size agrees with the change's direction; one without bounds does."""
+def is_consistent(finding: Change) -> bool:
+    """Whether the interval of the size proves a part of the least size to report; one without bounds does."""
     if finding.low == 0 or finding.high == levels.ratio(math.inf):
         return True
-    return finding.low > 1 if finding.kind.endswith("slower") else finding.high < 1
+    return (math.log(finding.low) if finding.kind.endswith("slower") else -math.log(finding.high)) > PROVED
 
 
 def _worst_first(finding: Change) -> tuple[bool, bool, bool, float, str]:
@@ -104,7 +113,7 @@ def _worst_first(finding: Change) -> tuple[bool, bool, bool, float, str]:
         not finding.is_alarm,
         finding.state != "new",
         finding.benchmark != "",
-        -abs(math.log(finding.ratio)),
+        -abs(math.log(finding.left if finding.state == "new" else finding.ratio)),
         finding.id,
     )
 
@@ -118,20 +127,27 @@ def _benchmarks(
     recent: Mapping[Group, Integers],
     entries: Sequence[Accepted],
     ordinals: Ordinals,
-) -> list[Change]:
+) -> tuple[list[Change], list[Run], list[early.Word]]:
+    """Return the changes, the runs of those that are not described, as their series are over, and early words."""
     accepted = [_accepted(track, entries, ordinals) for track in tracks]
     open_ends = [_after(track, mine) for track, mine in zip(tracks, accepted, strict=True)]
     parts = [track.panel.take(positions) for track, positions in zip(tracks, open_ends, strict=True)]
     latest = _latest(tracks)
-    findings = []
+    findings: list[Change] = []
+    undescribed: list[Run] = []
+    early_words: list[early.Word] = []
     for track, old, positions, found in zip(tracks, accepted, open_ends, segments.changes(parts), strict=True):
         new: list[tuple[ChangePoint, Accepted | None]] = [
             (replace(each, at=int(positions[each.at])), None) for each in found
         ]
         changes = sorted([*old, *new], key=lambda each: each[0].at)
-        if changes:
-            findings += levels.findings_of(runs, track, changes, _gone(track, recent, latest))
-    return findings
+        gone = _gone(track, recent, latest)
+        early_words += early.words(track, [change for change, _ in changes], gone)
+        if changes and not old and gone >= {*scan.classes(track.panel.strata).tolist()}:
+            undescribed += [runs[int(track.runs[change.at])] for change, _ in changes]
+        elif changes:
+            findings += levels.findings_of(runs, track, changes, gone)
+    return findings, undescribed, early_words
 
 
 def _after(track: Track, accepted: Iterable[tuple[ChangePoint, Accepted]]) -> Integers:
@@ -243,6 +259,11 @@ def _is_same(near: scan.Panel, at: int, entry: Accepted) -> bool:
 
 
 # ---- notices
+
+
+def _about_gone(count: int) -> tuple[str, ...]:
+    changes = "1 change" if count == 1 else f"{count} changes"
+    return (f"{changes} in series that are no longer measured, not listed",) if count else ()
 
 
 def _notices(history: History, suites: Suites, entries: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 NEARBY = 4  # runs on either side whose packages and facts are compared
+UNDONE = 0.1  # of a change must later changes undo, or it counts as whole
 ANCHOR = 64  # values after a change; the first of them that show it decide its id
 
 
@@ -53,20 +54,28 @@ def findings_of(
         for change, finding in zip(every, findings, strict=True)
     ]
     return [
-        finding if finding.accepted else replace(finding, state=_state(track, spread, place, finding.kind, gone))
+        finding if finding.accepted else _with_state(finding, track, spread, place, gone)
         for place, finding in enumerate(findings)
     ]
 
 
-def _state(track: Track, changes: Sequence[ChangePoint], place: int, kind: str, gone: Collection[int]) -> str:
-    """Return the state of a change by the machines on which it happened: new, recovered, or no longer measured."""
+def _with_state(
+    finding: Change, track: Track, changes: Sequence[ChangePoint], place: int, gone: Collection[int]
+) -> Change:
+    """Return a change with its state by the machines on which it happened, and with the ratio that is left of it."""
     still = [stratum for stratum in changes[place].strata if stratum not in gone]
     if not still:
-        return "gone"
-    sign = 1 if kind.endswith("slower") else -1
-    left = [segments.remaining(track.panel, changes, changes[place], stratum) for stratum in still]
-    known = [sign * each for each in left if each is not None]
-    return "new" if max(known, default=math.inf) >= scan.MIN_SIZE else "recovered"
+        return replace(finding, state="gone")
+    sign = 1 if finding.kind.endswith("slower") else -1
+    whole = sign * math.log(finding.ratio)
+    change = changes[place]
+    if not any(other.at > change.at and {*other.strata} & {*still} for other in changes):
+        return finding
+    sizes = [segments.remaining(track.panel, changes, change, stratum) for stratum in still]
+    left = max((sign * each for each in sizes if each is not None), default=whole)
+    if left > whole - max(scan.MIN_SIZE, UNDONE * whole):
+        return finding
+    return replace(finding, left=ratio(sign * left), state="new" if left >= scan.MIN_SIZE else "recovered")
 
 
 def _finding(
@@ -96,6 +105,7 @@ def _finding(
         machines=tuple(moved),
         elsewhere=_elsewhere(per_machine, moved),
         ratio=ratio(size.value),
+        left=ratio(size.value),
         low=ratio(size.low),
         high=ratio(size.high),
         before=runs[int(track.runs[max(0, first - 1)])].commit,

@@ -48,6 +48,7 @@ FDR = 0.01  # at most this share of a check's changes is false; if nothing chang
 #: Inflation at an autocorrelation of 0.45. Below it, level and power are as measured;
 #: docs/explanation/history-evidence.md has figures.
 STRONG_MEMORY = (1 + 0.45) / (1 - 0.45)
+PLAIN = 8  # robust spreads: memory explains no step beyond this many
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,8 @@ def _proved(panel: Panel, splits: list[Split], alpha: float) -> list[Split]:
     """Return the splits without those that strong autocorrelation explains; the weakest are removed first.
 
     Autocorrelation widens the law of T as if Z were divided by the root of the inflation. It is estimated within the
-    segments, so that changes are not taken for autocorrelation.
+    segments, so that changes are not taken for autocorrelation. Small steps that were pruned look like it too, so
+    plain steps stay whatever its strength.
     """
     while splits:
         edges = [0, *(split.at for split in splits), panel.values.size]
@@ -291,12 +293,30 @@ def _proved(panel: Panel, splits: list[Split], alpha: float) -> list[Split]:
         if inflation < STRONG_MEMORY:
             break
         parts = [panel.part(edges[i], edges[i + 2]) for i in range(len(splits))]
-        p_values = [p_value(abs(scan(part).statistic) / math.sqrt(inflation), part.values.size) for part in parts]
+        p_values = [
+            0.0 if _is_plain(part, at - start) else _p_with_memory(part, inflation)
+            for part, at, start in zip(parts, edges[1:], edges, strict=False)
+        ]
         weakest = int(np.argmax(p_values))
         if p_values[weakest] <= alpha:
             break
         del splits[weakest]
     return splits
+
+
+def _p_with_memory(panel: Panel, inflation: float) -> float:
+    return p_value(abs(scan(panel).statistic) / math.sqrt(inflation), panel.values.size)
+
+
+def _is_plain(panel: Panel, at: int) -> bool:
+    """Whether the step at a position is beyond `PLAIN` times the robust spread around the levels on its sides."""
+    deviations = [
+        np.abs(own - median(own))
+        for side in (panel.part(0, at), panel.part(at, panel.values.size))
+        for stratum in classes(side.strata)
+        if (own := side.values[side.strata == stratum]).size
+    ]
+    return abs(size(panel, at)) > PLAIN * 1.4826 * median(np.concatenate(deviations))
 
 
 def memory_inflation(segments: Iterable[Floats]) -> float:

@@ -149,13 +149,21 @@ def _size(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> fl
     return scan.size(panel.take(mine), int(np.searchsorted(mine, change.at)))
 
 
-def remaining(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint, stratum: int) -> float | None:
-    """Return the log ratio of a machine's last level to that before a change; None if either is missing."""
+def remaining(panel: Panel, found: Sequence[ChangePoint], change: ChangePoint, stratum: int) -> float | None:
+    """Return the log ratio that later changes left of a change on a machine; None if it has too few values since.
+
+    That is the least of the later levels against the level before: once recovered, a change stays recovered. A later
+    change that only other machines show splits the values too, but counts from a few values on.
+    """
     mine = panel.of([stratum])
     edges = _edges(mine, [other.at for other in found if stratum in other.strata])
     here = int(np.searchsorted(mine, change.at))
     before = mine[max(edge for edge in edges if edge < here or edge == 0) : here]
-    last = mine[max(edge for edge in edges if edge < mine.size) :]
-    if not before.size or not last.size:
+    later = [mine[start:stop] for start, stop in pairwise(edges) if here < start < stop]
+    since = mine[mine >= max(other.at for other in found)]
+    if not later and since.size >= scan.MIN_SEGMENT:
+        later = [since]
+    if not before.size or not later:
         return None
-    return scan.median(panel.values[last]) - scan.median(panel.values[before])
+    old = scan.median(panel.values[before])
+    return min((scan.median(panel.values[each]) - old for each in later), key=lambda left: left * change.statistic)

@@ -72,15 +72,21 @@ class Suite:
 
 def examine(series: Sequence[Series]) -> Suite:
     """Return the suite of these series, which share machine, engine and environment."""
-    runs = np.unique(np.concatenate([each.runs for each in series]))
-    values = np.full((len(series), runs.size), np.nan)
-    for row, each in enumerate(series):
-        values[row, np.searchsorted(runs, each.runs)] = logarithms(each.values)
+    runs, values = table_of(series)
     level = suite_level(values)
     shifts = _shifts(values, level)
     off = _off(level, [shift.at for shift in shifts])
     unsettled = running_mean(off) > 1 - SETTLED
     return Suite(runs, level, off | unsettled, unsettled, shifts)
+
+
+def table_of(series: Sequence[Series]) -> tuple[Integers, Floats]:
+    """Return the runs of these series, `(T,)`, and the logs of their values, `(S, T)`, NaN where one is missing."""
+    runs = np.unique(np.concatenate([each.runs for each in series]))
+    values = np.full((len(series), runs.size), np.nan)
+    for row, each in enumerate(series):
+        values[row, np.searchsorted(runs, each.runs)] = logarithms(each.values)
+    return runs, values
 
 
 def logarithms(values: Floats) -> Floats:

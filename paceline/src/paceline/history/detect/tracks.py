@@ -59,6 +59,11 @@ class Track:
     runs: Integers
 
     @property
+    def full_name(self) -> str:
+        """Return the benchmark's name with its parameters."""
+        return full_name(self.benchmark, self.parameters)
+
+    @property
     def name(self) -> tuple[str, tuple[str, ...], str, str]:
         """Return the name in an entry of accepted changes."""
         return self.benchmark, self.parameters, self.engine, self.environment
@@ -103,10 +108,11 @@ def _finite(series: Series) -> Series:
 
 
 def of_machine(series: list[Series], machine: str | None) -> list[Series]:
-    """Return the series of one machine, or all. Raises PacelineError if there are none."""
+    """Return the series of one machine with its inferred types, or all. Raises PacelineError if there are none."""
     if machine is None:
         return series
-    chosen = [each for each in series if each.key.machine == machine]
+    types = f"{machine} (type "
+    chosen = [each for each in series if each.key.machine == machine or each.key.machine.startswith(types)]
     if not chosen:
         names = ", ".join(sorted({each.key.machine for each in series}))
         raise PacelineError(f"--machine: no machine {machine!r}. Choose from: {names}")

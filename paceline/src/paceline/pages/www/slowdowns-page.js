@@ -54,7 +54,8 @@ window.pacelinePage = function (data, content) {
                 list.append(el('dt', {}, name), el('dd', {}, value));
             }
         }
-        add('Size', percent(finding.ratio) + ' (95\u202f% interval: ' + bound(finding.low, 'no bound') + ' to ' + bound(finding.high, 'no bound') + ')');
+        add('Size', percent(finding.ratio) + ' (95\u202f% interval: ' + bound(finding.low, 'no bound') + ' to ' + bound(finding.high, 'no bound') + ')' +
+            (finding.state === 'new' && finding.left !== finding.ratio ? ', partly recovered, ' + percent(finding.left) + ' left' : ''));
         add('Suspected commits', finding.commits.length > 12
             ? el('span', {}, joined(finding.commits.slice(0, 12).map(link)), ' and ' + (finding.commits.length - 12) + ' more')
             : joined(finding.commits.map(link)));

@@ -1,0 +1,78 @@
+"""Groups changes by place: one commit often changes many benchmarks, and a reader looks for the commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from paceline.report.changes import Change, Difference
+
+
+@dataclass(frozen=True)
+class Place:
+    """Changes that one commit may explain, in their order.
+
+    `commits` are the measured commits that all of them suspect, and `before` the last one before these. `subject`,
+    `count` and `link` are known only where a repository and asv's configuration tell them.
+    """
+
+    changes: tuple[Change, ...]
+    commits: tuple[str, ...]
+    before: str
+    at: str  #: most likely first commit at the new level
+    date: int  #: of `at`, milliseconds since 1970
+    subject: str = ""  #: of `at`
+    count: int | None = None  #: commits after `before`, up to the last of `commits`
+    link: str = ""  #: to `at`
+
+    @property
+    def slower(self) -> list[Change]:
+        """Return the new slowdowns."""
+        return [each for each in self.changes if each.is_alarm]
+
+    @property
+    def faster(self) -> list[Change]:
+        """Return the improvements."""
+        return [each for each in self.changes if not each.is_alarm]
+
+    @property
+    def machines(self) -> list[str]:
+        """Return all machines on which a change is."""
+        return list(dict.fromkeys(machine for each in self.changes for machine in each.machines))
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Return packages and facts that changed here, those of most changes first."""
+        found = Counter(one for each in self.changes for one in (*each.dependencies, *each.facts))
+        return [each for each, _ in found.most_common()]
+
+
+def places_of(changes: Iterable[Change]) -> list[Place]:
+    """Return the places of changes, in the order of each one's first change, which is its worst.
+
+    The commit that explains most changes takes them, then the one that explains most of the others.
+    """
+    left = list(changes)
+    order = {each.id: number for number, each in enumerate(left)}
+    found = []
+    while left:
+        suspects = Counter(commit for each in left for commit in each.commits)
+        likely = Counter(each.at for each in left)
+        commit = max(suspects, key=lambda one: (suspects[one], likely[one]))
+        found.append(_place([each for each in left if commit in each.commits]))
+        left = [each for each in left if commit not in each.commits]
+    return sorted(found, key=lambda place: order[place.changes[0].id])
+
+
+def _place(changes: Sequence[Change]) -> Place:
+    shared = set[str](changes[0].commits).intersection(*(each.commits for each in changes))
+    commits = tuple(commit for commit in changes[0].commits if commit in shared)
+    before = next(each.before for each in changes if each.commits[0] == commits[0])
+    likely = Counter(each.at for each in changes if each.at in shared) or Counter(commits)
+    at = max(commits, key=lambda commit: likely[commit])
+    date = next((each.date for each in changes if each.at == at), changes[0].date)
+    return Place(tuple(changes), commits, before, at, date)
