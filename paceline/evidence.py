@@ -265,7 +265,10 @@ def by_paceline(bench: Bench, head: str) -> Said:
     written.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "--benchmark-only", f"--benchmark-against={bench.base}"]
     command.append("--benchmark-touched=no")  # how well it judges what it times
-    done = run([*command, f"--benchmark-against-json={written}", "-p", "no:cacheprovider"], bench.root)
+    done = run(
+        [*command, f"--benchmark-against-json={written}", "--benchmark-explain=0", "-p", "no:cacheprovider"],
+        bench.root,
+    )
     if not written.exists():
         raise RuntimeError(done.stdout + done.stderr)
     document = json.loads(written.read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ GROUND = {"errors"}
 #: Rooms within rooms, and what in `paceline` they may import beyond the levels below.
 INNER = {
     "gate.touch": ("gate.touch", "gate.worker"),
-    "gate.worker": ("gate.worker", "gate.touch"),
+    "gate.worker": ("gate.worker", "gate.touch", "gate.explain.sampler"),
     "gate.sides": ("gate.sides", "gate.touch", "gate.worker"),
     "history.asv": ("history.asv", "history.model"),
     "history.machine": ("history.machine",),

@@ -110,6 +110,15 @@ class Recipe:
     cold: bool
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How often the sides are sampled in turn in one round, and for how many calls each time."""
+
+    recipe: Recipe
+    calls: int
+    bursts: int
+
+
 @dataclass
 class Visit:
     """One benchmark in one round. `clock`: the one that fits its bursts on free CPUs; wall without such bursts."""
@@ -119,6 +128,7 @@ class Visit:
     bursts: list[Burst] = field(default_factory=list)
     clock: str = "wall"
     is_bare: bool = False  #: the bursts are calls alone, without setups in between that are not timed
+    samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
 
     @property
     def is_complete(self) -> bool:
@@ -360,6 +370,14 @@ class Pair:
 
         At `until` it is cut, and the pair is lost.
         """
+        return self._visited(nodeid, recipe, until, lambda most: self._time(most, cpus))
+
+    def sample(self, nodeid: str, sampling: Sampling, cpus: Sequence[int], until: float) -> Visit:
+        """Sample one benchmark in bursts on each side for one round; the visit has `samples` instead of `bursts`."""
+        return self._visited(nodeid, sampling.recipe, until, lambda most: self._sample(most, sampling, cpus))
+
+    def _visited(self, nodeid: str, recipe: Recipe | None, until: float, work: Callable[[int | None], None]) -> Visit:
+        """Run one test on each side, and do this work while it waits inside `benchmark(...)`."""
         self._visit = Visit(recipe=recipe)
         self._cut_at = until
         self._until = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until)
@@ -369,7 +387,7 @@ class Pair:
         with contextlib.suppress(SideEndedError):
             arrived = self._on_each(self._order, self._arrive).values()
             self._visit.is_bare = all(limit is None for limit in arrived)
-            self._time(min((limit for limit in arrived if limit is not None), default=None), cpus)
+            work(min((limit for limit in arrived if limit is not None), default=None))
         with contextlib.suppress(SideEndedError):
             self._on_each(self._order, self._finish)
         return self._visit
@@ -462,6 +480,24 @@ class Pair:
             return Timing(**message, passed=passed)
 
         return self._on_each(self._shuffled(), timed)
+
+    def _sample(self, most: int | None, sampling: Sampling, cpus: Sequence[int]) -> None:
+        """Sample bursts of as many calls on both sides, each time in random order; a first one warms up."""
+        recipe = sampling.recipe
+        if recipe.clock == "cpu":
+            self._pin(cpus)
+        calls, bursts = sampling.calls, sampling.bursts
+        if most is not None:
+            bursts = min(bursts, max(1, most - 1))
+            calls = max(1, min(calls, (most - 1) // bursts))
+        if not recipe.cold:
+            self._burst(1 if most is not None else recipe.calls)
+
+        def sampled(side: str) -> Message:
+            return self._ask(side, {"do": "burst", "calls": calls, "sampled": recipe.clock}, "sampled")
+
+        for _ in range(bursts):
+            self._visit.samples.append(self._on_each(self._shuffled(), sampled))
 
     def _pin(self, cpus: Sequence[int]) -> None:
         if cpus:

@@ -172,6 +172,9 @@ def _report(item: Judged, when: Any) -> pytest.TestReport:
     outcome, text = _outcome(item.result)
     if when != "call":
         outcome, text = "passed", None
+    shown = item.result.as_json()
+    if shown.get("why") is not None and isinstance(item.result, Finding):
+        shown["why"] = str(item.result.why)
     longrepr: Any = text if outcome == "failed" else None
     if outcome == "skipped":
         longrepr = (str(item.path), item.line + 1, f"Skipped: {text}")
@@ -183,7 +186,7 @@ def _report(item: Judged, when: Any) -> pytest.TestReport:
         longrepr=longrepr,
         when=when,
         # JUnit's file shows the properties of the teardown's report.
-        user_properties=[(name, value) for name, value in item.result.as_json().items() if name != "name"],
+        user_properties=[(name, value) for name, value in shown.items() if name != "name"],
     )
 
 

@@ -1,0 +1,84 @@
+"""Why a benchmark became slower or faster, as data and as one line.
+
+Changes are of time per call, as fractions of base's total; each has a simultaneous 95 % interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SHOWN = 3  # functions in the line
+CODE = {"changed": "its code changed", "same": "its code is the same", None: ""}
+
+
+@dataclass(frozen=True)
+class ShareChange:
+    """A change with its interval."""
+
+    change: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.low:.1f} .. {_signed(self.high)} %"
+
+
+@dataclass(frozen=True)
+class FunctionChange:
+    """How much more time a function itself takes, without the functions that it calls.
+
+    `file`: below the side's tree, or as Python finds a library's; empty for a function in C. `p`: adjusted for all
+    functions together. `named`: the test rejects that it is unchanged. `code`: changed, same, or None if that is not
+    known.
+    """
+
+    file: str
+    function: str
+    difference: ShareChange
+    p: float
+    named: bool
+    code: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields in the order of the schema."""
+        rest = {"p": self.p, "named": self.named, "code": self.code}
+        return {"file": self.file, "function": self.function, **asdict(self.difference), **rest}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An account of a change: functions that differ most come first. `rest`: all that the line does not show."""
+
+    functions: tuple[FunctionChange, ...]
+    total: ShareChange
+    rest: ShareChange
+    rounds: int
+    samples: int
+
+    @property
+    def shown(self) -> list[FunctionChange]:
+        """Return the functions that the line shows."""
+        return [each for each in self.functions if each.named][:SHOWN]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields in the order of the schema."""
+        differences = {"total": asdict(self.total), "rest": asdict(self.rest)}
+        functions = [each.as_json() for each in self.functions]
+        return {"functions": functions, **differences, "rounds": self.rounds, "samples": self.samples}
+
+    def __str__(self) -> str:
+        if not self.shown:
+            return f"not attributable: no function stands out; in all {_signed(self.total.change)} % ({self.total})"
+        parts = [_shown(each, of="of the total " * (place == 0)) for place, each in enumerate(self.shown)]
+        return f"{', '.join(parts)}; all else within {_signed(self.rest.low)} .. {_signed(self.rest.high)} %"
+
+
+def _shown(each: FunctionChange, of: str) -> str:
+    about = f"; {CODE[each.code]}" if each.code else ""
+    low, high = 100 * each.difference.low, 100 * each.difference.high
+    return f"{each.function} {_signed(each.difference.change)} % {of}({low:.1f} .. {high:.1f}{about})"
+
+
+def _signed(fraction: float) -> str:
+    return f"{100 * fraction:+.1f}"
