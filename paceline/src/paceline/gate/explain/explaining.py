@@ -120,8 +120,10 @@ class Explainer:
                 self._give_up(left, TOO_SHORT)
                 break
             self._round(left, seconds)
-            share = (self._until - self._clock()) / max(1, rounds - 1)
-            seconds = _bounded(seconds * SPARE * share / (self._clock() - started))
+            share, taken = (self._until - self._clock()) / max(1, rounds - 1), self._clock() - started
+            if taken > share and seconds == LEAST and len(left) > 1:
+                self._give_up(left[-1:], TOO_SHORT)
+            seconds = _bounded(seconds * SPARE * share / taken)
         for name, each in self._cases.items():
             self._trial.why[name] = explain(each.rounds, each.samples, each.code())
 
