@@ -45,6 +45,7 @@ PROBES = 3
 BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to run, else it waits for something
 ALONE = 1.02  # CPU time of the process over that of its thread: above this, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
+PASSES = 2  # that count calls: what both agree on is a fact
 PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that ran to its end
 LISTENS = 0.2  # seconds between checks that the process is alive
 COLLECTED = ("collected", "surveyed")
@@ -112,11 +113,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How often the sides are sampled in turn in one round, and for how many calls each time."""
+    """How often the sides are sampled in turn in one round, and for how many calls each time.
+
+    `counted`: the calls of each function are counted too, twice, if the benchmark may be called any number of times.
+    """
 
     recipe: Recipe
     calls: int
     bursts: int
+    counted: bool = False
 
 
 @dataclass
@@ -129,6 +134,7 @@ class Visit:
     clock: str = "wall"
     is_bare: bool = False  #: the bursts are calls alone, without setups in between that are not timed
     samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
+    counts: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each pass that counts calls
 
     @property
     def is_complete(self) -> bool:
@@ -493,11 +499,18 @@ class Pair:
         if not recipe.cold:
             self._burst(1 if most is not None else recipe.calls)
 
-        def sampled(side: str) -> Message:
-            return self._ask(side, {"do": "burst", "calls": calls, "sampled": recipe.clock}, "sampled")
-
         for _ in range(bursts):
-            self._visit.samples.append(self._on_each(self._shuffled(), sampled))
+            self._visit.samples.append(self._sampled(calls, recipe.clock))
+        for _ in range(PASSES if sampling.counted and most is None and not recipe.cold else 0):
+            self._visit.counts.append(self._sampled(1, "calls"))
+
+    def _sampled(self, calls: int, how: str) -> dict[str, Message]:
+        """Sample a burst on each side by a clock, cpu or wall; or count its calls."""
+
+        def asked(side: str) -> Message:
+            return self._ask(side, {"do": "burst", "calls": calls, "sampled": how}, "sampled")
+
+        return self._on_each(self._shuffled(), asked)
 
     def _pin(self, cpus: Sequence[int]) -> None:
         if cpus:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SHOWN = 3  # functions in the line
+COUNTED = 2  # functions in the line whose calls differ
 CODE = {"changed": "its code changed", "same": "its code is the same", None: ""}
 
 
@@ -47,14 +48,31 @@ class FunctionChange:
 
 
 @dataclass(frozen=True)
+class CallChange:
+    """How often one call of the benchmark calls a function on each side, where two passes agree."""
+
+    file: str
+    function: str
+    base: int
+    head: int
+
+    def __str__(self) -> str:
+        return f"{self.base} -> {self.head} calls of {self.function}"
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """An account of a change: functions that differ most come first. `rest`: all that the line does not show."""
+    """An account of a change: functions that differ most come first. `rest`: all that the line does not show.
+
+    `calls`: the functions that are called more or less often, those with the largest difference first.
+    """
 
     functions: tuple[FunctionChange, ...]
     total: ShareChange
     rest: ShareChange
     rounds: int
     samples: int
+    calls: tuple[CallChange, ...] = ()
 
     @property
     def shown(self) -> list[FunctionChange]:
@@ -65,12 +83,15 @@ class Explanation:
         """Return the fields in the order of the schema."""
         differences = {"total": asdict(self.total), "rest": asdict(self.rest)}
         functions = [each.as_json() for each in self.functions]
-        return {"functions": functions, **differences, "rounds": self.rounds, "samples": self.samples}
+        counted = {"rounds": self.rounds, "samples": self.samples, "calls": [asdict(each) for each in self.calls]}
+        return {"functions": functions, **differences, **counted}
 
     def __str__(self) -> str:
+        calls = [str(each) for each in self.calls[:COUNTED]]
         if not self.shown:
-            return f"not attributable: no function stands out; in all {_signed(self.total.change)} % ({self.total})"
-        parts = [_shown(each, of="of the total " * (place == 0)) for place, each in enumerate(self.shown)]
+            total = f"in all {_signed(self.total.change)} % ({self.total})"
+            return ", ".join([f"not attributable: no function stands out; {total}", *calls])
+        parts = [_shown(each, of="of the total " * (place == 0)) for place, each in enumerate(self.shown)] + calls
         return f"{', '.join(parts)}; all else within {_signed(self.rest.low)} .. {_signed(self.rest.high)} %"
 
 

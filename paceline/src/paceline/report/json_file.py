@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.config.shard import MOST as MOST_SHARDS
 from paceline.config.shard import Shard
-from paceline.report.explanations import Explanation, FunctionChange, ShareChange
+from paceline.report.explanations import CallChange, Explanation, FunctionChange, ShareChange
 from paceline.report.outcome import Outcome, Part
 from paceline.report.values import Value
 from paceline.report.verdicts import Finding, Verdict
@@ -140,8 +140,9 @@ def _finding(row: Any, where: str, name: str) -> Finding:
 
 
 def _why(value: Any, where: str) -> Explanation:
-    row = strict.table(value, where, {"functions", "total", "rest", "rounds", "samples"})
+    row = strict.table(value, where, {"functions", "total", "rest", "rounds", "samples", "calls"})
     functions = strict.array(row["functions"], f"{where}.functions", MOST_FUNCTIONS)
+    calls = strict.array(row["calls"], f"{where}.calls", MOST_FUNCTIONS)
     total, rest = (strict.table(row[name], f"{where}.{name}", DIFFERENCE) for name in ("total", "rest"))
     return Explanation(
         functions=tuple(_function(each, f"{where}.functions[{place}]") for place, each in enumerate(functions)),
@@ -149,6 +150,17 @@ def _why(value: Any, where: str) -> Explanation:
         rest=_difference(rest, f"{where}.rest"),
         rounds=strict.count(row["rounds"], f"{where}.rounds"),
         samples=strict.count(row["samples"], f"{where}.samples"),
+        calls=tuple(_calls(each, f"{where}.calls[{place}]") for place, each in enumerate(calls)),
+    )
+
+
+def _calls(value: Any, where: str) -> CallChange:
+    row = strict.table(value, where, {each.name for each in fields(CallChange)})
+    return CallChange(
+        file=strict.text(row["file"], f"{where}.file"),
+        function=strict.text(row["function"], f"{where}.function"),
+        base=strict.count(row["base"], f"{where}.base", 2**53),
+        head=strict.count(row["head"], f"{where}.head", 2**53),
     )
 
 

@@ -11,12 +11,12 @@ import pytest
 from paceline.config.options import SIDES
 from paceline.gate.budget import Costs
 from paceline.gate.explain.account import ROUNDS
-from paceline.gate.explain.explaining import Explainer
+from paceline.gate.explain.explaining import Explainer, changed_calls
 from paceline.gate.pair import End, Recipe, Visit
 from paceline.gate.sequential import plan
 from paceline.gate.verdict import Benchmark
 from paceline.report import json_file, markdown, terminal
-from paceline.report.explanations import Explanation, FunctionChange, ShareChange
+from paceline.report.explanations import CallChange, Explanation, FunctionChange, ShareChange
 from paceline.report.verdicts import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -154,6 +154,22 @@ def test_what_fails_is_left_out_and_the_others_are_not(outcome: str) -> None:
     assert trial.notices == [f"not explained: b: base {outcome}: "]
 
 
+def _pass(**calls: int) -> dict[str, Any]:
+    return {"functions": [{"place": "w.py", "name": name, "samples": count} for name, count in calls.items()]}
+
+
+def test_calls_count_where_both_passes_agree() -> None:
+    base = [_pass(same=3, more=5, chance=7, gone=1), _pass(same=3, more=5, chance=8, gone=1)]
+    head = [_pass(same=3, more=50, chance=9, new=2), _pass(same=3, more=50, chance=9, new=2)]
+    found = changed_calls([{"base": a, "head": b} for a, b in zip(base, head, strict=True)])
+    assert found == (
+        CallChange("w.py", "more", 5, 50),
+        CallChange("w.py", "new", 0, 2),
+        CallChange("w.py", "gone", 1, 0),
+    )
+    assert changed_calls([]) == ()
+
+
 WHY = Explanation(
     (
         FunctionChange("w.py", "parse_header", ShareChange(0.091, 0.07, 0.112), 0.0005, named=True, code="changed"),
@@ -164,10 +180,11 @@ WHY = Explanation(
     ShareChange(0.009, -0.001, 0.024),
     12,
     20_000,
+    (CallChange("re/__init__.py", "compile", 300, 600),),
 )
 LINE = (
-    "parse_header +9.1 % of the total (7.0 .. 11.2; its code changed), compile -2.0 % (-3.0 .. -1.0);"
-    " all else within -0.1 .. +2.4 %"
+    "parse_header +9.1 % of the total (7.0 .. 11.2; its code changed), compile -2.0 % (-3.0 .. -1.0),"
+    " 300 -> 600 calls of compile; all else within -0.1 .. +2.4 %"
 )
 
 

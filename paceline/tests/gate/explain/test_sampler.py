@@ -100,3 +100,17 @@ def test_the_content_of_own_code_is_told_and_that_of_libraries_is_not(tmp_path: 
     found = {(each["place"], each["name"]): each["contents"] for each in visit.samples[0]["head"]["functions"]}
     assert len(found[FILE, "Parser.slow"]) == 1
     assert {len(contents) for (place, _), contents in found.items() if place == "textwrap.py"} == {0}
+
+
+def test_calls_are_counted_twice_and_agree(tmp_path: Path) -> None:
+    """Setup and the gate's own calls aside; a function in C has no file."""
+    text = PARTS + "\ndef test_it(benchmark):\n    benchmark(lambda: [work() for _ in range(3)] and sorted([2, 1]))\n"
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=20, bursts=1, counted=True)
+    with started(tmp_path, both(tmp_path)) as pair:
+        visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
+    assert visit.ends["head"].outcome == "passed"
+    passes = [each[side] for each in visit.counts for side in ("base", "head")]
+    calls = [{each["name"]: each["samples"] for each in one["functions"]} for one in passes]
+    assert len(calls) == 4
+    assert [(one["quick"], one["Parser.slow"], one["work"], one["sorted"]) for one in calls] == [(3, 3, 3, 1)] * 4

@@ -6,30 +6,33 @@ An explanation changes no verdict: its rounds are fresh ones, and what fails her
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
 from paceline.gate.explain.account import ROUNDS, SampledRound, explain
 from paceline.gate.pair import PASSED, End, Sampling
 from paceline.gate.sides import schedule
+from paceline.report.explanations import CallChange
 from paceline.report.verdicts import Verdict
 from paceline.system import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from paceline.gate.budget import Costs
     from paceline.gate.explain.account import Function, Times
     from paceline.gate.pair import Pair, Visit
     from paceline.gate.trial import Trial
     from paceline.gate.verdict import Benchmark
+    from paceline.gate.worker.messages import Message
 
 LEAST, LONGEST = 0.15, 1.0  # seconds in which a side is sampled in a round: with less, explaining fewer is better
 SPARE = 0.85  # of the time is planned: rounds differ
 FIRST = 0.5  # of its share goes to the first round: a busy machine may take twice as long
 TURN = 0.05  # seconds: the sides are sampled in turns of about this length, so that both meet the same machine
 MOST_TURNS = 20
+MOST_CALLS = 100  # functions whose calls differ
 TOO_SHORT = "the time was too short (--benchmark-explain)"
 
 
@@ -41,6 +44,7 @@ class _Case:
     seconds: float  #: of a call, on the slower side
     rounds: list[SampledRound] = field(default_factory=list)
     samples: int = 0
+    calls: tuple[CallChange, ...] = ()
     contents: dict[str, dict[Function, set[str]]] = field(default_factory=lambda: {side: {} for side in SIDES})
 
     def sampling(self, seconds: float) -> Sampling | None:
@@ -50,8 +54,9 @@ class _Case:
             return None
         if recipe.cold:
             return Sampling(recipe, 1, 1)
+        counted = not self.rounds
         turns = max(1, min(MOST_TURNS, int(seconds / max(self.seconds, TURN))))
-        return Sampling(recipe, max(1, round(seconds / turns / self.seconds)), turns)
+        return Sampling(recipe, max(1, round(seconds / turns / self.seconds)), turns, counted)
 
     def add(self, visit: Visit) -> str:
         """Take a round; returns why it could not be used, or an empty text."""
@@ -62,6 +67,7 @@ class _Case:
         if not visit.samples or not all(sum(each.values()) for each in times.values()):
             return "it could not be sampled"
         self.rounds.append(SampledRound(**times))
+        self.calls = self.calls or changed_calls(visit.counts)
         return ""
 
     def _times(self, side: str, visit: Visit) -> Times:
@@ -125,7 +131,7 @@ class Explainer:
                 self._give_up(left[-1:], TOO_SHORT)
             seconds = _bounded(seconds * SPARE * share / taken)
         for name, each in self._cases.items():
-            self._trial.why[name] = explain(each.rounds, each.samples, each.code())
+            self._trial.why[name] = replace(explain(each.rounds, each.samples, each.code()), calls=each.calls)
 
     def _tell(self) -> None:
         if self._cases:
@@ -178,6 +184,21 @@ class Explainer:
                 visit = pair.sample(name, sampling, pinned, self._until)
                 if reason := self._cases[name].add(visit):
                     self._give_up([name], TOO_SHORT if visit.is_cut else reason)
+
+
+def changed_calls(passes: Sequence[Mapping[str, Message]]) -> tuple[CallChange, ...]:
+    """Return the functions that the sides call differently often, if all passes of each side agree on them."""
+    counts = {side: [_calls(each[side]) for each in passes] for side in SIDES}
+    found = []
+    for file, function in dict.fromkeys(each for side in counts.values() for one in side for each in one):
+        seen = {side: {one.get((file, function), 0) for one in counts[side]} for side in SIDES}
+        if all(len(each) == 1 for each in seen.values()) and seen["base"] != seen["head"]:
+            found.append(CallChange(file, function, *(seen[side].pop() for side in SIDES)))
+    return tuple(sorted(found, key=lambda each: (-abs(each.head - each.base), each.file))[:MOST_CALLS])
+
+
+def _calls(counted: Message) -> dict[Function, int]:
+    return {(each["place"], each["name"]): each["samples"] for each in counted["functions"]}
 
 
 def _bounded(seconds: float) -> float:

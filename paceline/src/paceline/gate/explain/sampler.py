@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import random
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.touch.digest import content
-from paceline.gate.touch.recording import TreeFiles
+from paceline.gate.explain.function_names import FunctionNames
 from paceline.gate.worker.real import Real
 
 if TYPE_CHECKING:
@@ -25,9 +22,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 INTERVAL = 0.001  # seconds between samples, on average
-MOST = 1000  # functions, those with the most time
 TIMERS = (("ITIMER_REAL", "SIGALRM"), ("ITIMER_PROF", "SIGPROF"))  # the second where a test uses the first
-LOOP = "the benchmark's own call"
 
 
 class Sampler:
@@ -38,8 +33,7 @@ class Sampler:
     """
 
     def __init__(self, roots: Sequence[str], loops: Sequence[CodeType], clock: str) -> None:
-        self._places = TreeFiles(roots)
-        self._libraries = sorted((os.path.realpath(each) + os.sep for each in sys.path if each), key=len)[::-1]
+        self._names = FunctionNames(roots)
         self._loops = loops
         self._own = {__file__, contextlib.__file__, *(code.co_filename for code in loops)}
         self._clock = Real.wall if clock == "wall" else Real.thread
@@ -115,33 +109,7 @@ class Sampler:
 
     def found(self) -> list[dict[str, Any]]:
         """Return what was sampled since it was opened last, by function."""
-        functions: dict[tuple[str, str], dict[str, Any]] = {}
-        for ran, nanoseconds, samples in self._found.values():
-            place, name, content_of_it = self._described(ran)
-            empty = {"place": place, "name": name, "contents": [], "nanoseconds": 0, "samples": 0}
-            function = functions.setdefault((place, name), empty)
-            function["contents"] = sorted({*function["contents"], *content_of_it})
-            function["nanoseconds"] += nanoseconds
-            function["samples"] += samples
-        by_time = sorted(functions.values(), key=lambda each: -each["nanoseconds"])
-        return by_time[:MOST]
-
-    def _described(self, ran: object) -> tuple[str, str, list[str]]:
-        """Return file and name of what ran, the same on both sides, and its content if it is of the side's tree."""
-        code: Any = ran
-        if not hasattr(code, "co_filename"):
-            name = getattr(ran, "__qualname__", None)
-            return "", str(name) if isinstance(name, str) else LOOP, []
-        place = self._places.place(code.co_filename)
-        if place is not None:
-            return place.partition("/")[2], code.co_qualname, [content(code, self._places.clean).digest]
-        return self._library(code.co_filename), code.co_qualname, []
-
-    def _library(self, name: str) -> str:
-        """Return the name of a file of a library, from where Python looks for it."""
-        path = name if name.startswith("<") else os.path.realpath(name)
-        folder = next((each for each in self._libraries if path.startswith(each)), "")
-        return self._places.clean(path[len(folder) :]).replace(os.sep, "/")
+        return self._names.merged(self._found.values())
 
 
 def called(target: Any) -> object:

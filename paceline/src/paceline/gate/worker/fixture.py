@@ -200,7 +200,7 @@ class Pedantic:
 class Burst:
     """A burst that the gate has asked for, and what the system's counters were before it.
 
-    `sampled`: it is sampled by this clock, cpu or wall, instead of timed.
+    `sampled`: it is sampled by this clock, cpu or wall, or its calls are counted, instead of timed.
     """
 
     calls: int
@@ -373,9 +373,12 @@ class TrialFixture(BenchmarkFixture):
         if burst.sampled is None:
             yield
             return
+        from paceline.gate.explain.call_counter import CallCounter
         from paceline.gate.explain.sampler import Sampler
 
-        sampler = Sampler(self._roots, (Plain.time.__code__, Awaited.time.__code__), burst.sampled)
+        loops = (Plain.time.__code__, Awaited.time.__code__)
+        counts = burst.sampled == "calls"
+        sampler = CallCounter(self._roots) if counts else Sampler(self._roots, loops, burst.sampled)
         Watch.timed = sampler.timed
         try:
             with sampler.running():
