@@ -6,6 +6,7 @@ Changes are of time per call, as fractions of base's total; each has a simultane
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 SHOWN = 3  # functions in the line
@@ -57,14 +58,14 @@ class CallChange:
     head: int
 
     def __str__(self) -> str:
-        return f"{self.base} -> {self.head} calls of {self.function}"
+        return f"{self.base} -> {self.head} calls of {_with_module(self.file, self.function)}"
 
 
 @dataclass(frozen=True)
 class Explanation:
     """An account of a change: functions that differ most come first. `rest`: all that the line does not show.
 
-    `calls`: the functions that are called more or less often, those with the largest difference first.
+    `calls`: the functions that are called more or less often: those with the largest difference first, in C last.
     """
 
     functions: tuple[FunctionChange, ...]
@@ -98,7 +99,16 @@ class Explanation:
 def _shown(each: FunctionChange, of: str) -> str:
     about = f"; {CODE[each.code]}" if each.code else ""
     low, high = 100 * each.difference.low, 100 * each.difference.high
-    return f"{each.function} {_signed(each.difference.change)} % {of}({low:.1f} .. {high:.1f}{about})"
+    name = each.function if each.code else _with_module(each.file, each.function)
+    return f"{name} {_signed(each.difference.change)} % {of}({low:.1f} .. {high:.1f}{about})"
+
+
+def _with_module(file: str, function: str) -> str:
+    """Return re.compile for the file re/__init__.py; the function alone if it is in no file of Python."""
+    path = PurePosixPath(file)
+    if path.suffix != ".py":
+        return function
+    return f"{path.parent.name if path.stem == '__init__' else path.stem}.{function}"
 
 
 def _signed(fraction: float) -> str:

@@ -167,6 +167,8 @@ def test_calls_count_where_both_passes_agree() -> None:
         CallChange("w.py", "new", 0, 2),
         CallChange("w.py", "gone", 1, 0),
     )
+    in_c = {"functions": [{"place": "", "name": "len", "samples": 9}]}
+    assert str(changed_calls([{"base": {"functions": []}, "head": in_c}])[0]) == "0 -> 9 calls of len"
     assert changed_calls([]) == ()
 
 
@@ -183,8 +185,8 @@ WHY = Explanation(
     (CallChange("re/__init__.py", "compile", 300, 600),),
 )
 LINE = (
-    "parse_header +9.1 % of the total (7.0 .. 11.2; its code changed), compile -2.0 % (-3.0 .. -1.0),"
-    " 300 -> 600 calls of compile; all else within -0.1 .. +2.4 %"
+    "parse_header +9.1 % of the total (7.0 .. 11.2; its code changed), re.compile -2.0 % (-3.0 .. -1.0),"
+    " 300 -> 600 calls of re.compile; all else within -0.1 .. +2.4 %"
 )
 
 

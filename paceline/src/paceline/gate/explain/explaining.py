@@ -194,7 +194,8 @@ def changed_calls(passes: Sequence[Mapping[str, Message]]) -> tuple[CallChange, 
         seen = {side: {one.get((file, function), 0) for one in counts[side]} for side in SIDES}
         if all(len(each) == 1 for each in seen.values()) and seen["base"] != seen["head"]:
             found.append(CallChange(file, function, *(seen[side].pop() for side in SIDES)))
-    return tuple(sorted(found, key=lambda each: (-abs(each.head - each.base), each.file))[:MOST_CALLS])
+    found.sort(key=lambda each: (not each.file, -abs(each.head - each.base), each.file))
+    return tuple(found[:MOST_CALLS])
 
 
 def _calls(counted: Message) -> dict[Function, int]:

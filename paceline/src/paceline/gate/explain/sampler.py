@@ -86,7 +86,7 @@ class Sampler:
     def _sample(self, _: int, frame: FrameType | None) -> None:
         if self._timer is None:
             return
-        if self._is_timed and frame is not None:
+        if self._is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__:
             now = self._clock()
             ran = self._ran(frame)
             entry = self._found.setdefault(id(ran), [ran, 0, 0])
