@@ -46,6 +46,7 @@ BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to r
 ALONE = 1.02  # CPU time of the process over that of its thread: above this, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
 PASSES = 2  # that count calls: what both agree on is a fact
+COUNTED_FROM = 20  # calls that a benchmark allows: with fewer, none can be spared for counting
 PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that ran to its end
 LISTENS = 0.2  # seconds between checks that the process is alive
 COLLECTED = ("collected", "surveyed")
@@ -115,7 +116,7 @@ class Recipe:
 class Sampling:
     """How often the sides are sampled in turn in one round, and for how many calls each time.
 
-    `counted`: the calls of each function are counted too, twice, if the benchmark may be called any number of times.
+    `counted`: the calls of each function are counted too, twice, if the benchmark may be called often enough.
     """
 
     recipe: Recipe
@@ -493,7 +494,9 @@ class Pair:
         if recipe.clock == "cpu":
             self._pin(cpus)
         calls, bursts = sampling.calls, sampling.bursts
+        counted = sampling.counted and not recipe.cold and (most is None or most >= COUNTED_FROM)
         if most is not None:
+            most -= PASSES * counted
             bursts = min(bursts, max(1, most - 1))
             calls = max(1, min(calls, (most - 1) // bursts))
         if not recipe.cold:
@@ -501,7 +504,7 @@ class Pair:
 
         for _ in range(bursts):
             self._visit.samples.append(self._sampled(calls, recipe.clock))
-        for _ in range(PASSES if sampling.counted and most is None and not recipe.cold else 0):
+        for _ in range(PASSES * counted):
             self._visit.counts.append(self._sampled(1, "calls"))
 
     def _sampled(self, calls: int, how: str) -> dict[str, Message]:

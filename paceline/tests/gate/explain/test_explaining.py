@@ -155,7 +155,8 @@ def test_what_fails_is_left_out_and_the_others_are_not(outcome: str) -> None:
 
 
 def _pass(**calls: int) -> dict[str, Any]:
-    return {"functions": [{"place": "w.py", "name": name, "samples": count} for name, count in calls.items()]}
+    functions = [{"place": "w.py", "name": name, "samples": count} for name, count in calls.items()]
+    return {"iterations": 1, "functions": functions}
 
 
 def test_calls_count_where_both_passes_agree() -> None:
@@ -167,8 +168,8 @@ def test_calls_count_where_both_passes_agree() -> None:
         CallChange("w.py", "new", 0, 2),
         CallChange("w.py", "gone", 1, 0),
     )
-    in_c = {"functions": [{"place": "", "name": "len", "samples": 9}]}
-    assert str(changed_calls([{"base": {"functions": []}, "head": in_c}])[0]) == "0 -> 9 calls of len"
+    in_c = {"iterations": 1, "functions": [{"place": "", "name": "len", "samples": 9}]}
+    assert str(changed_calls([{"base": _pass(), "head": in_c}])[0]) == "0 -> 9 calls of len"
     assert changed_calls([]) == ()
 
 

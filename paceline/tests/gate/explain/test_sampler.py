@@ -102,15 +102,23 @@ def test_the_content_of_own_code_is_told_and_that_of_libraries_is_not(tmp_path: 
     assert {len(contents) for (place, _), contents in found.items() if place == "textwrap.py"} == {0}
 
 
-def test_calls_are_counted_twice_and_agree(tmp_path: Path) -> None:
-    """Setup and the gate's own calls aside; a function in C has no file."""
-    text = PARTS + "\ndef test_it(benchmark):\n    benchmark(lambda: [work() for _ in range(3)] and sorted([2, 1]))\n"
+PLAIN = "benchmark(once)"
+LIMITED = "benchmark.pedantic(once, setup=lambda: quick(9) and None, rounds={rounds})"
+
+
+@pytest.mark.parametrize(
+    ("use", "passes"), [(PLAIN, 2), (LIMITED.format(rounds=99), 2), (LIMITED.format(rounds=9), 0)]
+)
+def test_calls_are_counted_twice_and_agree(tmp_path: Path, use: str, passes: int) -> None:
+    """Without those of a setup; a benchmark that may be called a few times only is not counted."""
+    text = PARTS + "\ndef once():\n    return [work() for _ in range(3)] and sorted([2, 1])\n"
+    text += f"\ndef test_it(benchmark):\n    {use}\n"
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=20, bursts=1, counted=True)
     with started(tmp_path, both(tmp_path)) as pair:
         visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
     assert visit.ends["head"].outcome == "passed"
-    passes = [each[side] for each in visit.counts for side in ("base", "head")]
-    calls = [{each["name"]: each["samples"] for each in one["functions"]} for one in passes]
-    assert len(calls) == 4
-    assert [(one["quick"], one["Parser.slow"], one["work"], one["sorted"]) for one in calls] == [(3, 3, 3, 1)] * 4
+    counted = [each[side]["functions"] for each in visit.counts for side in ("base", "head")]
+    calls = [{each["name"]: each["samples"] for each in functions} for functions in counted]
+    found = [tuple(one[name] for name in ("quick", "Parser.slow", "work", "sorted")) for one in calls]
+    assert found == [(3, 3, 3, 1)] * 2 * passes

@@ -188,6 +188,8 @@ class Explainer:
 
 def changed_calls(passes: Sequence[Mapping[str, Message]]) -> tuple[CallChange, ...]:
     """Return the functions that the sides call differently often, if all passes of each side agree on them."""
+    if any(each[side]["iterations"] != 1 for each in passes for side in SIDES):
+        return ()
     counts = {side: [_calls(each[side]) for each in passes] for side in SIDES}
     found = []
     for file, function in dict.fromkeys(each for side in counts.values() for one in side for each in one):

@@ -40,6 +40,7 @@ class Watch:
     """Is opened around calls that are timed; it does nothing unless they are sampled."""
 
     timed: ClassVar[Callable[[], AbstractContextManager[None]]] = contextlib.nullcontext
+    is_open: ClassVar[bool] = False
 
 
 class Subject(Protocol):
@@ -379,12 +380,12 @@ class TrialFixture(BenchmarkFixture):
         loops = (Plain.time.__code__, Awaited.time.__code__)
         counts = burst.sampled == "calls"
         sampler = CallCounter(self._roots) if counts else Sampler(self._roots, loops, burst.sampled)
-        Watch.timed = sampler.timed
+        Watch.timed, Watch.is_open = sampler.timed, True
         try:
             with sampler.running():
                 yield
         finally:
-            Watch.timed = contextlib.nullcontext
+            Watch.timed, Watch.is_open = contextlib.nullcontext, False
         self._channel.send({"event": "sampled", "iterations": burst.calls * iterations, "functions": sampler.found()})
 
     def _report(self, burst: Burst, reading: Reading, iterations: int) -> None:
