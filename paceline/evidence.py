@@ -264,7 +264,7 @@ def by_paceline(bench: Bench, head: str, *options: str) -> Said:
     written = bench.root.parent / "findings.json"
     written.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "--benchmark-only", f"--benchmark-against={bench.base}"]
-    command.append("--benchmark-touched=no")  # how well it judges what it times
+    command += ["--benchmark-touched=no", "--benchmark-explain=0"]  # how well it judges what it times
     command += [f"--benchmark-against-json={written}", "-p", "no:cacheprovider", *options]
     done = run(command, bench.root)
     if not written.exists():

@@ -18,7 +18,7 @@ STEP = re.compile(r"(?:<!-- (?P<path>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>
 INSTALL = ("python3 -m venv ", ".venv/bin/python -m pip ")
 
 #: Lets the gate decide after few rounds, on a busy machine too: the slowdown that the page plants is larger.
-QUICK = " --benchmark-tolerance=50% --benchmark-alpha=50%"
+QUICK = " --benchmark-tolerance=50% --benchmark-alpha=50% --benchmark-explain=0"
 IDENTITY = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 # A tolerance that no busy machine reaches, so that many false alarms may be allowed for few rounds.
-#: All benchmarks are timed: most tests are about that, and change little.
-QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=50%", "--benchmark-touched=no")
+#: All benchmarks are timed, and none is explained: most tests are about that, and change little.
+QUICK = (
+    "--benchmark-tolerance=50%",
+    "--benchmark-alpha=50%",
+    "--benchmark-touched=no",
+    "--benchmark-explain=0",
+)
 
 REVISIONS = ("--benchmark-against", "--benchmark-against-python")  # say what base is
 

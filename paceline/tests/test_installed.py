@@ -44,6 +44,7 @@ def test_a_wheel_without_extras_judges(python: Path, project: Project) -> None:
     command += [
         "--benchmark-tolerance=50%",
         "--benchmark-alpha=10%",
+        "--benchmark-explain=0",
         f"--benchmark-against-json={project.root}/.json",
     ]
     done = subprocess.run(

@@ -17,10 +17,13 @@ ROOT = SOURCE.parents[1]
 LEVELS = (("cli",), ("commands", "plugin"), ("pages",), ("gate", "history"), ("report",), ("config",), ("system",))
 #: Below every room.
 GROUND = {"errors"}
+#: Parts of `gate.explain` that workers load.
+SAMPLING = ("gate.explain.sampler", "gate.explain.call_counter", "gate.explain.function_names")
 #: Rooms within rooms, and what in `paceline` they may import beyond the levels below.
 INNER = {
     "gate.touch": ("gate.touch", "gate.worker"),
-    "gate.worker": ("gate.worker", "gate.touch"),
+    "gate.worker": ("gate.worker", "gate.touch", *SAMPLING),
+    **dict.fromkeys(SAMPLING, ("gate.worker", "gate.touch", *SAMPLING)),
     "gate.sides": ("gate.sides", "gate.touch", "gate.worker"),
     "history.asv": ("history.asv", "history.model"),
     "history.machine": ("history.machine",),

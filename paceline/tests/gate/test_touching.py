@@ -25,7 +25,7 @@ def test_total(benchmark):
 def test_other(benchmark, count):
     benchmark(work.other, count)
 """
-ALL = ["--benchmark-tolerance=50%", "--benchmark-alpha=50%", "--benchmark-against=HEAD"]
+ALL = ["--benchmark-tolerance=50%", "--benchmark-alpha=50%", "--benchmark-explain=0", "--benchmark-against=HEAD"]
 NAMES = ["test_total", "test_other[200]", "test_other[300]"]
 EVIDENCE = "ran 3 functions in 2 files, none differs"
 

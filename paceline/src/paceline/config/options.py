@@ -170,6 +170,13 @@ OPTIONS = (
         metavar="REASON",
     ),
     Option(
+        "explain",
+        "--benchmark-explain",
+        60.0,
+        "Time to find the functions that make benchmarks slower or faster, after the verdicts; 0: none. Default: 60.",
+        metavar="SECONDS",
+    ),
+    Option(
         "touched",
         "--benchmark-touched",
         "yes",

@@ -46,6 +46,7 @@ class Settings:
     control: bool = False
     unsure: str = DEFAULTS["unsure"]
     timeout: float = DEFAULTS["timeout"]
+    explain: float = DEFAULTS["explain"]  #: seconds; 0 turns it off
     overlay: tuple[str, ...] = ()
     new: str = DEFAULTS["new"]
     asv: str | None = None  #: folder of the asv suite that the project names
@@ -76,6 +77,11 @@ def seconds(given: object) -> float:
     if not 0 < value <= LONGEST:
         raise ValueError(f"expected a positive number of seconds, at most a year, got {shown(given)}")
     return value
+
+
+def seconds_or_none(given: object) -> float:
+    """Return a number of seconds from 0 to a year. Raises ValueError."""
+    return 0.0 if _number(given) == 0 else seconds(given)
 
 
 def _number(given: object) -> float:
@@ -165,6 +171,7 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
         control=bool(command_line.get("control")),
         unsure=given.read("unsure", _one_of("unsure")),
         timeout=given.read("timeout", seconds),
+        explain=given.read("explain", seconds_or_none),
         asv=table.get("asv"),
         new=given.read("new", _one_of("new")),
         overlay=given.read("overlay", _overlay),

@@ -200,7 +200,7 @@ def _trial(repository: Path, commit: str, against: str, settings: Search, budget
         command += [f"--benchmark-against={against}", f"--benchmark-against-json={document}"]
         command += [f"--benchmark-tolerance={settings.tolerance}", f"--benchmark-alpha={settings.alpha}"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
-        done = child.run([*command, f"--benchmark-budget={budget}"], folder, environment)
+        done = child.run([*command, f"--benchmark-budget={budget}", "--benchmark-explain=0"], folder, environment)
         if not document.exists():
             return Probe(commit, against, "failed", reason=_reason(done.stdout + done.stderr, folder))
         findings = json.loads(document.read_text(encoding="utf-8"))["benchmarks"]

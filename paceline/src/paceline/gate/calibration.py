@@ -125,7 +125,8 @@ def _judge(project: Path, planted: float) -> dict[str, Any]:
     findings = project.parent / "findings.json"
     findings.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "--benchmark-only", "-q", "--benchmark-against=HEAD"]
-    command += [f"--benchmark-against-json={findings}", "--benchmark-touched=no", "-p", "no:cacheprovider"]
+    command += [f"--benchmark-against-json={findings}", "--benchmark-touched=no", "--benchmark-explain=0"]
+    command += ["-p", "no:cacheprovider"]
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
     done = child.run(command, project, environment)
     if not findings.exists():

@@ -17,6 +17,7 @@ from paceline.config.settings import of_head_alone
 from paceline.config.shard import digest
 from paceline.errors import PacelineError, why
 from paceline.gate.budget import Budget
+from paceline.gate.explain.explaining import Explainer
 from paceline.gate.hints import no_benchmark
 from paceline.gate.pair import PASSED, STARTS_WITHIN, End
 from paceline.gate.proof import Proof
@@ -105,6 +106,15 @@ class _Execution:
         rounds.measure(list(selection.values))
         rounds.run()
         self._trees.insist_on_seal()
+        self._explain(pairs, budget)
+
+    def _explain(self, pairs: Pairs, budget: Budget) -> None:
+        """Explain what is slower or faster. The verdicts are there by now, so a failure is only a notice."""
+        try:
+            Explainer(self._trial, pairs, budget.costs).run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it decides nothing
+            reason = why(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            self._trial.notices.append(f"slower and faster benchmarks could not be explained: {reason}")
 
     def _tell_preparation(self, until: float) -> None:
         """Report the time of installing and collecting, if that is much of the budget."""

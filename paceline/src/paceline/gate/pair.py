@@ -46,6 +46,8 @@ PROBES = 3
 BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to run, else it waits for something
 ALONE = 1.02  # CPU time of the process over that of its thread: above this, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
+PASSES = 2  # that count calls: what both agree on is a fact
+COUNTED_FROM = 20  # calls that a benchmark allows: with fewer, none can be spared for counting
 PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that ran to its end
 LISTENS = 0.2  # seconds between checks that the process is alive
 COLLECTED = ("collected", "surveyed")
@@ -111,6 +113,19 @@ class Recipe:
     cold: bool
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How often the sides are sampled in turn in one round, and for how many calls each time.
+
+    `counted`: the calls of each function are counted too, twice, if the benchmark may be called often enough.
+    """
+
+    recipe: Recipe
+    calls: int
+    bursts: int
+    counted: bool = False
+
+
 @dataclass
 class Visit:
     """One benchmark in one round. `clock`: the one that fits its bursts on free CPUs; wall without such bursts."""
@@ -120,6 +135,8 @@ class Visit:
     bursts: list[Burst] = field(default_factory=list)
     clock: str = "wall"
     is_bare: bool = False  #: the bursts are calls alone, without setups in between that are not timed
+    samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
+    counts: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each pass that counts calls
 
     @property
     def is_complete(self) -> bool:
@@ -361,6 +378,14 @@ class Pair:
 
         At `until` it is cut, and the pair is lost.
         """
+        return self._visited(nodeid, recipe, until, lambda most: self._time(most, cpus))
+
+    def sample(self, nodeid: str, sampling: Sampling, cpus: Sequence[int], until: float) -> Visit:
+        """Sample one benchmark in bursts on each side for one round; the visit has `samples` instead of `bursts`."""
+        return self._visited(nodeid, sampling.recipe, until, lambda most: self._sample(most, sampling, cpus))
+
+    def _visited(self, nodeid: str, recipe: Recipe | None, until: float, work: Callable[[int | None], None]) -> Visit:
+        """Run one test on each side, and do this work while it waits inside `benchmark(...)`."""
         self._visit = Visit(recipe=recipe)
         self._cut_at = until
         self._until = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until)
@@ -370,7 +395,7 @@ class Pair:
         with contextlib.suppress(SideEndedError):
             arrived = self._on_each(self._order, self._arrive).values()
             self._visit.is_bare = all(limit is None for limit in arrived)
-            self._time(min((limit for limit in arrived if limit is not None), default=None), cpus)
+            work(min((limit for limit in arrived if limit is not None), default=None))
         with contextlib.suppress(SideEndedError):
             self._on_each(self._order, self._finish)
         return self._visit
@@ -485,6 +510,33 @@ class Pair:
             return Timing(**message, passed=passed)
 
         return self._on_each(self._shuffled(), timed)
+
+    def _sample(self, most: int | None, sampling: Sampling, cpus: Sequence[int]) -> None:
+        """Sample bursts of as many calls on both sides, each time in random order; a first one warms up."""
+        recipe = sampling.recipe
+        if recipe.clock == "cpu":
+            self._pin(cpus)
+        calls, bursts = sampling.calls, sampling.bursts
+        counted = sampling.counted and not recipe.cold and (most is None or most >= COUNTED_FROM)
+        if most is not None:
+            most -= PASSES * counted
+            bursts = min(bursts, max(1, most - 1))
+            calls = max(1, min(calls, (most - 1) // bursts))
+        if not recipe.cold:
+            self._burst(1 if most is not None else recipe.calls)
+
+        for _ in range(bursts):
+            self._visit.samples.append(self._sampled(calls, recipe.clock))
+        for _ in range(PASSES * counted):
+            self._visit.counts.append(self._sampled(1, "calls"))
+
+    def _sampled(self, calls: int, how: str) -> dict[str, Message]:
+        """Sample a burst on each side by a clock, cpu or wall; or count its calls."""
+
+        def asked(side: str) -> Message:
+            return self._ask(side, {"do": "burst", "calls": calls, "sampled": how}, "sampled")
+
+        return self._on_each(self._shuffled(), asked)
 
     def _pin(self, cpus: Sequence[int]) -> None:
         if cpus:

@@ -189,7 +189,10 @@ def _report(item: Judged, when: Any) -> pytest.TestReport:
 
 
 def _properties(result: Finding | Value) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in result.as_json().items() if name != "name"]
+    shown = result.as_json()
+    if isinstance(result, Finding) and result.why is not None:
+        shown["why"] = str(result.why)
+    return [(name, value) for name, value in shown.items() if name != "name"]
 
 
 def _outcome(result: Finding | Value) -> tuple[Any, str | None]:

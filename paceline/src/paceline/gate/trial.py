@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from paceline.config.request import Request
     from paceline.config.settings import Settings
     from paceline.gate.sides.selection import Location
+    from paceline.report.explanations import Explanation
     from paceline.report.values import Value
 
 
@@ -41,6 +42,7 @@ class Trial:
     values: list[Value] = field(default_factory=list)
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
     touched: dict[str, str] = field(default_factory=dict)  #: why the change can touch a benchmark
+    why: dict[str, Explanation] = field(default_factory=dict)  #: what is slower or faster
     part: Part | None = None  #: of a suite that is judged on several machines
     starts_within: float = STARTS_WITHIN  #: seconds; adjusted once head is collected
     _apart: list[Finding] = field(default_factory=list)
@@ -78,7 +80,7 @@ class Trial:
         known |= {name: benchmark.finding() for name, benchmark in self._benchmarks.items()}
         order = [name for name in self.locations if name in known]
         order += [name for name in known if name not in self.locations]
-        found = (replace(known[name], touched=self.touched.get(name)) for name in order)
+        found = (replace(known[name], touched=self.touched.get(name), why=self.why.get(name)) for name in order)
         return [each.judged(self.settings.unsure, self.settings.accept) for each in found]
 
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
@@ -107,6 +109,11 @@ class Trial:
     def set_apart(self, name: str, verdict: Verdict, reason: str, *, unproven: bool = False) -> None:
         """Add a finding for a benchmark that is not timed."""
         self._apart.append(Finding(name, verdict.value, reason=reason, unproven=unproven))
+
+    def decided(self) -> dict[str, Benchmark]:
+        """Return the benchmarks that are slower or faster."""
+        differ = (Verdict.SLOWER, Verdict.FASTER)
+        return {name: each for name, each in self._benchmarks.items() if each.verdict in differ}
 
     def undecided(self) -> dict[str, Benchmark]:
         """Return the benchmarks that still need rounds."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.config.shard import MOST as MOST_SHARDS
 from paceline.config.shard import Shard
+from paceline.report.explanations import CallChange, Explanation, FunctionChange, ShareChange
 from paceline.report.outcome import Outcome, Part
 from paceline.report.values import Value
 from paceline.report.verdicts import Finding, Verdict
@@ -24,8 +25,11 @@ VALUE = {"name", "unit", "base", "head", "reason"}
 PART = {"number", "count", "benchmarks", "digest"}
 CLOCKS = {"cpu", "wall"}
 NUMBERS = ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
-LATER = {"touched", "unproven"}  # not there from the beginning of the schema
+LATER = {"touched", "unproven", "why"}  # not there from the beginning of the schema
+DIFFERENCE = ("change", "low", "high")
+FUNCTION = {"file", "function", *DIFFERENCE, "p", "named", "code"}
 MOST = 20_000  # benchmarks
+MOST_FUNCTIONS = 1_000
 MOST_NOTICES = 1_000
 NAME = r".{1,2000}"
 
@@ -130,5 +134,48 @@ def _finding(row: Any, where: str, name: str) -> Finding:
         red=strict.truth(row["red"], f"{where}.red"),
         touched=strict.nothing_or(strict.text, row.get("touched"), f"{where}.touched"),
         unproven=strict.truth(row.get("unproven", False), f"{where}.unproven"),
+        why=strict.nothing_or(_why, row.get("why"), f"{where}.why"),
         **numbers,
     )
+
+
+def _why(value: Any, where: str) -> Explanation:
+    row = strict.table(value, where, {"functions", "total", "rest", "rounds", "samples", "calls"})
+    functions = strict.array(row["functions"], f"{where}.functions", MOST_FUNCTIONS)
+    calls = strict.array(row["calls"], f"{where}.calls", MOST_FUNCTIONS)
+    total, rest = (strict.table(row[name], f"{where}.{name}", DIFFERENCE) for name in ("total", "rest"))
+    return Explanation(
+        functions=tuple(_function(each, f"{where}.functions[{place}]") for place, each in enumerate(functions)),
+        total=_difference(total, f"{where}.total"),
+        rest=_difference(rest, f"{where}.rest"),
+        rounds=strict.count(row["rounds"], f"{where}.rounds"),
+        samples=strict.count(row["samples"], f"{where}.samples"),
+        calls=tuple(_calls(each, f"{where}.calls[{place}]") for place, each in enumerate(calls)),
+    )
+
+
+def _calls(value: Any, where: str) -> CallChange:
+    row = strict.table(value, where, {each.name for each in fields(CallChange)})
+    return CallChange(
+        file=strict.text(row["file"], f"{where}.file"),
+        function=strict.text(row["function"], f"{where}.function"),
+        base=strict.count(row["base"], f"{where}.base", 2**53),
+        head=strict.count(row["head"], f"{where}.head", 2**53),
+    )
+
+
+def _function(value: Any, where: str) -> FunctionChange:
+    row = strict.table(value, where, FUNCTION)
+    code = row["code"]
+    return FunctionChange(
+        file=strict.text(row["file"], f"{where}.file"),
+        function=strict.text(row["function"], f"{where}.function"),
+        difference=_difference(row, where),
+        p=strict.number(row["p"], f"{where}.p"),
+        named=strict.truth(row["named"], f"{where}.named"),
+        code=None if code is None else strict.one_of(code, f"{where}.code", {"changed", "same"}),
+    )
+
+
+def _difference(row: dict[str, Any], where: str) -> ShareChange:
+    return ShareChange(*(strict.any_number(row[name], f"{where}.{name}") for name in DIFFERENCE))

@@ -144,12 +144,14 @@ def table(findings: Sequence[Finding], *, fold: bool = True) -> list[str]:
 
 
 def reasons(pairs: Iterable[tuple[Finding, str]]) -> list[str]:
-    """Return each reason once, with the benchmarks that have it."""
+    """Return each reason once, with the benchmarks that have it, then why each is slower or faster."""
+    pairs = list(pairs)
     names: dict[tuple[str, str], list[str]] = {}
     for finding, name in pairs:
         if finding.reason:
             names.setdefault((shown_verdict(finding), finding.reason), []).append(name)
-    return [f"{_all_of(having)}: {verdict}: {reason}" for (verdict, reason), having in names.items()]
+    given = [f"{_all_of(having)}: {verdict}: {reason}" for (verdict, reason), having in names.items()]
+    return [*given, *(f"{name}: why: {finding.why}" for finding, name in pairs if finding.why)]
 
 
 def _all_of(names: list[str]) -> str:

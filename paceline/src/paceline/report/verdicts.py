@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paceline.report.explanations import Explanation
 
 
 class Verdict(Enum):
@@ -39,6 +42,7 @@ class Finding:
     rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
     `critical`: it may be red; `red`: it fails the gate. `unproven`: not judged because of what one side declares,
     skips or counts. `touched`: why the change can touch it; None if that was not looked at.
+    `why`: which functions make it slower or faster.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Finding:
     red: bool = False
     unproven: bool = False
     touched: str | None = None
+    why: Explanation | None = None
 
     def judged(self, unsure: str, accepted: str | None) -> Finding:
         """Return the finding with `red` set, and the reason if it is excused from being red.
@@ -90,4 +95,5 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields in the order of the schema."""
-        return asdict(self)
+        why = None if self.why is None else self.why.as_json()
+        return {**asdict(replace(self, why=None)), "why": why}

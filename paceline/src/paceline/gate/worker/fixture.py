@@ -16,7 +16,7 @@ import sys
 import time
 import tracemalloc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_benchmark.fixture import BenchmarkFixture, FixtureAlreadyUsed
 from pytest_benchmark.stats import Metadata
@@ -26,6 +26,7 @@ from paceline.gate.worker.suites import codspeed_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import pytest
 
@@ -36,6 +37,13 @@ _CLOCKS = (Real.wall, Real.process, Real.thread)  # a tuple: tools that freeze t
 LINE = 100  # bytes, of which a file of three numbers has fewer
 
 Reading = tuple[int, int, int]
+
+
+class Watch:
+    """Is opened around calls that are timed; it does nothing unless they are sampled."""
+
+    timed: ClassVar[Callable[[], AbstractContextManager[None]]] = contextlib.nullcontext
+    is_open: ClassVar[bool] = False
 
 
 class Subject(Protocol):
@@ -81,17 +89,18 @@ class Plain:
         """Return wall, process and thread time of `calls` calls, in nanoseconds."""
         target, args, kwargs = self._target, self._args, self._kwargs
         self._result = None
-        if calls == 1:
-            before = _read_clocks_before()
-            result = target(*args, **kwargs)
-            after = _read_clocks()
-            self._result = (result,)
-        else:
-            loop = range(calls)
-            before = _read_clocks_before()
-            for _ in loop:
-                target(*args, **kwargs)
-            after = _read_clocks()
+        with Watch.timed():
+            if calls == 1:
+                before = _read_clocks_before()
+                result = target(*args, **kwargs)
+                after = _read_clocks()
+                self._result = (result,)
+            else:
+                loop = range(calls)
+                before = _read_clocks_before()
+                for _ in loop:
+                    target(*args, **kwargs)
+                after = _read_clocks()
         return _difference(before, after)
 
     def result(self) -> Any:
@@ -115,10 +124,11 @@ class Awaited:
         """Return wall, process and thread time of `calls` calls, in nanoseconds."""
         target, args, kwargs = self._target, self._args, self._kwargs
         loop = range(calls)
-        before = _read_clocks_before()
-        for _ in loop:
-            result = await target(*args, **kwargs)
-        after = _read_clocks()
+        with Watch.timed():
+            before = _read_clocks_before()
+            for _ in loop:
+                result = await target(*args, **kwargs)
+            after = _read_clocks()
         self._result = result
         return _difference(before, after)
 
@@ -192,9 +202,13 @@ class Pedantic:
 
 @dataclass(frozen=True)
 class Burst:
-    """A burst that the gate has asked for, and what the system's counters were before it."""
+    """A burst that the gate has asked for, and what the system's counters were before it.
+
+    `sampled`: it is sampled by this clock, cpu or wall, or its calls are counted, instead of timed.
+    """
 
     calls: int
+    sampled: str | None
     children: float
     queued: int
     waits: int
@@ -203,7 +217,9 @@ class Burst:
 class TrialFixture(BenchmarkFixture):
     """Stops inside the call, times bursts until the gate has enough, then lets the test go on."""
 
-    def __init__(self, node: pytest.Item, channel: Caller, *, recorded: bool = False) -> None:
+    def __init__(
+        self, node: pytest.Item, channel: Caller, *, recorded: bool = False, roots: Sequence[str] = ()
+    ) -> None:
         marker = node.get_closest_marker("benchmark")
         options = dict(marker.kwargs) if marker else {}
         callspec = getattr(node, "callspec", None)
@@ -229,6 +245,7 @@ class TrialFixture(BenchmarkFixture):
         self.is_timing = False  #: after its test: in a thread that the test did not wait for
         self._channel = channel
         self._recorded = recorded  # by a profile function, on Python 3.11
+        self._roots = roots  # of the side's tree
         self._capture = node.config.pluginmanager.getplugin("capturemanager")
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._undo: list[Callable[[], Any]] = []
@@ -312,7 +329,9 @@ class TrialFixture(BenchmarkFixture):
     def _on_trial(self, subject: Subject) -> Any:
         with self._trial(subject.most) as bursts:
             for burst in bursts:
-                self._report(burst, subject.time(burst.calls), subject.iterations)
+                with self._sampled(burst, subject.iterations):
+                    reading = subject.time(burst.calls)
+                self._report(burst, reading, subject.iterations)
             result = subject.result()
             if inspect.iscoroutine(result):
                 result.close()
@@ -325,7 +344,9 @@ class TrialFixture(BenchmarkFixture):
     async def _on_awaited_trial(self, subject: Awaited) -> Any:
         with self._trial(subject.most) as bursts:
             for burst in bursts:
-                self._report(burst, await subject.time(burst.calls), subject.iterations)
+                with self._sampled(burst, subject.iterations):
+                    reading = await subject.time(burst.calls)
+                self._report(burst, reading, subject.iterations)
             return subject.result()
 
     @contextlib.contextmanager
@@ -348,9 +369,32 @@ class TrialFixture(BenchmarkFixture):
                 pin(command["cpus"])
                 self._channel.send({"event": "pinned"})
             else:
-                yield Burst(command["calls"], _child_seconds(), _queued(), _waits())
+                yield Burst(command["calls"], command.get("sampled"), _child_seconds(), _queued(), _waits())
+
+    @contextlib.contextmanager
+    def _sampled(self, burst: Burst, iterations: int) -> Iterator[None]:
+        """Sample a burst and send what was found, if the gate has asked for that."""
+        if burst.sampled is None:
+            yield
+            return
+        from paceline.gate.explain.call_counter import CallCounter
+        from paceline.gate.explain.sampler import Sampler
+
+        loops = (Plain.time.__code__, Awaited.time.__code__)
+        counts = burst.sampled == "calls"
+        sampler = CallCounter(self._roots) if counts else Sampler(self._roots, loops, burst.sampled)
+        Watch.timed, Watch.is_open = sampler.timed, True
+        try:
+            with sampler.running():
+                yield
+        finally:
+            Watch.timed, Watch.is_open = contextlib.nullcontext, False
+        self._channel.send({"event": "sampled", "iterations": burst.calls * iterations, "functions": sampler.found()})
 
     def _report(self, burst: Burst, reading: Reading, iterations: int) -> None:
+        if burst.sampled is not None:
+            self._drop_output()
+            return
         waits = _waits() - burst.waits
         wall, process, thread = reading
         calls = burst.calls * iterations

@@ -48,6 +48,10 @@ EVENTS: dict[str, dict[Any, Any]] = {
         "waits": (NANOSECONDS, None),
         "children": bool,
     },
+    "sampled": {
+        "iterations": COUNT,
+        "functions": [{"place": str, "name": str, "contents": [str], "nanoseconds": NANOSECONDS, "samples": COUNT}],
+    },
     "done": {
         "outcome": str,
         "reason": TEXT,

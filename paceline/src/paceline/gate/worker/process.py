@@ -244,7 +244,8 @@ class Worker:
     def fixture(self, item: pytest.Item) -> TrialFixture:
         """Return the one fixture of the running test."""
         if self._fixture is None:
-            self._fixture = TrialFixture(item, self.channel, recorded=recorder is not None)
+            roots = [*self.task["own"], *self.task["homes"]]
+            self._fixture = TrialFixture(item, self.channel, recorded=recorder is not None, roots=roots)
         return self._fixture
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import time
 from typing import Any
@@ -38,4 +39,5 @@ class Real:
     wait = staticmethod(os.waitid) if hasattr(os, "waitid") else None
     pin = staticmethod(os.sched_setaffinity) if hasattr(os, "sched_setaffinity") else None
     usage = staticmethod(resource.getrusage) if resource is not None else None
+    set_timer = staticmethod(signal.setitimer) if hasattr(signal, "setitimer") else None
     own_usage: int = getattr(resource, "RUSAGE_THREAD", getattr(resource, "RUSAGE_SELF", 0))

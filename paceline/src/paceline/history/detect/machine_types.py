@@ -1,4 +1,4 @@
-"""Infers machine types where one machine name is named by several kinds of hardware, as on hosted runners.
+"""Infers machine types if one machine name covers several kinds of hardware, as on hosted runners.
 
 Two runs on one type have nearly equal times, up to the few benchmarks that the code changed between them; on another
 type, most benchmarks differ. So the distance of two runs is the median over the suite of the absolute difference of

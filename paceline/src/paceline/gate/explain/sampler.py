@@ -1,0 +1,121 @@
+"""Samples which function runs inside a burst, in the worker.
+
+Each sample takes the time since the one before it, less what was not timed and what the sampler itself took. So the
+functions' times add up, however unevenly the timer fires. Timers on CPU time fire only every 4 to 8 ms on Linux, so
+the timer is a real one and the time is read from the clock that judges. Intervals are drawn, so that they do not fall
+into step with the benchmark. Standard library only: workers load this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+from paceline.gate.explain.function_names import FunctionNames
+from paceline.gate.worker.real import Real
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import CodeType, FrameType
+
+INTERVAL = 0.001  # seconds between samples, on average
+TIMERS = (("ITIMER_REAL", "SIGALRM"), ("ITIMER_PROF", "SIGPROF"))  # the second where a test uses the first
+
+
+class Sampler:
+    """Samples a burst: open it around the burst, and `timed` around each part of it that counts.
+
+    `roots`: folders of the side's tree. `loops`: code that calls the benchmark's target, by its variable `target`;
+    what is sampled there is the target's, as a signal is handled after a call in C or without a loop.
+    """
+
+    def __init__(self, roots: Sequence[str], loops: Sequence[CodeType], clock: str) -> None:
+        self._names = FunctionNames(roots)
+        self._loops = loops
+        self._own = {__file__, contextlib.__file__, *(code.co_filename for code in loops)}
+        self._clock = Real.wall if clock == "wall" else Real.thread
+        self._draw = random.Random().uniform  # noqa: S311 - its own: a test may seed the shared one
+        self._found: dict[int, list[Any]] = {}  # by id: what ran, nanoseconds, samples
+        self._timer: int | None = None
+        self._is_timed = False
+        self._passed = self._since = 0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Sample until this is closed."""
+        self._found = {}
+        self._passed = 0
+        self._start()
+        try:
+            yield
+        finally:
+            self._arm(0)
+            self._timer = None
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count what runs while this is open."""
+        self._is_timed, self._since = True, self._clock()
+        try:
+            yield
+        finally:
+            self._passed += self._clock() - self._since
+            self._is_timed = False
+
+    def _start(self) -> None:
+        """Start a timer that nobody else uses; none on Windows, and none outside the main thread."""
+        for name, number in TIMERS:
+            timer: int | None = getattr(signal, name, None)
+            if timer is None or signal.getitimer(timer)[0]:
+                continue
+            with contextlib.suppress(ValueError):
+                # It stays: a signal may still be on its way when the timer has been stopped.
+                signal.signal(getattr(signal, number), self._sample)
+                signal.siginterrupt(getattr(signal, number), False)
+                self._timer = timer
+                self._arm(INTERVAL)
+                return
+
+    def _arm(self, seconds: float) -> None:
+        if Real.set_timer is not None and self._timer is not None:
+            Real.set_timer(self._timer, seconds * self._draw(0.5, 1.5))
+
+    def _sample(self, _: int, frame: FrameType | None) -> None:
+        if self._timer is None:
+            return
+        if self._is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__:
+            now = self._clock()
+            ran = self._ran(frame)
+            entry = self._found.setdefault(id(ran), [ran, 0, 0])
+            entry[1] += self._passed + now - self._since
+            entry[2] += 1
+            self._passed = 0
+            self._arm(INTERVAL)
+            self._since = self._clock()
+        else:
+            self._arm(INTERVAL)
+
+    def _ran(self, frame: FrameType) -> object:
+        """Return the code that runs, or a function in C that the benchmark calls itself."""
+        above: FrameType | None = frame
+        while above is not None and above.f_code.co_filename in self._own:
+            if above.f_code in self._loops:
+                return called(above.f_locals.get("target"))
+            above = above.f_back
+        return frame.f_code
+
+    def found(self) -> list[dict[str, Any]]:
+        """Return what was sampled since it was opened last, by function."""
+        return self._names.merged(self._found.values())
+
+
+def called(target: Any) -> object:
+    """Return the code of what calls run, or the thing itself if it is not in Python."""
+    while isinstance(target, functools.partial):
+        target = target.func
+    method = type(target).__dict__.get("__call__")
+    codes = (getattr(each, "__code__", None) for each in (target, getattr(target, "__func__", None), method))
+    return next((code for code in codes if code is not None), target)

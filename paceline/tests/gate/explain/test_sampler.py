@@ -1,0 +1,124 @@
+"""Real workers say which functions their bursts ran, by file and name, and for how long."""
+
+from pathlib import Path
+
+import pytest
+from paceline.gate.pair import Recipe, Sampling, Visit
+from pairs import FILE, both, started
+
+PARTS = """
+import json
+
+TEXT = json.dumps(list(range(2000)))
+
+def quick(count):
+    total = 0
+    for value in range(count):
+        total += value
+    return total
+
+class Parser:
+    def slow(self, count):
+        total = 0
+        for value in range(count):
+            total += value * value
+        return total
+
+def work():
+    quick(5000)
+    Parser().slow(20000)
+"""
+
+
+def sampled(folder: Path, text: str, clock: str = "cpu", calls: int = 60) -> Visit:
+    """Sample the benchmark `test_it` once on both sides."""
+    (folder / FILE).write_text(text, encoding="utf-8")
+    sampling = Sampling(Recipe(5, 3, clock, cold=False), calls=calls, bursts=2)
+    with started(folder, both(folder)) as pair:
+        return pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
+
+
+def shares(visit: Visit, side: str = "head") -> dict[str, float]:
+    """Return each function's share of the time, by name."""
+    functions = [each for burst in visit.samples for each in burst[side]["functions"]]
+    total = sum(each["nanoseconds"] for each in functions)
+    found: dict[str, float] = {}
+    for each in functions:
+        found[each["name"]] = found.get(each["name"], 0) + each["nanoseconds"] / total
+    return found
+
+
+@pytest.mark.parametrize("clock", ["cpu", "wall"])
+def test_functions_get_their_share(tmp_path: Path, clock: str) -> None:
+    visit = sampled(tmp_path, PARTS + "\ndef test_it(benchmark):\n    benchmark(work)\n", clock)
+    assert {side: end.outcome for side, end in visit.ends.items()} == {"base": "passed", "head": "passed"}
+    assert {len(visit.samples), *(each["head"]["iterations"] for each in visit.samples)} == {2, 60}
+    found = shares(visit)
+    assert found["Parser.slow"] > 2 * found["quick"] > 0
+
+
+def test_setups_do_not_count(tmp_path: Path) -> None:
+    text = PARTS + "\ndef test_it(benchmark):\n"
+    text += "    benchmark.pedantic(quick, setup=lambda: ((20000 + Parser().slow(20000) % 2,), {}), rounds=99)\n"
+    assert set(shares(sampled(tmp_path, text, calls=40))) == {"quick"}
+
+
+def test_coroutines_and_functions_in_c(tmp_path: Path) -> None:
+    text = PARTS + "\ndef test_it(benchmark):\n    benchmark(sorted, list(range(50000)))\n"
+    assert set(shares(sampled(tmp_path, text))) == {"sorted"}
+    text = PARTS + "\nasync def later():\n    return quick(20000)\n\ndef test_it(benchmark):\n"
+    text += "    import asyncio\n    async def run():\n        await benchmark(later)\n    asyncio.run(run())\n"
+    assert shares(sampled(tmp_path, text))["quick"] > 0.9
+
+
+def test_a_test_that_uses_the_timer_itself_is_left_in_peace(tmp_path: Path) -> None:
+    text = PARTS + "\ndef test_it(benchmark):\n    import signal\n    signal.setitimer(signal.ITIMER_REAL, 1000)\n"
+    text += "    benchmark(work)\n    assert signal.setitimer(signal.ITIMER_REAL, 0)[0] > 900\n"
+    visit = sampled(tmp_path, text)
+    assert visit.ends["head"].outcome == "passed"
+    assert shares(visit)["Parser.slow"] > 0.5
+
+
+def test_a_benchmark_in_another_thread_has_no_samples(tmp_path: Path) -> None:
+    text = PARTS + "\ndef test_it(benchmark):\n    import threading\n"
+    text += "    thread = threading.Thread(target=benchmark, args=(work,))\n    thread.start()\n    thread.join()\n"
+    visit = sampled(tmp_path, text)
+    assert visit.ends["head"].outcome == "passed"
+    assert shares(visit) == {}
+
+
+def test_the_content_of_own_code_is_told_and_that_of_libraries_is_not(tmp_path: Path) -> None:
+    text = PARTS + "\ndef test_it(benchmark):\n    import textwrap\n"
+    text += "    benchmark(lambda: (work(), textwrap.wrap('word ' * 3000)))\n"
+    launches = both(tmp_path)
+    for launch in launches.values():
+        launch.task["own"] = [str(tmp_path)]
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=40, bursts=1)
+    with started(tmp_path, launches) as pair:
+        visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
+    found = {(each["place"], each["name"]): each["contents"] for each in visit.samples[0]["head"]["functions"]}
+    assert len(found[FILE, "Parser.slow"]) == 1
+    assert {len(contents) for (place, _), contents in found.items() if place == "textwrap.py"} == {0}
+
+
+PLAIN = "benchmark(once)"
+LIMITED = "benchmark.pedantic(once, setup=lambda: quick(9) and None, rounds={rounds})"
+
+
+@pytest.mark.parametrize(
+    ("use", "passes"), [(PLAIN, 2), (LIMITED.format(rounds=99), 2), (LIMITED.format(rounds=9), 0)]
+)
+def test_calls_are_counted_twice_and_agree(tmp_path: Path, use: str, passes: int) -> None:
+    """Without those of a setup; a benchmark that may be called a few times only is not counted."""
+    text = PARTS + "\ndef once():\n    return [work() for _ in range(3)] and sorted([2, 1])\n"
+    text += f"\ndef test_it(benchmark):\n    {use}\n"
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=20, bursts=1, counted=True)
+    with started(tmp_path, both(tmp_path)) as pair:
+        visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
+    assert visit.ends["head"].outcome == "passed"
+    counted = [each[side]["functions"] for each in visit.counts for side in ("base", "head")]
+    calls = [{each["name"]: each["samples"] for each in functions} for functions in counted]
+    found = [tuple(one[name] for name in ("quick", "Parser.slow", "work", "sorted")) for one in calls]
+    assert found == [(3, 3, 3, 1)] * 2 * passes
