@@ -381,7 +381,7 @@ class Pair:
         return self._visited(nodeid, recipe, until, lambda most: self._time(most, cpus))
 
     def sample(self, nodeid: str, sampling: Sampling, cpus: Sequence[int], until: float) -> Visit:
-        """Sample one benchmark in bursts on each side for one round; the visit has `samples` instead of `bursts`."""
+        """Sample one benchmark in bursts on each side for one round; the result has `samples` instead of `bursts`."""
         return self._visited(nodeid, sampling.recipe, until, lambda most: self._sample(most, sampling, cpus))
 
     def _visited(self, nodeid: str, recipe: Recipe | None, until: float, work: Callable[[int | None], None]) -> Visit:

@@ -91,7 +91,7 @@ class Explanation:
         calls = [str(each) for each in self.calls[:COUNTED]]
         if not self.shown:
             total = f"in all {_signed(self.total.change)} % ({self.total})"
-            return ", ".join([f"not attributable: no function stands out; {total}", *calls])
+            return ", ".join([f"not attributable: no function clearly differs; {total}", *calls])
         parts = [_shown(each, of="of the total " * (place == 0)) for place, each in enumerate(self.shown)] + calls
         return f"{', '.join(parts)}; all else within {_signed(self.rest.low)} .. {_signed(self.rest.high)} %"
 

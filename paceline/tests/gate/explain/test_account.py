@@ -84,7 +84,7 @@ def test_nothing_is_named_on_identical_code() -> None:
     for _ in range(40):
         why = explain(simulated(coins, 0.0, 300), 0, {})
         assert not any(each.named for each in why.functions)
-        assert str(why).startswith("not attributable: no function stands out; in all ")
+        assert str(why).startswith("not attributable: no function clearly differs; in all ")
 
 
 def test_the_account_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:

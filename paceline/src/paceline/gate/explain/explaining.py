@@ -161,7 +161,7 @@ class Explainer:
             self._cases.pop(name, None)
 
     def _round(self, names: Sequence[str], seconds: float) -> None:
-        """Sample these once, all in one pair of processes but for those that have failed beside others."""
+        """Sample these once, all in one pair of processes except those that failed next to others."""
         apart = [[name] for name in names if self._cases[name].benchmark.is_apart]
         for group in ([name for name in names if [name] not in apart], *apart):
             draw = schedule.draw(self._trial.coins, group)
