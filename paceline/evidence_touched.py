@@ -136,7 +136,8 @@ def collect(arguments: argparse.Namespace) -> None:
 
 def _answers(found: Mapping[str, Any], arguments: argparse.Namespace) -> bool:
     """Whether a result is what these arguments ask for."""
-    return found["project"] == arguments.project.name and (arguments.untimed or found.get("timed") is not None)
+    same = found["project"] == arguments.project.name and "error" not in found
+    return same and (arguments.untimed or found["timed"] is not None)
 
 
 def read(file: Path) -> list[dict[str, Any]]:

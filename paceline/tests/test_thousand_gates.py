@@ -36,7 +36,7 @@ def test_machines_add_up_to_an_exact_bound(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_one_gate_is_run(tmp_path: Path) -> None:
     kept = tmp_path / "gates.jsonl"
-    printed = run("--minutes=0.001", "--budget=20", f"--file={kept}")
+    printed = run("--minutes=0.001", f"--file={kept}")
     (found,) = map(json.loads, kept.read_text().splitlines())
     assert found["benchmarks"] == 10
     assert found["rounds"] > 0

@@ -271,8 +271,7 @@ def bench_nothing(): pass
     sides = [write(tmp_path / name, {"bench.py": code}) for name in ("base", "head")]
     (sides[1] / "bench.py").write_text(code.replace("return 1", new))
     base, head = ([run(side, watched="HISTORY")["recording"]] for side in sides)
-    found = compare(base, head, ["HISTORY"])
-    assert touched(found) == expected
+    assert touched(compare(base, head, ["HISTORY"])) == expected
 
 
 ENTRY_POINTS = "from importlib.metadata import distributions\n\n\ndef read():\n"
