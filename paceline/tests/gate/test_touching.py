@@ -120,3 +120,11 @@ def test_the_reasons_are_counted() -> None:
     assert lines[1] == "  3 touched: reason 0"
     assert lines[-1] == "  4 touched for 2 other reasons"
     assert list(summary({"a": touches["a"]})) == ["0 of 1 benchmark run code that differs; 1 untouched"]
+
+
+def test_a_benchmark_that_hangs_leaves_time_for_the_others(project: Project) -> None:
+    hangs = "\n\ndef test_hangs(benchmark):\n    import time\n    benchmark(time.sleep, 3600)\n"
+    project.commit({"test_work.py": TEST + hangs})
+    run = project.run(*ALL, "-k", "hangs or total", "--benchmark-budget=20", "--benchmark-timeout=60")
+    assert run.verdicts["test_total"] == "untouched"
+    assert run.findings["test_hangs"]["touched"] == "base: cut"

@@ -35,7 +35,7 @@ class FakePair:
         """Return nothing that went wrong."""
         return {}
 
-    def rehearse(self, name: str, _seconds: float) -> dict[str, End]:
+    def rehearse(self, name: str, _seconds: float, _until: float) -> dict[str, End]:
         """Note the benchmark."""
         self.ran.append(name)
         return {side: End("passed") for side in SIDES}

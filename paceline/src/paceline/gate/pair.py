@@ -404,10 +404,13 @@ class Pair:
         """Return the sides in random order."""
         return self._coins.sample(list(self._processes), len(self._processes))
 
-    def rehearse(self, nodeid: str, seconds: float = 0.0) -> dict[str, End]:
-        """Run one test on each side, untimed, with calls for some `seconds`. Returns how it ended there."""
+    def rehearse(self, nodeid: str, seconds: float = 0.0, until: float = math.inf) -> dict[str, End]:
+        """Run one test on each side, untimed, with calls for some `seconds`. Returns how it ended there.
+
+        At `until` it is cut, which costs the processes.
+        """
         self._visit = Visit()
-        self._until, self._cut_at = time.monotonic() + TESTS_PATIENCE * self._timeout, math.inf
+        self._until, self._cut_at = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until), until
         for side in self._processes:
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from paceline.gate.trial import Trial
 
 ATTEMPTS = 3  # of a pass: a benchmark that ends its process is left out of the next
+ONE_OF_ALL = 0.25  # of the time left for recording: most for one benchmark
 CALLS_FOR = 0.005  # seconds: what runs only once a cache is full, or a counter high, is seen too
 NAMED = 5  # reasons
 PYTHON = {".py", ".pyi", ".pyc"}
@@ -88,7 +89,7 @@ class Touching:
                 for name in left:
                     if pair.lost or time.monotonic() > until:
                         break
-                    self._note(name, pair.rehearse(name, CALLS_FOR))
+                    self._note(name, pair.rehearse(name, CALLS_FOR, _its_part(until)))
                 if not pair.lost:
                     return _of_both(pair.recordings())
         return None
@@ -101,6 +102,12 @@ class Touching:
                 self._proof.add(side, name, end)
             if end is None or end.outcome not in PASSED:
                 self._failed.setdefault(name, f"{side}: {end.outcome if end else 'it did not end'}")
+
+
+def _its_part(until: float) -> float:
+    """Return when one benchmark is cut: one that hangs must leave time to record the others."""
+    now = time.monotonic()
+    return now + ONE_OF_ALL * max(0.0, until - now)
 
 
 def _of_both(found: Mapping[str, Recording | End]) -> dict[str, Recording] | None:
