@@ -239,7 +239,7 @@ class Bench:
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GITHUB_")}
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(("GITHUB_", "PYTEST_"))}
     return child.run(command, folder, environment)
 
 

@@ -179,7 +179,8 @@ def measure(benchmarks: int, *options: str) -> dict[str, Any]:
         generate(root, benchmarks)
         command = [sys.executable, __file__, "--gate", "--benchmark-only", "--benchmark-against=HEAD~1"]
         command += [f"--benchmark-against-json={found}", "--benchmark-budget=3600", *options]
-        environment = {**os.environ, COST: str(cost)}
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+        environment = {**kept, COST: str(cost)}
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
         if not found.exists() or not cost.exists():
             raise SystemExit(done.stdout + done.stderr)

@@ -216,7 +216,7 @@ def test_project_settings_and_a_spent_budget_that_is_red_only_if_asked(project: 
     sleeps = "import time\n\ndef test_sleeps(benchmark):\n    benchmark(time.sleep, 3600)\n"
     settings = '[tool.paceline]\ntolerance = "40%"\nalpha = 0.2\nbudget = 40\n'
     project.commit({"test_sleeps.py": sleeps, "pyproject.toml": settings})
-    passed = project.run("--benchmark-against=HEAD", "--benchmark-alpha=10%")
+    passed = project.run("--benchmark-against=HEAD", "--benchmark-touched=no", "--benchmark-alpha=10%")
     assert passed.status == 0, passed.output
     assert (passed.document["tolerance"], passed.document["alpha"]) == (0.4, 0.1)
     assert passed.verdicts == {"test_total": "same", "test_sleeps": "unsure"}

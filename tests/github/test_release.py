@@ -108,7 +108,7 @@ def test_paceline_is_built_checked_and_installed(tmp_path: Path) -> None:
         str(locked),
     ]
     subprocess.run(pip, check=True, env=outside())
-    for option, said in (("--out", "built and checked"), ("--install", "installed, and answers")):
+    for option, said in (("--out", "built and checked"), ("--install", "installed, and its commands run")):
         command = [python, "-I", str(ROOT / ".github" / "scripts"), "release", option, str(tmp_path / "dist")]
         done = subprocess.run(command, env=outside(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

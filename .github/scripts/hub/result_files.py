@@ -29,7 +29,7 @@ INTERVAL = ("stats_ci_99_a", "stats_ci_99_b")
 RUN = {"commit_hash", "env_name", "date", "params", "python", "requirements", "result_columns", "results", "version"}
 RUN_TOO = {"env_vars", "durations", "paceline"}
 MACHINE_KEYS = {"machine", "version"}
-MACHINE_TOO = {"os", "arch", "cpu", "num_cpu", "ram"}
+MACHINE_TOO = {"os", "arch", "cpu", "num_cpu", "ram", "formerly"}
 FORMAT = {"run": 2, "machine": 1, "benchmarks": 2}  # asv's api_version of each
 
 

@@ -125,7 +125,7 @@ def test_a_file_that_was_written_to_during_the_rounds_ends_the_gate(
 
     project.commit({"is_base": ""})
     (project.root / "is_base").unlink()
-    settings = Settings("HEAD", tolerance=0.9, alpha=0.1, explain=0.0)
+    settings = Settings("HEAD", tolerance=0.9, alpha=0.1, explain=0.0, touched=False)
     with pytest.raises(PacelineError, match=r"^base: project/work\.py changed while the gate ran"):
         execution.run(Trial(Request(settings, (), project.root), say))
     assert project.leftovers == []
