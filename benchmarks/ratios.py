@@ -53,7 +53,7 @@ class Claim(NamedTuple):
 CLAIMS = (
     Claim("pure_python", "article_python", 1.5, 2.3),
     Claim("with_numpy", "article_numpy", 1.3, 2.2),
-    Claim("with_tensorflow", "article_tensorflow", 12, 40),
+    Claim("with_tensorflow", "article_tensorflow", 12, 60),
     Claim("moments_python", "article_python", 4000, 16_000),
     Claim("moments_python", "article_numpy", 60, 240),
     Claim("with_numba", C_LOOP, 0.667, 1.5),
