@@ -117,6 +117,7 @@ def edits(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, str]]:
     return {**joined[0], "bench.py": BENCH}, {**joined[1], "bench.py": BENCH}
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(edit=edits())
 def test_what_comes_out_untouched_ran_the_same_lines(

@@ -310,6 +310,7 @@ def pytest_sessionfinish(session):
 """
 
 
+@pytest.mark.slow
 def test_fixtures_of_a_conftest(tmp_path: Path) -> None:
     """A fixture counts for the tests that use it; a fixture of the session, for all."""
     files = {
