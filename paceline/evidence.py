@@ -29,7 +29,7 @@ from paceline.system import child
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 GENERATED = ("arithmetic", "objects", "small_arrays", "memory")
 CONTENDERS = ("article_python", "pure_python", "article_numpy", "with_numpy", "with_numba")
@@ -462,17 +462,25 @@ def main() -> int:
         default=Path("evidence.jsonl"),
         help="file that results are appended to (default: evidence.jsonl)",
     )
-    arguments = parser.parse_args()
+    return collected(parser.parse_args(), collect, table)
+
+
+def collected(
+    arguments: argparse.Namespace,
+    collect: Callable[[argparse.Namespace], None],
+    table: Callable[[list[dict[str, Any]]], Iterable[str]],
+) -> int:
+    """Collect for `arguments.minutes`, print the table of all results in `arguments.file`, and return the status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     status = 0
-    if arguments.minutes > 0:
-        try:
+    try:
+        if arguments.minutes > 0:
             collect(arguments)
-        except KeyboardInterrupt:
-            status = 130
-        except RuntimeError as error:
-            print(f"ERROR: a tool failed to judge: {error}", file=sys.stderr)
-            status = 1
+    except KeyboardInterrupt:
+        status = 130
+    except RuntimeError as error:
+        print(f"ERROR: a tool failed to judge: {error}", file=sys.stderr)
+        status = 1
     lines = arguments.file.read_text(encoding="utf-8").splitlines() if arguments.file.exists() else []
     for line in table([json.loads(line) for line in lines]) if lines else ["Nothing was measured yet."]:
         print(line)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evidence import Bench, at_most, by_paceline, chosen, middle
+from evidence import Bench, at_most, by_paceline, chosen, collected, middle
 from paceline.history.machine.naming import this_machine
 
 if TYPE_CHECKING:
@@ -88,21 +87,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0, help="start no gate later; 0: only print the table")
     parser.add_argument("--budget", type=float, default=90.0, help="seconds of a gate (default: %(default)s)")
     parser.add_argument("--file", type=Path, default=KEPT, help="file that results are appended to")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
-    status = 0
-    try:
-        if arguments.minutes > 0:
-            collect(arguments)
-    except KeyboardInterrupt:
-        status = 130
-    except RuntimeError as error:
-        print(f"ERROR: a gate failed: {error}", file=sys.stderr)
-        status = 1
-    lines = arguments.file.read_text(encoding="utf-8").splitlines() if arguments.file.exists() else []
-    for line in table([json.loads(line) for line in lines]) if lines else ["Nothing was measured yet."]:
-        print(line)
-    return status
+    return collected(parser.parse_args(), collect, table)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 What is safe to repeat is repeated, within bounds. What may have been carried out although its answer was lost
 raises `UnclearError`, so that the caller looks before it asks again: that is how nothing comes to stand twice.
 `gh api` repeats nothing, does not wait for a rate limit to end, and does not say whether a lost answer was one to a
-write; nor does it speak to a server on loopback by HTTP, on which the tests rest. So it is no replacement.
+write. It cannot talk HTTP to a server on loopback either, which the tests need. So it cannot replace this client.
 """
 
 from __future__ import annotations

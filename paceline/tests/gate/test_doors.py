@@ -21,9 +21,7 @@ from paceline.gate.sides import schedule
 from paceline.gate.sides.launcher import Launcher
 from paceline.gate.sides.selection import read_selection
 from paceline.gate.sides.trees import Trees
-from paceline.gate.sides.workspace import (
-    Workspace,
-)
+from paceline.gate.sides.workspace import Workspace
 from paceline.gate.trial import Trial
 from paceline.gate.verdict import Benchmark
 from paceline.report import annotations

@@ -154,9 +154,7 @@ def test_large_files_are_copied_between_file_systems(tmp_path: Path) -> None:
 
 KILLED = """
 import os, pathlib, signal, sys, tempfile
-from paceline.gate.sides.workspace import (
-    Workspace,
-)
+from paceline.gate.sides.workspace import Workspace
 tempfile.tempdir, last = sys.argv[1], int(sys.argv[2])
 steps = 0
 def count(event, arguments):

@@ -36,10 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from paceline.config import project
     from paceline.errors import PacelineError
     from paceline.history.intake import fetching
-    from paceline.system.git import (
-        GitFailedError,
-        git,
-    )
+    from paceline.system.git import GitFailedError, git
 
     try:
         repository = Path(git(Path(), "rev-parse", "--show-toplevel").rstrip("\n"))

@@ -16,18 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.config import project
 from paceline.errors import PacelineError
-from paceline.gate.sides.checkout import (
-    checkout_commit,
-)
-from paceline.gate.sides.workspace import (
-    Workspace,
-)
+from paceline.gate.sides.checkout import checkout_commit
+from paceline.gate.sides.workspace import Workspace
 from paceline.system import child
-from paceline.system.git import (
-    GitFailedError,
-    git,
-    is_shallow,
-)
+from paceline.system.git import GitFailedError, git, is_shallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

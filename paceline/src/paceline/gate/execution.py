@@ -26,9 +26,7 @@ from paceline.gate.sides.launcher import Launcher
 from paceline.gate.sides.provision import Provision
 from paceline.gate.sides.selection import read_selection
 from paceline.gate.sides.trees import Trees
-from paceline.gate.sides.workspace import (
-    Workspace,
-)
+from paceline.gate.sides.workspace import Workspace
 from paceline.gate.touching import Touching, report
 from paceline.report.outcome import Part
 from paceline.report.verdicts import Verdict

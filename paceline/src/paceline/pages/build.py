@@ -17,10 +17,7 @@ from paceline.errors import PacelineError, shown
 from paceline.history.asv import store
 from paceline.pages import frame, swap
 from paceline.pages.asv_pages import described
-from paceline.system.git import (
-    GitFailedError,
-    git,
-)
+from paceline.system.git import GitFailedError, git
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

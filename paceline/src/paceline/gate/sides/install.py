@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-from paceline.system.git import (
-    plain_environment,
-)
+from paceline.system.git import plain_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,9 +13,7 @@ from paceline.config.options import RECORDED, SIDES, WATCHED, WORKER
 from paceline.gate.sides.lending import lend
 from paceline.gate.worker import origin, seal
 from paceline.gate.worker.suites import asv_suite, codspeed
-from paceline.system.git import (
-    GIT_VARIABLES,
-)
+from paceline.system.git import GIT_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

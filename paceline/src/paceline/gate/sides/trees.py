@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from paceline.config.request import Request
     from paceline.gate.sides.interpreter import Interpreter
     from paceline.gate.sides.selection import Selection
-    from paceline.gate.sides.workspace import (
-        Workspace,
-    )
+    from paceline.gate.sides.workspace import Workspace
 
 
 SITE, SERVED = "site", "served.json"  # next to a side's tree

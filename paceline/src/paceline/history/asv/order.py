@@ -9,11 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-from paceline.system.git import (
-    GitFailedError,
-    git,
-    is_shallow,
-)
+from paceline.system.git import GitFailedError, git, is_shallow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -20,12 +20,7 @@ from paceline.history.asv.asv_files import BENCHMARKS_FILE, MACHINE_FILE, benchm
 from paceline.history.intake.writer import listed, merge_benchmarks, of_all_results, renew_benchmarks
 from paceline.system import files
 from paceline.system.files import LONGEST
-from paceline.system.git import (
-    GitFailedError,
-    contents,
-    git,
-    is_shallow,
-)
+from paceline.system.git import GitFailedError, contents, git, is_shallow
 from paceline.system.strict import MalformedError
 
 if TYPE_CHECKING:

@@ -24,9 +24,7 @@ from paceline.history.intake.provenance import Provenance
 from paceline.history.machine.hardware import Raw, safe
 from paceline.history.machine.naming import Machine, classify
 from paceline.system import files
-from paceline.system.git import (
-    GitFailedError,
-)
+from paceline.system.git import GitFailedError
 from paceline.system.strict import TOO_DEEP, MalformedError, commit_hash, exact_object, need, text_in
 
 if TYPE_CHECKING:

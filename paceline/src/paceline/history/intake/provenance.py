@@ -8,12 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-from paceline.system.git import (
-    OTHERS,
-    GitFailedError,
-    git,
-    is_shallow,
-)
+from paceline.system.git import OTHERS, GitFailedError, git, is_shallow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
