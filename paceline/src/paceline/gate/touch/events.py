@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ NAME = "paceline"
 TOOLS = (3, 4, 2, 1, 5, 0)  # ids of monitoring tools, those first that nobody else has reserved
 
 
-class Events:
+class Events(ABC):
     """Collects code objects. `look` is called with the first frame of a module's code, and of code in no file."""
 
     def __init__(self, look: Callable[[FrameType], None]) -> None:
@@ -33,21 +34,21 @@ class Events:
             del self._found[key]
         return taken
 
+    @abstractmethod
     def start(self) -> None:
         """Begin to report."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> None:
         """Report no more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def restart(self) -> None:
         """Report again what has been reported."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unseen(self) -> str | None:
         """Say why code may have run without a report; None if that cannot be."""
-        raise NotImplementedError
 
 
 class Monitoring(Events):
