@@ -1,6 +1,5 @@
-"""Which benchmarks are recorded, by a pair that takes no time."""
+"""Which benchmarks are recorded in which time, by a pair that runs nothing."""
 
-import itertools
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -13,13 +12,24 @@ from paceline.gate.touch.comparison import Touch
 NOTHING: dict[str, Any] = {"environment": {}, "libraries": {}, "items": [], "modules": [], "common": [], "names": []}
 
 
+class Clock:
+    """A clock that goes on only when it is told to."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.now
+
+
 class FakePair:
     """Both processes; every benchmark passes, and runs nothing."""
 
     lost = False
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         """Start with nothing."""
+        self.clock = clock
         self.ran: list[str] = []
 
     def __enter__(self) -> Self:
@@ -36,8 +46,9 @@ class FakePair:
         return {}
 
     def rehearse(self, name: str, _seconds: float, _until: float) -> dict[str, End]:
-        """Note the benchmark."""
+        """Note the benchmark, which takes a second."""
         self.ran.append(name)
+        self.clock.now += 1
         return {side: End("passed") for side in SIDES}
 
     def recordings(self) -> dict[str, Any]:
@@ -47,14 +58,14 @@ class FakePair:
 
 
 def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touch], list[FakePair]]:
-    """Record ten benchmarks by a clock that goes on by one each time it is read."""
-    clock, pairs = itertools.count(), list[FakePair]()
+    """Record ten benchmarks, each of which takes a second."""
+    clock, pairs = Clock(), list[FakePair]()
 
     def pair(_: object) -> FakePair:
-        pairs.append(FakePair())
+        pairs.append(FakePair(clock))
         return pairs[-1]
 
-    monkeypatch.setattr(touching, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(touching, "time", clock)
     trial: Any = SimpleNamespace(pair=pair)
     trees: Any = SimpleNamespace(folder=None, differing=list)
     launcher: Any = SimpleNamespace(recording=lambda *_: None)
@@ -71,13 +82,13 @@ def test_all_are_recorded_twice_in_two_orders(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_without_time_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (only,) = found(monkeypatch, 1)
+    touches, (only,) = found(monkeypatch, -1)
     assert not touches
     assert not only.ran
 
 
 def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (first, second) = found(monkeypatch, 12)
+    touches, (first, second) = found(monkeypatch, 10)
     assert first.ran == [*touches][:6]
     assert second.ran == first.ran[: -len(second.ran) - 1 : -1]
     assert 0 < len(second.ran) < len(first.ran)
