@@ -11,7 +11,7 @@ CHART ?= build/answer.svg
 BIN := .venv/bin
 export THREADS
 
-.PHONY: help bench bench-all test pages pictures evidence lint lock torch clean
+.PHONY: help bench bench-all test pages asv-pages pictures evidence lint lock torch clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,9 @@ test: .venv/ready  ## run the tests; ARGS="-m ''" adds those that are marked slo
 
 pages: .venv/ready  ## build the pages of the recorded history; ARGS=--serve shows them
 	$(BIN)/paceline pages $(ARGS)
+
+asv-pages: .venv/ready  ## build the pages with asv's own site, by asv publish, below asv/; ARGS=--serve shows them
+	$(BIN)/paceline pages --asv $(ARGS)
 
 pictures: .venv/ready  ## take the pictures of the gate and of the pages again (needs Chromium)
 	$(BIN)/python docs/pictures/take.py

@@ -5,6 +5,7 @@ own, so that its memory is its own and a cold step is really cold.
 
     python paceline/scale.py                       # 1600 commits x 50 benchmarks x 3 parameters, and the growth
     python paceline/scale.py --commits 400 --no-growth
+    python paceline/scale.py --commits 10000 --no-growth --only pages --browser   # and what a reader waits for
 
 To measure more, add a function of a generated `History` to `STEPS`.
 """
@@ -13,12 +14,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +158,7 @@ def _check(history: History) -> None:
 
 
 def asv_publish(history: History) -> None:
-    """Run `asv publish`, which `paceline pages` contains."""
+    """Run `asv publish`, to compare with."""
     _run("-c", "from asv.main import main; main()", "publish", history=history)
 
 
@@ -189,6 +193,51 @@ STEPS: dict[str, Callable[[History], None]] = {
     "pages, cold": pages_cold,
     "pages, one commit added": pages_one_more,
 }
+
+
+#: Pages by name: address, and an element that is there when the page can be used.
+PAGES = {
+    "first page": ("index.html", ".atlas svg"),
+    "a benchmark's page": ("benchmark.html#benchmark=benchmarks/test_speed.py::test_0", ".uplot canvas"),
+    "slowdowns": ("slowdowns.html", "#changes tbody"),
+    "compare": ("compare.html", "#figures tbody tr"),
+}
+
+
+def in_browser(site: Path) -> Iterator[str]:
+    """Yield the bytes of each page, and the seconds until it can be used, the first time and again, in Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    files = [path for path in site.rglob("*") if path.is_file()]
+    yield f"site: {sum(path.stat().st_size for path in files) / 1e6:.1f} MB in {len(files)} files"
+    handler = functools.partial(_Quiet, directory=str(site))
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        for name, (address, element) in PAGES.items():
+            page = browser.new_context().new_page()
+            took = [_opened(page, f"http://127.0.0.1:{server.server_port}/{address}", element) for _ in range(2)]
+            size = page.evaluate(
+                "performance.getEntries().reduce((sum, each) => sum + (each.encodedBodySize || 0), 0)"
+            )
+            yield f"{name}: {size / 1000:.0f} kB, usable after {took[0]:.2f} s, again after {took[1]:.2f} s"
+        browser.close()
+        server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def _opened(page: Any, address: str, element: str) -> float:
+    """Open a page; return the seconds until the element is there."""
+    page.goto("about:blank")
+    started = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector(element, state="attached")
+    return time.perf_counter() - started
 
 
 @dataclass(frozen=True)
@@ -262,8 +311,10 @@ def table(arguments: argparse.Namespace) -> Iterator[str]:
         with generated(commits, arguments) as history:
             size = sum(path.stat().st_size for path in history.results.rglob("*.json")) / MEBIBYTE
             costs = [measure(name, history) for name in steps]
+            seen = list(in_browser(history.root / ".asv" / "html")) if arguments.browser else []
         cells = [f"{cost.seconds:.2f} | {cost.cpu:.2f} | {cost.memory / MEBIBYTE:.0f}" for cost in costs]
         yield f"| {commits} | {size:.0f} | " + " | ".join(cells) + " |"
+        yield from seen
 
 
 def main() -> None:
@@ -281,6 +332,7 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", metavar="PART", help="only steps with this in their name; can be repeated"
     )
+    parser.add_argument("--browser", action="store_true", help="also open the built pages in Chromium")
     parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

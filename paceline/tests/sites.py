@@ -37,13 +37,14 @@ class History:
         """Where the site is built."""
         return self.project.root / ".asv" / "html"
 
-    def grow(self, count: int) -> None:
+    def grow(self, count: int, subject: str = "c") -> None:
         """Add commits, an hour apart."""
         stream: list[str] = []
+        message = f"data {len(subject) + 1}\n{subject}\n"
         for number in range(len(self.commits), len(self.commits) + count):
             parent = f"from {self.commits[-1]}\n" if self.commits and not stream else ""
             when = f"t <t@example.org> {BIRTH + 3600 * number} +0000"
-            stream.append(f"commit refs/heads/main\nauthor {when}\ncommitter {when}\ndata 2\nc\n{parent}")
+            stream.append(f"commit refs/heads/main\nauthor {when}\ncommitter {when}\n{message}{parent}")
         subprocess.run(
             ["git", "fast-import", "--quiet"], cwd=self.project.root, input="".join(stream).encode(), check=True
         )
@@ -93,10 +94,6 @@ class History:
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
-
-    def read(self, name: str) -> Any:
-        """Return a JSON file of the site."""
-        return json.loads((self.site / name).read_text(encoding="utf-8"))
 
 
 def simple(history: History) -> None:

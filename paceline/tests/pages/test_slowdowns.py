@@ -1,4 +1,4 @@
-"""Slowdowns draws the series of each finding, and counts the gates that went red against themselves."""
+"""Slowdowns has each change with the place of its series, and counts the gates that went red against themselves."""
 
 import json
 from pathlib import Path
@@ -6,43 +6,70 @@ from pathlib import Path
 import pytest
 from paceline.history.asv import store
 from paceline.history.detect import judgement
-from paceline.pages import slowdowns
-from paceline.report import check_report
+from paceline.pages import overview, slowdowns
+from paceline.pages.commits import Commits
+from paceline.pages.family import Families
+from paceline.report.changes import Report
 from sites import History
 from trees import row
 
 
-def test_change_is_where_the_level_changes(history: History) -> None:
+def examined(history: History) -> tuple[slowdowns.Drawn, Commits, Report]:
+    """Return what the pages need of a history."""
+    read = store.load(history.results, repository=history.project.root, cache=history.project.root / "cache")
+    commits = Commits.of(read, history.project.root, None)
+    return slowdowns.Drawn(read, Families.of(read, {}), commits.positions), commits, judgement.check(read)
+
+
+def with_changes(history: History) -> None:
+    """Fill a history with a slowdown at 40, an improvement at 30, and an older version until 20."""
     history.grow(48)
-    documents = {
-        f"{at}.json": history.document(at, {"s.time_it": row((1.0 if at < 40 else 1.5) * (1 + at % 5 / 500))})
-        for at in range(60)
-    }
+    documents = {}
+    for at in range(60):
+        levels = {"s.time_up": 1.5 if at >= 40 else 1.0, "s.time_down": 0.7 if at >= 30 else 1.0}
+        version = "v1" if at < 20 else "v2"
+        rows = {name: row(level * (1 + at % 5 / 500), version=version) for name, level in levels.items()}
+        documents[f"{at}.json"] = history.document(at, rows)
     history.write(documents)
-    read = store.load(history.results, repository=history.project.root, cache=history.project.root / "cache")
-    found = check_report.document(judgement.check(read), ())["findings"]
-    (drawn,) = slowdowns.data(read, found, {}, "#")["findings"]
-    (series,) = drawn["series"]
-    assert series["change"] == 40
-    assert series["commits"][40] == history.commits[40][:10]
-    assert max(series["values"][:40]) < 1.1
-    assert min(series["values"][40:]) > 1.4
-    assert len(series["values"]) == len(series["low"]) == len(series["dates"]) == 60
 
 
-def test_series_is_drawn_around_the_change(history: History) -> None:
-    history.grow(2 * slowdowns.AROUND + 100)
-    change = slowdowns.AROUND + 50
-    documents = {
-        f"{at}.json": history.document(at, {"s.time_it": row((1.0 if at < change else 1.5) * (1 + at % 5 / 500))})
-        for at in range(len(history.commits))
-    }
-    history.write(documents)
-    read = store.load(history.results, repository=history.project.root, cache=history.project.root / "cache")
-    found = check_report.document(judgement.check(read), ())["findings"]
-    (series,) = slowdowns.data(read, found, {}, "#")["findings"][0]["series"]
-    assert len(series["values"]) == 2 * slowdowns.AROUND
-    assert series["commits"][series["change"]] == history.commits[change][:10]
+def test_change_leads_to_its_series(history: History) -> None:
+    with_changes(history)
+    drawn, _, report = examined(history)
+    shown = {each["benchmark"]: each for each in map(drawn.shown, report.changes)}
+    for number, (name, at) in enumerate((("s.time_down", 30), ("s.time_up", 40))):
+        assert (shown[name]["family"], shown[name]["at"]) == (number, at)
+        (series,) = (drawn.families.curves[name][place].series for place in shown[name]["series"])
+        assert series.key.version == "v2"
+    assert json.loads(json.dumps(shown)) == shown
+
+
+def test_overview_tells_recent_slowdowns_from_older_ones(history: History) -> None:
+    with_changes(history)
+    history.project.git("tag", "v1", history.commits[35])
+    drawn, commits, report = examined(history)
+    found = overview.places(drawn, commits, report.changes, lambda places: places)
+    assert (found["release"][0], found["counts"]) == ("v1", {"recent": [1, 1], "older": [0, 0], "faster": [1, 1]})
+    (place,) = found["places"]["recent"]
+    assert (place["at"], place["worst"][0]["name"]) == (history.commits[40], "s.time_up")
+    history.project.git("tag", "v2", history.commits[45])
+    drawn, commits, report = examined(history)
+    found = overview.places(drawn, commits, report.changes, lambda places: places)
+    assert found["counts"] == {"recent": [0, 0], "older": [1, 1], "faster": [1, 1]}
+
+
+def test_cells_show_what_changed_first(history: History) -> None:
+    with_changes(history)
+    history.write({"other.json": history.document(59, {"s.time_other": row(2.0)})})
+    drawn, _, report = examined(history)
+    cells, lines = overview.cells(drawn, report.changes)
+    assert [cell[0] for cell in cells] == [2, 0, 1]  # up, down, other
+    assert [cell[4] for cell in cells] == [40 * overview.WIDTH // 60, 30 * overview.WIDTH // 60, None]
+    assert cells[0][3] == pytest.approx(1.5, rel=0.01)
+    steady, risen = lines[0][14:26], lines[0][28:]
+    assert max(steady) < min(risen)
+    assert lines[0].startswith(" " * 13)  # the older version is left out
+    assert lines[2].strip() in overview.LEVELS
 
 
 def gate(*verdicts: str) -> str:

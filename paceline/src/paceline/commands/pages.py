@@ -21,9 +21,10 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "pages",
         help="build the website of the history, and serve it",
-        description="Builds a folder of static files: asv's pages, Compare (implementations next to each other) and"
-        " Slowdowns (changes that `paceline check` finds). The site needs no network and opens from disk. The old"
-        " site is replaced only when the new one is complete. Broken result files are listed and left out.",
+        description="Builds a folder of static files: Overview, a page for each benchmark, Slowdowns (changes that"
+        " `paceline check` finds) and Compare (implementations next to each other). The site needs no network and"
+        " opens from disk. The old site is replaced only when the new one is complete. Broken result files are"
+        " listed and left out.",
         epilog="Exit status: 0 built, 4 nothing to build from, or wrong use.",
     )
     parser.add_argument(
@@ -47,15 +48,17 @@ def add(commands: Commands) -> None:
         help=f"then serve the site at 127.0.0.1, to this machine only (default port: {PORT}; 0: any free port)",
     )
     parser.add_argument(
-        "--refit",
+        "--asv",
         action="store_true",
-        help="detect asv's steps again in every series, instead of reusing those of the last build",
+        help="add asv's own site of the same results below asv/, made by `asv publish`, and link it",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, list the files that were left out, serve if asked to, and return 0."""
-    extras.require("paceline pages", "pages")
+    extras.require("paceline pages", "history")
+    if arguments.asv:
+        extras.require("paceline pages --asv", "pages")
     from paceline.config import project
     from paceline.pages import build, server
 
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     root = project.find_root(Path.cwd())
     results = arguments.results or project.results_folder(root)
     output = arguments.output or project.html_folder(root)
-    built = build.build(root, results, output, progress, refit=arguments.refit)
+    built = build.build(root, results, output, progress, with_asv=arguments.asv)
     progress("")
     warn(*(f"quarantined: {each.path}: {each.reason}" for each in built.quarantined))
     warn(*(f"note: {notice}" for notice in built.notices))

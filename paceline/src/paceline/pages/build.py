@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import math
 import os
 import re
-from dataclasses import dataclass
+import shutil
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.config import asv_conf, project
-from paceline.errors import PacelineError, shown
-from paceline.history.asv import store
-from paceline.pages import frame, swap
-from paceline.pages.asv_pages import described
+from paceline.errors import PacelineError
+from paceline.history.asv import order, store
+from paceline.history.detect import accepted, judgement, machine_types
+from paceline.pages import compare, curves, frame, overview, packed, publishing, slowdowns, swap
+from paceline.pages.commits import Commits
+from paceline.pages.family import Families
+from paceline.report.changes import Report
 from paceline.system.git import GitFailedError, git
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from paceline.history.model import History
-    from paceline.report.changes import Quarantined
+    from paceline.report.changes import Accepted, Quarantined
+    from paceline.report.places import Place
 
-HASH = 40  # digits
 REMOTE = re.compile(r"[\w+.-]+://|[^/]+@[^/]+:")  # an address of git, not a folder
+ASSETS = Path(__file__).parent
+DATA = "data"
 
 
 @dataclass(frozen=True)
@@ -39,240 +45,178 @@ class Built:
 
 
 @dataclass(frozen=True)
-class _Project:
-    """The input of a site; `cache` is a folder that may be deleted."""
+class Input:
+    """What a site is built from; `repository` has the commits of the results, if there is one."""
 
-    conf: Any
-    root: Path
+    name: str
     results: Path
-    cache: Path
-    progress: Callable[[str], None]
+    found: store.Sound
+    repository: Path | None
+    branch: str | None
+    commit_url: str
 
 
 def build(
-    here: Path, results: Path | None, output: Path | None, progress: Callable[[str], None], *, refit: bool = False
+    root: Path, results: Path, output: Path, progress: Callable[[str], None], *, with_asv: bool = False
 ) -> Built:
-    """Build the site of the project at `here`; `progress` gets a text for each step.
+    """Build the site of the project at `root`; `progress` gets a text for each step.
 
-    `refit` detects asv's steps again in every series. Raises PacelineError, and then keeps the old site.
+    `with_asv` adds asv's own site. Raises PacelineError, and then keeps the old site.
     """
-    conf, root = _configuration(here)
-    folder = results if results is not None else project.results_folder(root)
-    target = output if output is not None else root / conf.html_dir
-    cache = project.root_of(folder) / project.CACHE
-    about = _Project(conf, root, folder, cache, progress)
-    found = store.sound(folder, cache, progress)
+    given = _input(root, results, progress)
+    with swap.replacing(Path(os.path.realpath(output))) as aside:
+        history = store.history(given.found, repository=given.repository, branch=given.branch)
+        _insist_on_values(history, results)
+        _assets(given, aside, with_asv=with_asv)
+        bad, notices = _write(given, machine_types.split(history), aside, progress)
+        if with_asv:
+            progress("asv publish")
+            publishing.publish(root, given.repository, given.found, history.runs, aside / "asv")
+    return Built(output, (*given.found.quarantined, *bad), notices)
+
+
+def _input(root: Path, results: Path, progress: Callable[[str], None]) -> Input:
+    conf = asv_conf.read(root)
+    found = store.sound(results, project.root_of(results) / project.CACHE, progress)
     if not found.results:
         raise PacelineError(
-            f"no usable results in {folder} ({len(found.quarantined)} quarantined). Record some with `pytest"
+            f"no usable results in {results} ({len(found.quarantined)} quarantined). Record some with `pytest"
             " --benchmark-only --benchmark-record`, or name another folder with --results."
         )
-    with swap.replacing(Path(os.path.realpath(target))) as aside, _as_own_errors(), _logged() as warnings:
-        bad, notices = _write(about, found, aside, refit=refit)
-        _for_disk(aside)
-    return Built(target, (*found.quarantined, *bad), tuple(dict.fromkeys((*warnings, *notices))))
-
-
-class _Collector(logging.Handler):
-    """Collects log messages, each as one line."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(" ".join(record.getMessage().split()))
-
-
-@contextlib.contextmanager
-def _logged() -> Iterator[list[str]]:
-    """Yield a list that collects asv's warnings, which go to the root logger, and print none of its dots."""
-    from asv.console import log
-
-    collector = _Collector()
-    root = logging.getLogger()
-    root.addHandler(collector)
-    log._last_dot = math.inf  # noqa: SLF001 - the only way to switch them off
-    try:
-        yield collector.lines
-    finally:
-        root.removeHandler(collector)
-
-
-@contextlib.contextmanager
-def _as_own_errors() -> Iterator[None]:
-    """Turn asv's errors for a user's mistake into PacelineError."""
-    from asv.repo import NoSuchNameError
-    from asv.util import ProcessError, UserError
-
-    try:
-        yield
-    except NoSuchNameError as error:
-        raise PacelineError(
-            f"asv.conf.json: regressions_first_commits: no commit {str(error)!r} in the repository. Fix the name, or"
-            " fetch the commit."
-        ) from None
-    except (ProcessError, UserError) as error:
-        raise PacelineError(f"asv: {' '.join(str(error).split())}") from None
-
-
-def _configuration(here: Path) -> tuple[Any, Path]:
-    """Return asv's configuration, or a default one if there is none, and the folder that it belongs to."""
-    from asv.config import Config
-
-    given = asv_conf.read(here)
-    root = here
-    if not given:
-        try:
-            root = Path(git(here, "rev-parse", "--show-toplevel").rstrip("\n"))
-        except GitFailedError:
-            raise PacelineError(_no_repository(here)) from None
-        given = asv_conf.read(root)
-    named = {"html_dir": project.HTML} | ({} if given else {"project": root.name})
-    with _as_own_errors():
-        conf = Config.from_json(named | {"repo": "."} | given)
-    _check(conf)
-    conf.branches = [name for name in conf.branches if isinstance(name, str)] or [None]
-    if (root / conf.repo).exists():
-        conf.repo = str((root / conf.repo).resolve())
-    return conf, root
-
-
-def _check(conf: Any) -> None:
-    """Raise PacelineError for settings on which asv would fail only after most of the work."""
-    for name in ("project_url", "show_commit_url"):
-        if not isinstance(found := getattr(conf, name), str):
-            raise PacelineError(f"asv.conf.json: {name}: expected a string, got {shown(found)}. Fix the file.")
-    if type(conf.hash_length) is not int or not 0 < conf.hash_length <= HASH:
-        raise PacelineError(
-            f"asv.conf.json: hash_length: expected 1 to {HASH}, got {shown(conf.hash_length)}. Fix the file."
-        )
-    kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-        "regressions_thresholds": (_is_number, "a number"),
-        "regressions_first_commits": (lambda value: value is None or isinstance(value, str), "a commit or null"),
-    }
-    for name, (is_sound, kind) in kinds.items():
-        if not isinstance(rules := getattr(conf, name), dict):
-            raise PacelineError(f"asv.conf.json: {name}: expected an object, got {rules!r}. Fix the file.")
-        for pattern, value in rules.items():
-            try:
-                re.compile(pattern)
-            except (re.error, OverflowError, RecursionError) as error:
-                raise PacelineError(
-                    f"asv.conf.json: {name}: expected a regular expression, got {pattern!r}: {error}. Fix the file."
-                ) from None
-            if not is_sound(value):
-                raise PacelineError(
-                    f"asv.conf.json: {name}: {pattern!r}: expected {kind}, got {value!r}. Fix the file."
-                )
-
-
-def _is_number(value: Any) -> bool:
-    """Whether asv can read a value as a number."""
-    try:
-        return not math.isnan(float(value))
-    except (TypeError, ValueError, OverflowError):
-        return False
-
-
-def _no_repository(folder: object) -> str:
-    return (
-        f"{folder} is not a git repository, so the runs cannot be ordered by commit. Run `paceline pages` in the"
-        " project."
+    commits = {result.about.commit for _, result in found.results}
+    return Input(
+        name=conf.get("project") or root.resolve().name,
+        results=results,
+        found=found,
+        repository=_repository(root, conf, commits),
+        branch=next(iter(project.branches(root)), None),
+        commit_url=project.commit_url(root),
     )
+
+
+def _repository(root: Path, conf: Mapping[str, Any], commits: Collection[str]) -> Path | None:
+    """Return the local repository that has one of the commits: asv's clone, or often the project itself.
+
+    Nothing is fetched, as a build needs no network.
+    """
+    repo = conf.get("repo") or "."
+    folders = [root, root / str(conf.get("project", ""))] if REMOTE.match(repo) else [root / repo]
+    listed = "".join(f"{commit}\n" for commit in commits)
+    for folder in folders:
+        with contextlib.suppress(PacelineError):
+            if "commit" in git(folder, "cat-file", "--batch-check=%(objecttype)", given=listed).splitlines():
+                return _top(folder)
+    return None
+
+
+def _top(folder: Path) -> Path:
+    try:
+        return Path(git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
+    except GitFailedError:  # a bare repository, which has no tree
+        return folder
+
+
+def _insist_on_values(history: History, results: Path) -> None:
+    if history.runs and all(run.dirty for run in history.runs):
+        raise PacelineError(
+            f"all runs in {results} were recorded with uncommitted changes. Commit the changes, and record again."
+        )
+    if not history.series:
+        raise PacelineError(f"no value in {results} can be shown: {'; '.join(history.notices) or 'all are missing'}.")
 
 
 def _write(
-    about: _Project, found: store.Sound, aside: Path, *, refit: bool
-) -> tuple[Sequence[Quarantined], Sequence[str]]:
-    """Write all pages; return the files that could not be used, and notices."""
-    import asv
-
-    from paceline.pages.asv_pages import asv_site, asv_www, rows
-
-    conf = about.conf
-    asv_www.write(Path(asv.__file__).parent / "www", aside, conf.project)
-    # Our own files may be of a tree with uncommitted changes, which belong to no commit.
-    clean = [result for _, result in found.results if not result.about.dirty]
-    if not clean:
-        raise PacelineError(
-            f"all runs in {about.results} were recorded with uncommitted changes. Commit the changes, and record"
-            " again."
-        )
-    kept = rows.of(clean)
-    commits = frozenset(head["commit"] for head in kept.heads)
-    conf.repo = str(_repository(about, commits))
-    repo = asv_site.Repository(conf.repo, conf.repo, commits)
-    site = asv_site.Site(conf, repo, described.benchmarks(found.benchmarks, kept), found.machines, kept)
-    asv_site.publish(site, aside, about.cache, about.progress, refit=refit)
-    history = store.history(found, repository=repo.folder, branch=conf.branches[0])
-    bad, notices = _ours(about, history, found, aside)
-    return bad, (*site.notices, *notices)
+    given: Input, history: History, aside: Path, progress: Callable[[str], None]
+) -> tuple[Sequence[Quarantined], tuple[str, ...]]:
+    """Write the data of all pages; return the files that could not be used, and notices."""
+    progress("looking for changes")
+    file = accepted.file_of(project.root_of(given.results))
+    report = _checked(history, accepted.read(file))
+    gates, bad = slowdowns.gates(project.aa_folder(given.results))
+    progress("writing the pages")
+    _Data(given, history, report, gates, aside / DATA).write()
+    notices = (*_about_repository(given), *history.notices, *accepted.notices(file), *report.notices)
+    return bad, tuple(dict.fromkeys(notices))
 
 
-def _repository(about: _Project, commits: frozenset[str]) -> Path:
-    """Return the local repository that has the commits: asv's clone, or often the project itself.
-
-    Nothing is fetched, as a build needs no network. Raises PacelineError if there is no such repository.
-    """
-    from paceline.pages.asv_pages import asv_site
-
-    repo = about.conf.repo
-    if not REMOTE.match(repo):
-        if not asv_site.Repository.is_local_repo(repo):
-            raise PacelineError(_no_repository(repo))
-        return Path(repo)
-    listed = "".join(f"{each}\n" for each in commits)
-    for folder in (about.root, about.root / about.conf.project):  # where asv keeps its clone
-        with contextlib.suppress(GitFailedError):
-            top = folder
-            if not asv_site.Repository.is_local_repo(folder):
-                top = Path(git(about.root, "-C", str(folder), "rev-parse", "--show-toplevel").rstrip("\n"))
-            if "commit" in git(top, "cat-file", "--batch-check=%(objecttype)", given=listed).splitlines():
-                return top
-    raise PacelineError(
-        f"asv.conf.json: repo: {repo} is not on this disk, and no git checkout at {about.root} has the commits of the"
-        ' results. Clone it, and name the clone in asv.conf.json, as in "repo": "../clone".'
-    )
-
-
-def _ours(
-    about: _Project, history: History, found: store.Sound, aside: Path
-) -> tuple[Sequence[Quarantined], Sequence[str]]:
-    from paceline.history.detect import accepted, judgement, machine_types
-    from paceline.pages import compare, slowdowns
-    from paceline.pages.asv_pages import asv_site
-    from paceline.report import check_report
-    from paceline.report.changes import Report
-
-    about.progress("looking for slowdowns")
-    file = accepted.file_of(project.root_of(about.results))
-    entries = accepted.read(file)
+def _checked(history: History, entries: Sequence[Accepted]) -> Report:
     try:
-        report = judgement.check(history, entries)
+        return judgement.check(history, entries)
     except PacelineError as nothing:  # no series in a unit of which less is better
-        report = Report((), (str(nothing),))
-    checked = check_report.document(report, ())["findings"]
-    gates, bad = slowdowns.gates(about.results.parent / "aa")
-    _page(about, aside, "compare", compare.data(history, found.benchmarks))
-    address = asv_site.web(about.conf.show_commit_url)
-    _page(about, aside, "slowdowns", slowdowns.data(machine_types.split(history), checked, gates, address))
-    return bad, (*history.notices, *accepted.notices(file), *report.notices)
+        return Report((), (str(nothing),))
 
 
-def _page(about: _Project, aside: Path, name: str, data: Mapping[str, Any]) -> None:
-    """Write one of our own pages with its data in a script, as a page opened from disk can load nothing else."""
-    _script(aside / f"{name}-data.js", json.dumps(data))
-    scripts = ("vendor/chart.umd.min.js", "page.js", f"{name}-page.js", f"{name}-data.js")
-    page = frame.page(about.conf.project, f"{name}.html", name.title(), scripts)
-    (aside / f"{name}.html").write_text(page, encoding="utf-8")
+def _about_repository(given: Input) -> Sequence[str]:
+    if given.repository is not None:
+        return ()
+    notice = (
+        "no repository on this disk has the commits of the results, so they are ordered by date, without subjects and"
+        ' releases. Clone it, and name the clone in asv.conf.json, as in "repo": "../clone".'
+    )
+    return (notice,)
 
 
-def _for_disk(site: Path) -> None:
-    """Write a script next to each data file of asv's pages, for pages opened from disk."""
-    for path in [*site.glob("*.json"), *(site / "graphs").rglob("*.json")]:
-        _script(path.with_name(f"{path.name}.js"), path.read_text(encoding="utf-8"))
+def _assets(given: Input, aside: Path, *, with_asv: bool) -> None:
+    """Write what is the same in every build: pages, scripts and styles."""
+    shutil.copytree(ASSETS / "www", aside, dirs_exist_ok=True)
+    shutil.copytree(ASSETS / "vendor", aside / "vendor", dirs_exist_ok=True)
+    for name in frame.PAGES:
+        text = frame.page(given.name, name, with_asv=with_asv)
+        (aside / f"{name}.html").write_text(text, encoding="utf-8", errors="replace")
+    (aside / swap.MARK).write_text(json.dumps({"timestamp": int(1000 * time.time())}), encoding="utf-8")
 
 
-def _script(path: Path, data: str) -> None:
-    path.write_text(f"pacelineData({data});\n", encoding="utf-8")
+@dataclass(frozen=True)
+class _Data:
+    """The data of all pages."""
+
+    given: Input
+    history: History
+    report: Report
+    gates: Mapping[str, Any]
+    folder: Path
+
+    @cached_property
+    def commits(self) -> Commits:
+        return Commits.of(self.history, self.given.repository, self.given.branch)
+
+    @cached_property
+    def families(self) -> Families:
+        return Families.of(self.history, self.given.found.benchmarks)
+
+    @cached_property
+    def drawn(self) -> slowdowns.Drawn:
+        return slowdowns.Drawn(self.history, self.families, self.commits.positions)
+
+    def write(self) -> None:
+        """Write a script for each of them."""
+        described = self.given.found.benchmarks
+        changes = [self.drawn.shown(each) for each in self.report.changes]
+        first = next((each["family"] for each in changes if each["family"] is not None), 0)
+        suite = {"commitUrl": self.given.commit_url, "families": list(self.families.curves), "first": first}
+        self._write("suite", suite)
+        self._write("runs", self.commits.table(self.history.runs))
+        self._write("details", self.commits.details(self.history.runs))
+        self._write("compare", compare.data(self.history, described))
+        self._write("slowdowns", {"changes": changes, "gates": self.gates})
+        for name, members in self.families.curves.items():
+            self._write(f"b{self.families.numbers[name]}", curves.document(members, described.get(name, {})))
+        self._overview()
+
+    def _write(self, name: str, document: Any) -> None:
+        packed.write(self.folder, name, document)
+
+    def _overview(self) -> None:
+        cells, lines = overview.cells(self.drawn, self.report.changes)
+        places = overview.places(self.drawn, self.commits, self.report.changes, self._about)
+        rest = {"chunk": overview.CHUNK, "gates": [self.gates["red"], self.gates["of"]]}
+        counts = overview.counts(self.history, self.commits)
+        self._write("overview", {**places, "suite": counts, "cells": cells, **rest})
+        for start in range(0, len(lines), overview.CHUNK):
+            self._write(f"atlas{start // overview.CHUNK}", lines[start : start + overview.CHUNK])
+
+    def _about(self, places: Sequence[Place]) -> list[Place]:
+        """Return places with the subject and the number of commits of each, as far as they are known."""
+        asked = [(each.before, each.commits[-1], each.at) for each in places]
+        known = zip(places, order.described(self.given.repository, asked), strict=True)
+        return [replace(place, subject=subject, count=count) for place, (subject, count) in known]

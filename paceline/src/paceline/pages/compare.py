@@ -6,12 +6,13 @@ pytest-benchmark's group, whose axis is the test itself.
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from paceline.pages import family
+from paceline.pages.family import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 
 #: Names of parameters that distinguish implementations, best first.
 IMPLEMENTATIONS = ("contender", "impl", "implementation", "engine", "backend", "library")
-
-
-@dataclass(frozen=True)
-class _Column:
-    """The place of a value: its family, and its position on each of the family's axes."""
-
-    family: str
-    axes: tuple[str, ...]
-    at: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class _Row:
 
 def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the page's data; `described` is asv's description of its benchmarks."""
-    latest: dict[tuple[_Column, str], Series] = {}
+    latest: dict[tuple[Member, str], Series] = {}
     for series in history.series:
         place = _place(series.key, history.benchmarks.get(series.key.benchmark), described)
         if place is None or not len(series.values):
@@ -60,45 +52,22 @@ def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[s
     return {"families": kept, "first": max(range(len(kept)), key=lambda at: _tells(kept[at]), default=0)}
 
 
-def _tells(family: Mapping[str, Any]) -> tuple[bool, bool]:
+def _tells(found: Mapping[str, Any]) -> tuple[bool, bool]:
     """Return whether a family has a value other than zero, and whether its axis is named as implementations."""
-    named = family["axes"][family["by"]]["name"] in IMPLEMENTATIONS
-    return any(row["value"] for row in family["rows"]), named
+    named = found["axes"][found["by"]]["name"] in IMPLEMENTATIONS
+    return any(row["value"] for row in found["rows"]), named
 
 
 def _place(
     key: SeriesKey, benchmark: BenchmarkInfo | None, described: Mapping[str, Mapping[str, Any]]
-) -> _Column | None:
-    if key.parameters:
-        names = described.get(key.benchmark, {}).get("param_names") or ()
-        if len(names) != len(key.parameters):
-            names = [f"parameter {number}" for number in range(1, len(key.parameters) + 1)]
-        return _Column(key.benchmark, tuple(names), tuple(map(_unquoted, key.parameters)))
-    if benchmark is None:
+) -> Member | None:
+    """Return the place of a benchmark in what is compared; None if there is nothing to compare it with."""
+    place = family.member(key, benchmark, described)
+    if place.axes:
+        return place
+    if benchmark is None or not benchmark.group:
         return None
-    if benchmark.axes:
-        values = tuple(map(_written, benchmark.axes.values()))
-        return _Column(benchmark.name.partition("[")[0], tuple(benchmark.axes), values)
-    if benchmark.group:
-        return _Column(benchmark.group, ("test",), (benchmark.name.rpartition(".")[2],))
-    return None
-
-
-def _written(value: Any) -> str:
-    """Return a test's parameter as Python writes it, strings without quotes."""
-    if isinstance(value, str):
-        return value
-    return str(value) if value is None or isinstance(value, bool) else json.dumps(value)
-
-
-def _unquoted(text: str) -> str:
-    """Return an asv parameter, which is a `repr`, without quotes."""
-    if text[:1] not in {"'", '"'}:
-        return text
-    try:
-        return str(ast.literal_eval(text))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
+    return Member(benchmark.group, ("test",), (benchmark.name.rpartition(".")[2],))
 
 
 def _where(key: SeriesKey) -> str:

@@ -1,87 +1,45 @@
-"""Parts that all pages share: head, header with navigation, and content security policy."""
+"""What all pages share: head, header with navigation and search, and content security policy."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-#: Nothing from other sites, and no inline scripts. asv's graphs need inline styles.
+#: Nothing from other sites, and no inline scripts or styles.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'{inline}; img-src 'self' data:; connect-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
-
-#: Address, name, and id of the entry in asv's scripts.
-NAVIGATION = (
-    ("compare.html", "Compare", "nav-li-compare"),
-    ("slowdowns.html", "Slowdowns", "nav-li-slowdowns"),
-    ("index.html#/", "Grid", "nav-li-"),
-    ("index.html#/summarylist", "List", "nav-li-summarylist"),
-    ("index.html#/regressions", "Regressions", "nav-li-regressions"),
-)
-
-#: Where asv's displays begin.
-MAIN = """<main id="main" tabindex="-1">
-    <h1 class="hidden-visually">Benchmarks</h1>
-    <div id="summarygrid-display\""""
+#: Scripts of each page, beyond those of all.
+PAGES = {
+    "index": ("Overview", ("sparkline.js", "overview.js")),
+    "benchmark": ("Benchmark", ("vendor/uPlot.iife.min.js", "chart.js", "curves.js", "benchmark.js")),
+    "slowdowns": ("Slowdowns", ("vendor/uPlot.iife.min.js", "chart.js", "curves.js", "slowdowns.js")),
+    "compare": ("Compare", ("dots.js", "compare.js")),
+}
+ASV = ("asv/index.html", "asv")
 
 
-def _head(title: str, policy: str, styles: Sequence[str], scripts: Sequence[str]) -> str:
-    lines = [
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark">',
-        '<meta name="referrer" content="no-referrer">',
-        f"<title>{escape(title)}</title>",
-        '<link rel="icon" href="swallow.ico">',
-        '<link rel="alternate" type="application/atom+xml" title="Regressions" href="regressions.xml">',
-        *(f'<link rel="stylesheet" href="{name}">' for name in styles),
-        *(f'<script src="{name}"></script>' for name in scripts),
-    ]
-    return "\n    ".join(lines)
-
-
-def asv_head(project: str, styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Return the head of asv's page."""
-    policy = POLICY.format(inline=" 'unsafe-inline'")
-    return f"<head>\n    {_head(project, policy, styles, (*scripts, 'frame.js'))}\n  </head>"
-
-
-def header(project: str, here: str) -> str:
-    """Return the header of a page, with a button that skips it."""
-    items = []
-    for address, name, identity in NAVIGATION:
-        current = ' class="active" aria-current="page"' if address == here else ""
-        items.append(f'<li id="{identity}"{current}><a href="{address}">{name}</a></li>')
-    if here == "index.html":
-        items.append('<li id="nav-li-graphdisplay"><span id="title"></span></li>')
-    entries = "\n        ".join(items)
-    return f"""<header class="site">
-      <button type="button" class="skip" data-skip="main">Skip to content</button>
-      <a class="site-name" id="project-name" href="index.html">{escape(project)}</a>
-      <nav id="nav" aria-label="Pages"><ul>
-        {entries}
-      </ul></nav>
-    </header>"""
-
-
-def page(project: str, here: str, title: str, scripts: Sequence[str]) -> str:
-    """Return one of our own pages; its scripts fill the content."""
-    head = _head(f"{title}: {project}", POLICY.format(inline=""), ("paceline.css",), ())
-    loaded = "\n    ".join(f'<script src="{name}"></script>' for name in (*scripts, "frame.js"))
+def page(project: str, name: str, *, with_asv: bool) -> str:
+    """Return a page; its scripts fill the content."""
+    title, scripts = PAGES[name]
+    loaded = "\n    ".join(f'<script src="{each}"></script>' for each in ("base.js", "find.js", *scripts))
     return f"""<!doctype html>
 <html lang="en">
   <head>
-    {head}
+    <meta charset="utf-8">
+    <meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <meta name="referrer" content="no-referrer">
+    <title>{title}: {escape(project)}</title>
+    <link rel="icon" href="icon.svg">
+    <link rel="stylesheet" href="vendor/uPlot.min.css">
+    <link rel="stylesheet" href="paceline.css">
   </head>
   <body>
-    {header(project, here)}
+    {_header(project, name, with_asv=with_asv)}
     <main id="main" tabindex="-1">
-      <h1>{escape(title)}</h1>
+      <h1>{title}</h1>
       <div id="content">
         <noscript><p>This page needs JavaScript. Turn it on in the browser.</p></noscript>
       </div>
@@ -90,3 +48,22 @@ def page(project: str, here: str, title: str, scripts: Sequence[str]) -> str:
   </body>
 </html>
 """
+
+
+def _header(project: str, here: str, *, with_asv: bool) -> str:
+    """Return the header of a page, with a button that skips it."""
+    links = [(f"{name}.html", title) for name, (title, _) in PAGES.items()] + ([ASV] if with_asv else [])
+    entries = "\n        ".join(_entry(address, title, here) for address, title in links)
+    return f"""<header class="site">
+      <button type="button" class="skip" id="skip">Skip to content</button>
+      <a class="site-name" id="project-name" href="index.html">{escape(project)}</a>
+      <nav aria-label="Pages"><ul>
+        {entries}
+      </ul></nav>
+      <div id="find"></div>
+    </header>"""
+
+
+def _entry(address: str, title: str, here: str) -> str:
+    current = ' aria-current="page"' if address == f"{here}.html" else ""
+    return f'<li><a href="{address}"{current}>{title}</a></li>'

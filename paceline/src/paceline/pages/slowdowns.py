@@ -1,75 +1,85 @@
-"""Data of *Slowdowns*: the changes of `paceline check`, each with its series."""
+"""Data of *Slowdowns*: the changes of `paceline check`, each with the place of its series, and the gates' record."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from paceline.report.changes import Quarantined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from paceline.history.model import History, Series
+    from paceline.pages.family import Families
+    from paceline.report.changes import Change, Difference
 
 RED = ("slower", "broken")
-AROUND = 200  # values drawn on either side of a change
 
 
-def data(
-    history: History, findings: Sequence[Mapping[str, Any]], gates: Mapping[str, Any], commit_url: str
-) -> dict[str, Any]:
-    """Return the page's data; `findings` are those of `paceline check --json`."""
-    by_benchmark: dict[str, list[Series]] = {}
-    for series in history.series:
-        by_benchmark.setdefault(series.key.benchmark, []).append(series)
-    place = {run.commit: index for index, run in enumerate(history.runs)}
-    shown = []
-    for finding in findings:
-        drawn = (_drawn(history, series, finding, place) for series in _of(by_benchmark, finding))
-        shown.append({**finding, "series": [each for each in drawn if each is not None]})
-    return {"findings": shown, "gates": gates, "commit_url": commit_url}
+@dataclass(frozen=True)
+class Drawn:
+    """Finds the series of changes; `positions` are those of commits."""
+
+    history: History
+    families: Families
+    positions: Mapping[str, int]
+
+    @cached_property
+    def _by_name(self) -> Mapping[tuple[Any, ...], Sequence[Series]]:
+        found = defaultdict(list)
+        for series in self.history.series:
+            key = series.key
+            found[key.benchmark, key.parameters, key.engine, key.environment, key.machine].append(series)
+        return found
+
+    def of(self, change: Change) -> Iterator[Series]:
+        """Yield the series in which a change is, of several versions that of its time; none for a whole suite."""
+        at = self.positions.get(change.at, 0)
+        for machine in change.machines:
+            name = (change.benchmark, change.parameters, change.engine, change.environment, machine)
+            for series in self._by_name.get(name, ()):
+                first, last = (self._position(series.runs[end]) for end in (0, -1))
+                if first < at <= last:
+                    yield series
+
+    def _position(self, run: int) -> int:
+        return self.positions[self.history.runs[run].commit]
+
+    def shown(self, change: Change) -> dict[str, Any]:
+        """Return a change as the pages show it, with positions for commits."""
+        places = [self.families.places[series.key] for series in self.of(change)]
+        machines = change.evidence.get("machines", {})
+        return {
+            "id": change.id,
+            "kind": change.kind,
+            "state": change.state,
+            "family": places[0][0] if places else None,
+            "series": [number for _, number in places],
+            "benchmark": change.benchmark,
+            "parameters": list(change.parameters),
+            "machines": list(change.machines),
+            "others": {name: one["verdict"] for name, one in machines.items() if name not in change.machines},
+            "engine": change.engine,
+            "ratio": change.ratio,
+            "left": change.left,
+            "low": change.low or None,
+            "high": change.high if change.high < math.exp(700) else None,
+            **{name: self.positions.get(getattr(change, name)) for name in ("before", "after", "at")},
+            "commits": len(change.commits),
+            "date": change.date,
+            "differences": _shown([*change.dependencies, *change.facts]),
+            "accepted": change.accepted and [change.accepted.date.isoformat(), change.accepted.reason],
+        }
 
 
-def _of(by_benchmark: Mapping[str, list[Series]], finding: Mapping[str, Any]) -> Iterable[Series]:
-    """Yield the series of a change; none for a change of the whole suite."""
-    for series in by_benchmark.get(finding["benchmark"], ()):
-        key = series.key
-        wanted = (finding["parameters"], finding["engine"], finding["environment"])
-        if (list(key.parameters), key.engine, key.environment) == wanted and key.machine in finding["machines"]:
-            yield series
-
-
-def _drawn(
-    history: History, series: Series, finding: Mapping[str, Any], place: Mapping[str, int]
-) -> dict[str, Any] | None:
-    """Return the points, and the first after the change; None if all are on one side, as in another version."""
-    runs = [history.runs[index] for index in series.runs]
-    first = place.get(finding["at"], 0)
-    change = next((point for point, run in enumerate(runs) if place[run.commit] >= first), len(runs))
-    if not 0 < change < len(runs):
-        return None
-    span = slice(max(0, change - AROUND), change + AROUND)
-    runs = runs[span]
-    return {
-        "where": series.key.machine + (f", {series.key.environment}" if series.key.environment else ""),
-        "unit": series.unit,
-        "change": change - span.start,
-        "values": _short(series.values[span]),
-        "low": _short(series.low[span]),
-        "high": _short(series.high[span]),
-        "commits": [run.commit[:10] for run in runs],
-        "dates": [run.date for run in runs],
-    }
-
-
-def _short(values: NDArray[np.float64]) -> list[float | None]:
-    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values.tolist()]
+def _shown(differences: Sequence[Difference]) -> list[list[str | None]]:
+    return [[each.name, each.before, each.after] for each in differences]
 
 
 def gates(folder: Path) -> tuple[dict[str, Any], list[Quarantined]]:

@@ -1,1 +1,0 @@
-"""Builds asv's own pages from the same results."""
