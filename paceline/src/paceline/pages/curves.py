@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-DIGITS = 5  # significant ones of a value
-STEPS = 1000  # of a value, in which its quartiles are given
+DIGITS = 4  # significant ones of a value
+STEPS = 500  # of a value, in which its quartiles are given
 
 
 def document(curves: Sequence[Curve], description: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 paceline.curves = (() => {
     const {el, withUnit, day, change} = paceline;
     const COLOURS = 8;
-    const STEPS = 1000;  // of a value, in which its quartiles are given
+    const STEPS = 500;  // of a value, in which its quartiles are given
 
     /* Series with their columns decoded: `positions` are those of commits. */
     function decoded(family, commits) {
