@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import time
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -192,6 +193,9 @@ class _Data:
         """Write a script for each of them."""
         described = self.given.found.benchmarks
         changes = [self.drawn.shown(each) for each in self.report.changes]
+        by_family = defaultdict(list)
+        for each in changes:
+            by_family[each["family"]].append(each)
         first = next((each["family"] for each in changes if each["family"] is not None), 0)
         suite = {"commitUrl": self.given.commit_url, "families": list(self.families.curves), "first": first}
         self._write("suite", suite)
@@ -199,8 +203,8 @@ class _Data:
         self._write("details", self.commits.details(self.history.runs))
         self._write("compare", compare.data(self.history, described))
         self._write("slowdowns", {"changes": changes, "gates": self.gates})
-        for name, members in self.families.curves.items():
-            self._write(f"b{self.families.numbers[name]}", curves.document(members, described.get(name, {})))
+        for number, (name, members) in enumerate(self.families.curves.items()):
+            self._write(f"b{number}", curves.document(members, described.get(name, {}), by_family[number]))
         self._overview()
 
     def _write(self, name: str, document: Any) -> None:

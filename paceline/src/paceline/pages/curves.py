@@ -20,14 +20,17 @@ DIGITS = 4  # significant ones of a value
 STEPS = 500  # of a value, in which its quartiles are given
 
 
-def document(curves: Sequence[Curve], description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a family's data; `description` is asv's of the benchmark."""
+def document(
+    curves: Sequence[Curve], description: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return a family's data; `description` is asv's of the benchmark, `changes` are as *Slowdowns* has them."""
     axes = list(dict.fromkeys(name for each in curves for name in each.member.axes))
     code = description.get("code")
     return {
         "axes": axes,
         "code": code if isinstance(code, str) else "",
         "series": [_curve(each, axes) for each in curves],
+        "changes": changes,
     }
 
 

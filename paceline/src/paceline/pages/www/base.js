@@ -204,9 +204,8 @@ window.paceline = (() => {
         return getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
     }
 
-    /* Calls draw() now, and again when the reader switches between light and dark. */
-    function inColours(draw) {
-        draw();
+    /* Calls draw() when the reader switches between light and dark. */
+    function onColours(draw) {
         dark.addEventListener('change', draw);
     }
 
@@ -229,5 +228,5 @@ window.paceline = (() => {
     document.getElementById('skip').addEventListener('click', () => document.getElementById('main').focus());
 
     return {el, svg, region, choice, check, renew, load, loadCommits, loadDetails, asked, remember, benchmarkAddress,
-        three, withUnit, day, change, count, commitLink, logOf, difference, colour, inColours, page};
+        three, withUnit, day, change, count, commitLink, logOf, difference, colour, onColours, page};
 })();

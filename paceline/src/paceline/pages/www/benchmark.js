@@ -7,6 +7,7 @@ paceline.page([], async (content, suite) => {
     const heading = document.querySelector('h1');
     const project = document.title;
     let generation = 0;
+    let redraw = null;  // draws the chart that is shown
 
     /* ---- which benchmark */
 
@@ -22,10 +23,10 @@ paceline.page([], async (content, suite) => {
             return;
         }
         const [family, commits] = await Promise.all([paceline.load('b' + number), paceline.loadCommits()]);
-        if (mine === generation) { show(name, number, family, commits, asked); }
+        if (mine === generation) { show(name, family, commits, asked); }
     }
 
-    function show(name, number, family, commits, asked) {
+    function show(name, family, commits, asked) {
         const every = curves.decoded(family, commits);
         const state = {
             machine: asked.get('machine') || '', x: asked.get('x') || 'commits', log: asked.has('log'), bare: asked.has('bare'),
@@ -43,7 +44,7 @@ paceline.page([], async (content, suite) => {
         if (family.code) {
             content.append(el('details', {}, el('summary', {}, 'Code'), el('pre', {tabindex: '0'}, el('code', {}, family.code))));
         }
-        let changes = [];
+        const changes = family.changes.filter(each => each.before !== null && each.at !== null && each.after !== null);
         let details = null;
         let shown = [];
         let names = [];
@@ -296,25 +297,24 @@ paceline.page([], async (content, suite) => {
             values.replaceChildren(values.firstChild, paceline.region('Values', table));
         }
 
-        /* ---- now, and when changes and subjects have come */
+        /* ---- now, and when subjects and packages have come */
 
+        const wanted = changes.find(each => each.id === state.change);
+        if (wanted && !state.from && !state.machine) {
+            const series = every[wanted.series[0]];
+            state.machine = new Set(every.map(each => each.machine)).size > 1 ? series.machine : '';
+            series.at.forEach((value, place) => { chosen[place] = value || ''; });
+            [state.from, state.to] = curves.around(wanted).map(written);
+        }
         update();
-        paceline.inColours(() => { if (content.contains(box) && shown.length) { draw(); } });
-        Promise.all([paceline.load('slowdowns'), paceline.loadDetails()]).then(([found, about]) => {
-            if (!content.contains(box)) { return; }
-            changes = found.changes.filter(each => each.family === number && each.before !== null && each.at !== null && each.after !== null);
+        redraw = () => { if (shown.length) { draw(); } };
+        paceline.loadDetails().then(about => {
             details = about;
-            const wanted = changes.find(each => each.id === state.change);
-            if (wanted && !state.from && !state.machine) {
-                const series = every[wanted.series[0]];
-                state.machine = new Set(every.map(each => each.machine)).size > 1 ? series.machine : '';
-                series.at.forEach((value, place) => { chosen[place] = value || ''; });
-                [state.from, state.to] = curves.around(wanted).map(written);
-            }
-            if (changes.length || state.change) { update(); }
+            if (shown.length) { drawChanges(); }
         });
     }
 
     addEventListener('hashchange', open);
-    return open();
+    await open();
+    paceline.onColours(() => { if (redraw) { redraw(); } });
 });

@@ -53,13 +53,15 @@ paceline.page(['slowdowns'], async (content, suite, data) => {
         const names = curves.labels(shown, family.axes);
         const chart = el('div', {class: 'chart'});
         box.append(chart, el('p', {}, el('a', {href: paceline.benchmarkAddress(suite.families[each.family], {change: each.id})}, 'All values of this benchmark')));
-        paceline.inColours(() => paceline.chart(chart, {
+        const draw = () => paceline.chart(chart, {
             label: 'Values of ' + each.name + ' by commit, with the change marked', kind: 'commits', unit: shown[0].unit, height: 260,
             curves: curves.overTime(shown, 'commits', commits), marks: curves.marks([each], 'commits', commits),
             releases: curves.releases('commits', commits), range: curves.around(each),
             xText: position => commits.dates[position] === undefined ? '' : day(1000 * commits.dates[position]),
             tip: (curve, place) => curves.tip(shown[curve], place, names[curve], commits, details)
-        }));
+        });
+        draw();
+        paceline.onColours(draw);
     }
 
     function toggle(button, row, each) {
