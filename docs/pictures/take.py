@@ -142,7 +142,7 @@ def main() -> None:
         said = make_history(folder)
         (HERE / "gate.svg").write_text(draw_terminal(said), encoding="utf-8")
         run(folder, "paceline", "pages")
-        photograph(folder / ".asv" / "html" / "index.html", HERE / "pages.png")
+        photograph(folder / ".asv" / "html" / "benchmark.html", HERE / "pages.png")
 
 
 if __name__ == "__main__":

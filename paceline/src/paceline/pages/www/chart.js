@@ -95,7 +95,7 @@ paceline.chart = (box, options) => {
             const curve = options.curves[place];
             series.push({
                 stroke: curve.colour, width: 1.5, dash: curve.dash, spanGaps: true,
-                points: {fill: curve.colour, size: 5, show: options.kind === 'names' || options.kind === 'numbers' ? true : undefined}
+                points: {fill: curve.colour, size: 5, ...(options.kind === 'names' || options.kind === 'numbers' ? {show: true} : {})}
             });
             data.push(column.values);
             if (column.low) {

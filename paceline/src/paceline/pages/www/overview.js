@@ -18,8 +18,8 @@ paceline.page(['overview'], (content, suite, data) => {
         const improved = data.counts.faster[1];
         return el('div', {class: 'tiles'},
             tile(recent.toLocaleString('en'), (recent === 1 ? 'new slowdown' : 'new slowdowns') + since + (recent ? ', at ' + count(places, 'commit') : ''),
-                recent ? 'slower' : null, '#slower'),
-            tile(improved.toLocaleString('en'), improved === 1 ? 'improvement' : 'improvements', null, '#faster'),
+                recent ? 'slower' : null, recent ? '#slower' : null),
+            tile(improved.toLocaleString('en'), improved === 1 ? 'improvement' : 'improvements', null, improved ? '#faster' : null),
             tile(counts.benchmarks.toLocaleString('en'), 'benchmarks, ' + counts.series.toLocaleString('en') + ' series'),
             tile(counts.machines.toLocaleString('en'), counts.machines === 1 ? 'machine' : 'machines'),
             tile(counts.commits.toLocaleString('en'), 'commits since ' + day(counts.first)),
