@@ -134,10 +134,11 @@ def _write(
     file = accepted.file_of(project.root_of(given.results))
     report = _checked(history, accepted.read(file))
     gates, bad = slowdowns.gates(project.aa_folder(given.results))
+    told = (*_about_repository(given), *history.notices, *accepted.notices(file), *report.notices)
+    report = replace(report, notices=tuple(dict.fromkeys(told)))
     progress("writing the pages")
     _Data(given, history, report, gates, aside / DATA).write()
-    notices = (*_about_repository(given), *history.notices, *accepted.notices(file), *report.notices)
-    return bad, tuple(dict.fromkeys(notices))
+    return bad, report.notices
 
 
 def _checked(history: History, entries: Sequence[Accepted]) -> Report:
@@ -213,7 +214,7 @@ class _Data:
     def _overview(self) -> None:
         cells, lines = overview.cells(self.drawn, self.report.changes)
         places = overview.places(self.drawn, self.commits, self.report.changes, self._about)
-        rest = {"chunk": overview.CHUNK, "gates": [self.gates["red"], self.gates["of"]]}
+        rest = {"chunk": overview.CHUNK, "gates": [self.gates["red"], self.gates["of"]], "notes": self.report.notices}
         counts = overview.counts(self.history, self.commits)
         self._write("overview", {**places, "suite": counts, "cells": cells, **rest})
         for start in range(0, len(lines), overview.CHUNK):

@@ -25,6 +25,11 @@ window.paceline = (() => {
         return node;
     }
 
+    /* A name that may break after a dot or an underscore. */
+    function name(text) {
+        return el('span', {}, ...text.split(/(?<=[._:/([])/).flatMap(part => [part, el('wbr')]));
+    }
+
     /* A box in which a wide table scrolls, with a hint. */
     function region(label, node) {
         const hint = el('p', {class: 'note', hidden: true}, 'Scroll the table sideways for more \u2192');
@@ -148,8 +153,8 @@ window.paceline = (() => {
         if (!scales) {
             return three(value) + (unit && unit !== 'unit' ? '\u202f' + unit : '');
         }
-        const [name, size] = scales.findLast(each => Math.abs(value) >= each[1]) || scales[0];
-        return three(value / size) + '\u202f' + name;
+        const [prefixed, size] = scales.findLast(each => Math.abs(value) >= each[1]) || scales[0];
+        return three(value / size) + '\u202f' + prefixed;
     }
 
     function day(milliseconds) {
@@ -227,6 +232,6 @@ window.paceline = (() => {
 
     document.getElementById('skip').addEventListener('click', () => document.getElementById('main').focus());
 
-    return {el, svg, region, choice, check, renew, load, loadCommits, loadDetails, asked, remember, benchmarkAddress,
+    return {el, svg, name, region, choice, check, renew, load, loadCommits, loadDetails, asked, remember, benchmarkAddress,
         three, withUnit, day, change, count, commitLink, logOf, difference, colour, onColours, page};
 })();

@@ -16,7 +16,7 @@ paceline.page([], async (content, suite) => {
         const asked = paceline.asked();
         const name = asked.get('benchmark') || suite.families[suite.first];
         const number = suite.families.indexOf(name);
-        heading.textContent = name;
+        heading.replaceChildren(paceline.name(name));
         document.title = name + ': ' + project;
         if (number < 0) {
             content.replaceChildren(el('p', {}, 'No such benchmark. Find one with the search at the top.'));
@@ -262,7 +262,7 @@ paceline.page([], async (content, suite) => {
             return el('tr', {class: each.id === state.change ? 'chosen' : null},
                 el('th', {scope: 'row', class: kind}, change(each.ratio) + (each.left !== each.ratio && each.state === 'new' ? ', ' + change(each.left) + ' left' : '')),
                 el('td', {}, curves.interval(each)), el('td', {}, each.state === 'gone' ? 'no longer measured' : each.state),
-                el('td', {}, [curves.labels(every, family.axes)[series.number]].join('')),
+                el('td', {}, curves.labels(every, family.axes)[series.number], each.series.length > 1 ? ' and ' + (each.series.length - 1) + ' more' : ''),
                 el('td', {}, paceline.commitLink(commits.hash(position)), ' ' + day(each.date), details && details.subjects[position] ? el('div', {class: 'subject'}, details.subjects[position]) : ''),
                 el('td', {}, paceline.logOf(commits.hash(each.before), commits.hash(each.after)),
                     each.differences.length ? el('div', {class: 'note'}, each.differences.map(paceline.difference).join(', ')) : ''),

@@ -36,7 +36,7 @@ paceline.page(['overview'], (content, suite, data) => {
 
     function worst(each) {
         const name = each.family === null ? each.name
-            : el('a', {href: paceline.benchmarkAddress(suite.families[each.family], {change: each.id})}, each.name);
+            : el('a', {href: paceline.benchmarkAddress(suite.families[each.family], {change: each.id})}, paceline.name(each.name));
         return el('li', {}, name, ' ', el('span', {class: each.kind.endsWith('slower') ? 'slower' : 'faster'}, change(each.left)),
             each.left === each.ratio ? null : ' left of ' + change(each.ratio));
     }
@@ -76,6 +76,10 @@ paceline.page(['overview'], (content, suite, data) => {
         ...section('slower', 'New slowdowns' + since, 'recent', 'No new slowdowns.', false).filter(Boolean),
         ...section('older', 'Slowdowns before ' + (data.release || [''])[0], 'older', '', true),
         ...section('faster', 'Improvements', 'faster', '', true));
+    if (data.notes.length) {
+        content.append(el('details', {}, el('summary', {}, count(data.notes.length, 'note') + ' about the history'),
+            el('ul', {}, ...data.notes.map(note => el('li', {}, note)))));
+    }
 
     /* ---- the atlas */
 
@@ -92,6 +96,7 @@ paceline.page(['overview'], (content, suite, data) => {
 
     function draw(cell) {
         const name = suite.families[cell.family];
+        const [, path, last] = name.match(/^(.*?)([^.:/]*)$/s);
         const kind = cell.left === null ? null : cell.left > 1 ? 'slower' : 'faster';
         const picture = el('span', {class: 'picture'});
         paceline.load('atlas' + Math.floor(cell.place / data.chunk)).then(lines => {
@@ -99,8 +104,8 @@ paceline.page(['overview'], (content, suite, data) => {
         });
         return el('li', {}, el('a', {class: 'cell ' + (kind ? 'is-' + kind : ''), title: name, href: paceline.benchmarkAddress(name, machines.length > 1 ? {machine: cell.machine} : {})},
             picture,
-            el('span', {class: 'name'}, name),
-            el('span', {class: 'about'}, kind ? el('span', {class: kind}, change(cell.left) + ' ' + kind) : null,
+            el('strong', {class: 'name'}, last), el('span', {class: 'path'}, path),
+            el('span', {class: 'about'}, kind ? el('span', {class: kind}, change(cell.left)) : null,
                 [machines.length > 1 ? cell.machine : '', cell.series > 1 ? cell.series + ' series' : ''].filter(Boolean).join(', '))));
     }
 

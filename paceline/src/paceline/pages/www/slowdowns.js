@@ -87,7 +87,7 @@ paceline.page(['slowdowns'], async (content, suite, data) => {
         const kind = isSlower(each) ? 'slower' : 'faster';
         const partly = each.state === 'new' && each.left !== each.ratio;
         const node = el('tr', {id: each.id});
-        const button = el('button', {type: 'button', class: 'plain', 'aria-expanded': 'false', onclick: () => toggle(button, node, each)}, each.name);
+        const button = el('button', {type: 'button', class: 'plain', 'aria-expanded': 'false', onclick: () => toggle(button, node, each)}, paceline.name(each.name));
         const subject = each.at === null ? '' : details.subjects[each.at];
         node.append(
             el('td', {class: kind}, el('strong', {}, change(partly ? each.left : each.ratio)), el('div', {class: 'note'}, partly ? 'left of ' + change(each.ratio) : curves.interval(each))),
