@@ -14,12 +14,14 @@ import orjson
 if TYPE_CHECKING:
     from pathlib import Path
 
+LEVEL = 4  # of deflate; the default is four times as slow, and its files are a thirteenth smaller
+
 
 def write(folder: Path, name: str, document: Any) -> None:
     """Write `document`, which may have arrays in it, as `name`.js; NaN and infinity become null."""
     path = folder / f"{name}.js"
     path.parent.mkdir(parents=True, exist_ok=True)
-    packed = base64.b64encode(zlib.compress(_json(document))).decode()
+    packed = base64.b64encode(zlib.compress(_json(document), LEVEL)).decode()
     path.write_text(f'pacelineData("{name}","{packed}");\n', encoding="ascii")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -52,8 +53,15 @@ def _write(results: Path, found: store.Sound, runs: Collection[Run]) -> None:
         (folder / "machine.json").write_text(json.dumps(machine), encoding="utf-8")
     for run in runs:
         if not run.dirty:
-            (results / run.path.parent.name / run.path.name).symlink_to(run.path.absolute())
+            _place(run.path.absolute(), results / run.path.parent.name / run.path.name)
     (results / "benchmarks.json").write_text(json.dumps({"version": 2, **found.benchmarks}), encoding="utf-8")
+
+
+def _place(source: Path, target: Path) -> None:
+    try:
+        target.symlink_to(source)
+    except OSError:  # Windows lets only administrators make links
+        shutil.copyfile(source, target)
 
 
 def _branches(root: Path, repository: Path, commits: Collection[str]) -> list[str]:
