@@ -1,1 +1,1 @@
-"""Builds the website of a history: asv's pages, made safe and self-contained, plus *Compare* and *Slowdowns*."""
+"""Builds the website of a history, and has asv publish its own if asked to."""
