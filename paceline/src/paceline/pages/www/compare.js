@@ -6,6 +6,8 @@ paceline.page(['compare'], (content, suite, data) => {
         content.append(el('p', {}, 'Nothing to compare yet: no two benchmarks differ only in a parameter.'));
         return;
     }
+    const twins = new Map();  // how many families have a name
+    data.families.forEach(each => twins.set(each.name, (twins.get(each.name) || 0) + 1));
     const byName = new Map(data.families.map((family, place) => [named(family), place]));
     const state = {};
     const controls = el('form', {class: 'controls', 'aria-label': 'What to compare', onsubmit: event => event.preventDefault()});
@@ -16,8 +18,7 @@ paceline.page(['compare'], (content, suite, data) => {
 
     /* Two families may have one name, in two units. */
     function named(family) {
-        const twins = data.families.filter(each => each.name === family.name);
-        return twins.length > 1 ? family.name + ' (' + [family.unit, ...family.axes.map(axis => axis.name)].join(', ') + ')' : family.name;
+        return twins.get(family.name) > 1 ? family.name + ' (' + [family.unit, ...family.axes.map(axis => axis.name)].join(', ') + ')' : family.name;
     }
 
     function family() {
