@@ -140,6 +140,18 @@ window.paceline = (() => {
         return Number(value.toPrecision(3)).toLocaleString('en', {maximumSignificantDigits: 3, useGrouping: false});
     }
 
+    /* Round numbers between two positive ones, at least three, for a logarithmic axis. */
+    function roundNumbers(low, high) {
+        for (const steps of [[1], [1, 2, 5], [1, 2, 3, 5, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+            const found = [];
+            for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); ++power) {
+                found.push(...steps.map(step => Number(step + 'e' + power)).filter(each => each >= low && each <= high));
+            }
+            if (found.length > 2) { return found; }
+        }
+        return Array.from({length: 5}, (_, place) => low * (high / low) ** (place / 4));
+    }
+
     const UNITS = {
         seconds: [['ns', 1e-9], ['\u00b5s', 1e-6], ['ms', 1e-3], ['s', 1]],
         bytes: [['B', 1], ['kB', 1e3], ['MB', 1e6], ['GB', 1e9]]
@@ -233,5 +245,5 @@ window.paceline = (() => {
     document.getElementById('skip').addEventListener('click', () => document.getElementById('main').focus());
 
     return {el, svg, name, region, choice, check, renew, load, loadCommits, loadDetails, asked, remember, benchmarkAddress,
-        three, withUnit, day, change, count, commitLink, logOf, difference, colour, onColours, page};
+        three, roundNumbers, withUnit, day, change, count, commitLink, logOf, difference, colour, onColours, page};
 })();

@@ -55,18 +55,6 @@ paceline.chart = (box, options) => {
         return [min - room, max + room];
     }
 
-    /* Round numbers between two positive ones, at least three. */
-    function roundNumbers(low, high) {
-        for (const steps of [[1], [1, 2, 5], [1, 2, 3, 5, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
-            const found = [];
-            for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); ++power) {
-                found.push(...steps.map(step => Number(step + 'e' + power)).filter(each => each >= low && each <= high));
-            }
-            if (found.length > 2) { return found; }
-        }
-        return Array.from({length: 5}, (_, place) => low * (high / low) ** (place / 4));
-    }
-
     function axes() {
         const look = {
             stroke: colour('text'), font: '12px system-ui, sans-serif', grid: {stroke: colour('grid'), width: 1},
@@ -79,7 +67,7 @@ paceline.chart = (box, options) => {
         if (options.kind === 'names') { x.splits = () => xs; }
         const y = {...look, size: 78, values: (u, splits) => splits.map(split => withUnit(split, options.unit))};
         if (log) {
-            y.splits = (u, axis, min, max) => roundNumbers(min, max);
+            y.splits = (u, axis, min, max) => paceline.roundNumbers(min, max);
             y.filter = (u, splits) => splits;
         }
         return [x, y];

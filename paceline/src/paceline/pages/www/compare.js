@@ -45,7 +45,7 @@ paceline.page(['compare'], (content, suite, data) => {
         state.by = choose(family().axes.map(each => each.name), asked.get('by'), family().by);
         state.log = asked.get('scale') !== 'linear';
         state.at = family().axes.map(axis => choose(axis.values, asked.get('at-' + axis.name), 0));
-        state.where = choose(wheres(), asked.get('on'), 0);
+        state.where = choose(wheres(), asked.get('on'), wheres().indexOf(newest().where));
         keepSomething();
         state.base = choose(contenders().map(value), asked.get('base'), -1);
         if (state.base < 0) { state.base = slowest(); }
@@ -53,6 +53,10 @@ paceline.page(['compare'], (content, suite, data) => {
 
     function wheres() {
         return [...new Set(family().rows.map(row => row.where))].sort();
+    }
+
+    function newest() {
+        return family().rows.reduce((best, row) => (row.date > best.date ? row : best));
     }
 
     /* Rows of the chosen machine and engine; with `at`, only those at the chosen values of the other axes. */

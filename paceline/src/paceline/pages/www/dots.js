@@ -3,26 +3,17 @@
 /* A chart of one value per row: a dot for the median, a bar between the quartiles. `rows` are {name, value, low, high}. */
 paceline.dots = (label, rows, unit, log) => {
     const {svg, withUnit} = paceline;
-    const [ROW, LEFT, WIDTH, TOP] = [34, 0, 1000, 24];
+    const [ROW, WIDTH, TOP] = [34, 1000, 24];
     const known = rows.flatMap(row => [row.value, row.low, row.high]).filter(value => value !== null);
     const isLog = log && known.every(value => value > 0);
     const [low, high] = isLog ? [Math.min(...known) / 1.3, Math.max(...known) * 1.3] : [Math.min(0, ...known), Math.max(...known) * 1.05 || 1];
-    const place = isLog ? value => LEFT + WIDTH * Math.log(value / low) / Math.log(high / low) : value => LEFT + WIDTH * (value - low) / (high - low);
+    const place = isLog ? value => WIDTH * Math.log(value / low) / Math.log(high / low) : value => WIDTH * (value - low) / (high - low);
 
     function ticks() {
-        if (!isLog) {
-            const step = 10 ** Math.floor(Math.log10((high - low) / 2));
-            const by = [1, 2, 5].map(each => each * step).find(each => (high - low) / each <= 6) || 10 * step;
-            return Array.from({length: Math.floor(high / by) + 1}, (_, number) => number * by);
-        }
-        for (const steps of [[1], [1, 3], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
-            const found = [];
-            for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); ++power) {
-                found.push(...steps.map(each => Number(each + 'e' + power)).filter(each => each >= low && each <= high));
-            }
-            if (found.length > 2) { return found; }
-        }
-        return [low, high];
+        if (isLog) { return paceline.roundNumbers(low, high); }
+        const step = 10 ** Math.floor(Math.log10((high - low) / 2));
+        const by = [1, 2, 5].map(each => each * step).find(each => (high - low) / each <= 6) || 10 * step;
+        return Array.from({length: Math.floor(high / by) + 1}, (_, number) => number * by);
     }
 
     const height = TOP + ROW * rows.length;
