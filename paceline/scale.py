@@ -217,13 +217,10 @@ def in_browser(site: Path) -> Iterator[str]:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         for name, (address, element) in PAGES.items():
             page = browser.new_context().new_page()
-            sizes: list[int] = []
-            page.on("response", lambda answer, sizes=sizes: sizes.append(int(answer.headers["content-length"])))
             url = f"http://127.0.0.1:{server.server_port}/{address}"
-            first = _opened(page, url, element)
-            page.wait_for_load_state("networkidle")
-            size = sum(sizes)
-            yield f"{name}: {size / 1000:.0f} kB, usable after {first:.2f} s, again after {_opened(page, url, element):.2f} s"
+            first, size = _weighed(page, url, element)
+            again = _opened(page, url, element)
+            yield f"{name}: {size / 1000:.0f} kB, usable after {first:.2f} s, again after {again:.2f} s"
         browser.close()
         server.shutdown()
 
@@ -231,6 +228,15 @@ def in_browser(site: Path) -> Iterator[str]:
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Log nothing."""
+
+
+def _weighed(page: Any, address: str, element: str) -> tuple[float, int]:
+    """Open a page for the first time; return the seconds until the element is there, and the bytes of all answers."""
+    sizes: list[int] = []
+    page.on("response", lambda answer: sizes.append(int(answer.headers["content-length"])))
+    took = _opened(page, address, element)
+    page.wait_for_load_state("networkidle")
+    return took, sum(sizes)
 
 
 def _opened(page: Any, address: str, element: str) -> float:
