@@ -18,11 +18,12 @@ import io
 import re
 import sys
 import tokenize
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 IMPL = Path(__file__).resolve().parent.parent / "impl"
@@ -142,9 +143,18 @@ def problem_module(workload: str) -> ModuleType:
 def make(workload: str, size: str) -> Any:
     """Return the ``Problem`` of ``workload`` at ``size``; raises ``Unavailable`` where its data are not installed."""
     module = problem_module(workload)
-    try:
+    with _installed():
         return module.make(module.SIZES[size])
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Raise ``Unavailable`` where something is missing that is imported late: data, a broker."""
+    try:
+        yield
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("impl."):
+            raise  # a slip in the suite's own imports
         raise Unavailable(f"{error.name} is not installed") from error
 
 
@@ -163,7 +173,9 @@ def contender_module(workload: str, contender: str) -> ModuleType:
 
 def prepare(workload: str, contender: str, problem: Any) -> Callable[[], Any]:
     """Return the ``run`` of ``contender`` on ``problem``, or raise ``Unavailable``."""
-    run: Callable[[], Any] = contender_module(workload, contender).prepare(problem)
+    module = contender_module(workload, contender)
+    with _installed():
+        run: Callable[[], Any] = module.prepare(problem)
     return run
 
 

@@ -41,6 +41,8 @@ ELSEWHERE = (
     ".venv/bin/asv ",
     ".venv/bin/python -m benchmarks.ratios",
     ".venv/bin/python -m benchmarks.first_call gradient_descent with_dask huge",
+    ".venv/bin/python -m benchmarks.latency",
+    "KAFKA_BOOTSTRAP_SERVERS=broker:9092 ",
     ".venv/bin/pre-commit install",
     "make lint",
     "make evidence",
