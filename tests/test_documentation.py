@@ -42,6 +42,8 @@ ELSEWHERE = (
     ".venv/bin/python -m benchmarks.ratios",
     ".venv/bin/python -m benchmarks.first_call gradient_descent with_dask huge",
     ".venv/bin/python -m benchmarks.latency",
+    ".venv/bin/jupytext --to notebook docs/fraud.md",
+    ".venv/bin/jupyter execute --inplace docs/fraud.ipynb",
     "KAFKA_BOOTSTRAP_SERVERS=broker:9092 ",
     ".venv/bin/pre-commit install",
     "make lint",
