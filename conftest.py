@@ -66,10 +66,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.verbose = 1
 
 
-def pytest_report_header() -> str:
+def pytest_report_header() -> list[str]:
     early = environment.imported_too_early()
     warning = f" BUT {', '.join(early)} was imported before that was set" if early else ""
-    return f"threads: {environment.threads()} for every contender (THREADS=n for n){warning}"
+    threads = f"threads: {environment.threads()} for every contender (THREADS=n for n){warning}"
+    return [threads, f"device: {environment.named_device()}"]
 
 
 def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:

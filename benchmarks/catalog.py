@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
@@ -30,6 +32,9 @@ IMPL = Path(__file__).resolve().parent.parent / "impl"
 
 #: The sizes that are measured unless others are asked for.
 DEFAULT_SIZES = ("small", "article")
+
+#: Contenders whose framework has no other device. Known by name, since it cannot be imported without a driver.
+ONLY_ON_GPUS = ("with_cupy",)
 
 #: Part of every version: increase it when what is timed changes though no problem did.
 PROTOCOL = 1
@@ -40,7 +45,7 @@ class Unavailable(Exception):  # noqa: N818 - not an error: the text says what t
 
 
 class LeftOut(Unavailable):
-    """A contender leaves a size out, on every machine."""
+    """A contender leaves a size out, on every machine, or a device."""
 
     REASON = "left out, for it takes over a minute"
 
@@ -161,6 +166,8 @@ def _installed() -> Iterator[None]:
 def contender_module(workload: str, contender: str) -> ModuleType:
     """Import ``contender`` and with it its framework, or raise ``Unavailable`` if that is not installed."""
     name = f"impl.{workload}.{contender}"
+    if environment.device() == "cpu" and contender in ONLY_ON_GPUS:
+        raise LeftOut("runs on a GPU only (DEVICE=gpu)")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -174,6 +181,10 @@ def contender_module(workload: str, contender: str) -> ModuleType:
 def prepare(workload: str, contender: str, problem: Any) -> Callable[[], Any]:
     """Return the ``run`` of ``contender`` on ``problem``, or raise ``Unavailable``."""
     module = contender_module(workload, contender)
+    try:
+        environment.require_device(contender)
+    except LookupError as error:
+        raise Unavailable(str(error)) from error
     with _installed():
         run: Callable[[], Any] = module.prepare(problem)
     return run
