@@ -55,6 +55,9 @@ APPROACH = "consumes, scores and alerts"
 
 UNIT = "records"
 
+#: What a run waits for, so that it does not use all of a core.
+WAITS = "a broker"
+
 #: The spreads with which V1..V28 and Amount are drawn.
 SCALE = np.r_[4.0, np.linspace(1.6, 0.3, 27), 60.0]
 
