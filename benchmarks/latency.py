@@ -34,8 +34,10 @@ def feed(records: int, rate: float) -> list[float]:
     broker = Topics().broker
     producer, consumer = broker.producer(), broker.consumer(PROGRESS)
     alerts = broker.follow(consumer, ALERTS)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     begin, written, seconds = perf_counter() + 1, 0, list[float]()
-    while len(seconds) < expected:
+    while written < records or len(seconds) < expected:
         due = min(records, int((perf_counter() - begin) * rate) + 1) if perf_counter() > begin else 0
         for payment in payments[written:due]:
             produce(producer, SOURCE, payment)
@@ -44,6 +46,7 @@ def feed(records: int, rate: float) -> list[float]:
         message = alerts(1 / rate)
         if message is not None:
             seconds.append(perf_counter() - begin - int(message.key() or 0) / rate)
+    broker.flush(producer)
     return seconds
 
 
@@ -60,9 +63,10 @@ def measure(contender: str, records: int, rate: float) -> list[float]:
     command = [sys.executable, "-m", "benchmarks.latency", "--feed", "--records", str(records), "--rate", str(rate)]
     environment = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": broker.servers}
     with subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE) as feeder:  # noqa: S603 - our own
+        if feeder.stdout is None or not feeder.stdout.readline():
+            raise RuntimeError("the process that writes the payments ended before it began")
         module.check(problem, run())
-        said, _ = feeder.communicate()
-    found: list[float] = json.loads(said)
+        found: list[float] = json.loads(feeder.stdout.read())
     return found
 
 

@@ -100,6 +100,13 @@ def test_plain_pytest_tests_and_benchmark_only_measures(run_pytest: Run) -> None
     assert "\nbenchmarks/test_speed.py" not in named
 
 
+def test_only_a_run_that_waits_for_a_broker_is_not_counted_as_busy(
+    workload: str, request: pytest.FixtureRequest
+) -> None:
+    (plugin,) = [each for each in request.config.pluginmanager.get_plugins() if hasattr(each, "_waits")]
+    assert plugin._waits(request.node) == (workload == "fraud_streaming")  # noqa: SLF001 - conftest has no public part
+
+
 def write_contender(tree: Path, name: str, body: str) -> None:
     """Add a contender to least squares in ``tree``."""
     (tree / "impl" / "least_squares" / f"{name}.py").write_text(body, encoding="utf-8")
