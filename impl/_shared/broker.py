@@ -7,6 +7,9 @@ is started on a free port of 127.0.0.1. Tansu keeps everything in memory, and ne
 * The end of a topic comes from ``enable.partition.eof``, because its ListOffsets gives a wrong one.
 * Partitions are assigned, because to join a group takes seconds.
 * Transactions are not used: readers of committed records are given aborted ones as well.
+
+Who has read a topic gives it back. Otherwise the client goes on asking for records, and librdkafka 2.16 ends the whole
+process when the topic is deleted.
 """
 
 from __future__ import annotations
@@ -154,11 +157,14 @@ class Broker:
         from confluent_kafka import TopicPartition
 
         consumer.assign([TopicPartition(topic, 0, start)])
-        while True:
-            for message in self.batch(consumer, 10_000):
-                if message.error():
-                    return
-                yield message
+        try:
+            while True:
+                for message in self.batch(consumer, 10_000):
+                    if message.error():
+                        return
+                    yield message
+        finally:
+            consumer.unassign()
 
     def batch(self, consumer: Consumer, most: int) -> list[Message]:
         """Wait for a record, and return it with those that are there already, at most ``most``.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
-from impl._shared.broker import PATIENCE, Broker, BrokerError, address
+from impl._shared.broker import PATIENCE, Broker, BrokerError, address, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,18 +47,22 @@ class Topics:
             if name in there and (partitions := len(there[name].partitions)) != 1:
                 raise BrokerError(f"topic {name} has {partitions} partitions, and this pipeline reads one")
         missing = [name for name in TOPICS if name not in there]
-        if missing:
-            for made in admin.create_topics([NewTopic(name, 1, 1) for name in missing]).values():
+        wanted = admin.create_topics([NewTopic(name, 1) for name in missing]) if missing else {}
+        for name, made in wanted.items():
+            try:
                 made.result(PATIENCE)
+            except KafkaException as error:
+                raise BrokerError(f"topic {name} cannot be made: {in_words(error)}") from None
         return missing
 
     def fill(self, payments: Sequence[bytes]) -> None:
         """Write ``payments``, unless they are there; raises ``BrokerError`` where there is anything else."""
+        reader = self.broker.consumer(PROGRESS)
         if SOURCE in self.made:
             self.write(payments)
+            commit(reader, dict.fromkeys(TOPICS, 0))  # a topic of this name may have been deleted before
         else:
             self._compare(payments)
-        reader = self.broker.consumer(PROGRESS)
         for name in (ALERTS, REJECTED):
             if name not in self.made and not progress(reader) and any(self.broker.read(reader, name)):
                 raise self._other(name, "it is not empty, and no run has left its progress")

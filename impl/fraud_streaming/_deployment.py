@@ -100,6 +100,8 @@ class Stream:
             if self.failure is not None:
                 raise self.failure from None
             raise
+        finally:
+            self.clients.consumer.unassign()
         return outcomes.as_answer(self.alerts.items(), self.rejected.items())
 
     def begin(self) -> int:

@@ -226,7 +226,7 @@ def test_a_topic_with_other_data_is_one_line(another: Broker, records: list[byte
 def test_alerts_of_others_are_one_line(another: Broker) -> None:
     made = topics.Topics()
     problem = catalog.make(WORKLOAD, "tiny")
-    made.fill(problem.stream.tobytes().split(b"\n"))
+    made.write(problem.stream.tobytes().split(b"\n"))
     producer = another.producer()
     producer.produce(ALERTS, b"fraud!")
     another.flush(producer)
@@ -247,11 +247,13 @@ def test_an_alert_with_an_unknown_schema_is_one_line(another: Broker) -> None:
     one_line(raised.value)
 
 
-def test_topics_that_were_made_on_another_broker_are_deleted(another: Broker) -> None:
-    prepared("single_python", catalog.make(WORKLOAD, "tiny"))
+def test_topics_that_were_made_on_another_broker_are_deleted_and_made_again(another: Broker) -> None:
+    problem = catalog.make(WORKLOAD, "tiny")
+    prepared("single_python", problem)()
     assert {SOURCE, ALERTS, REJECTED} <= another.admin().list_topics(timeout=5).topics.keys()
     topics.close()
     assert not {SOURCE, ALERTS, REJECTED} & another.admin().list_topics(timeout=5).topics.keys()
+    problem_module.check(problem, prepared("single_python", problem)())
 
 
 def test_alerts_are_avro_by_a_known_fingerprint() -> None:
