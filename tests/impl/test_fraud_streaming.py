@@ -223,6 +223,14 @@ def test_a_topic_with_other_data_is_one_line(another: Broker, records: list[byte
     assert one_line(raised.value).endswith("Delete it, or use another broker.")
 
 
+def test_more_records_than_there_were_are_one_line() -> None:
+    problem = catalog.make(WORKLOAD, "tiny")
+    run = prepared("single_python", problem)
+    topics.opened(problem.stream.tobytes()).write([b"one more"])
+    with pytest.raises(BrokerError, match=f"^topic {SOURCE} has 61 records, and not 60$"):
+        run()
+
+
 def test_alerts_of_others_are_one_line(another: Broker) -> None:
     made = topics.Topics()
     problem = catalog.make(WORKLOAD, "tiny")
