@@ -98,6 +98,9 @@ def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[st
     """Return every (workload, contender, size) that the options leave."""
     option = config.option
     workloads = _choose("workload", option.workload, catalog.workloads())
+    if option.workload is None and _judges(config):
+        # The time of another process says little about the change, and is `unsure` in every gate.
+        workloads = [workload for workload in workloads if not catalog.defines(workload, "WAITS")]
     contenders = _choose("contender", option.contender, (c for w in workloads for c in catalog.contenders(w)))
     sizes = _choose("size", option.size, (s for w in workloads for s in catalog.sizes(w)))
     if option.size is None:
@@ -163,7 +166,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def _waits(item: pytest.Item) -> bool:
     """Return whether a run waits for another process, so that its share of a core says nothing of the machine."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return "workload" in parameters and hasattr(catalog.problem_module(str(parameters["workload"])), "WAITS")
+    return "workload" in parameters and catalog.defines(str(parameters["workload"]), "WAITS")
 
 
 @pytest.hookimpl(wrapper=True)

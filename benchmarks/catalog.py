@@ -67,10 +67,8 @@ def sizes(workload: str) -> list[str]:
     Raises ``ValueError`` unless the module assigns ``SIZES`` a dictionary with literal names.
     """
     for node in ast.parse(_source(workload)).body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == "SIZES" for target in targets):
-                return [str(ast.literal_eval(key)) for key in node.value.keys if key is not None]
+        if "SIZES" in _defined(node) and isinstance(value := getattr(node, "value", None), ast.Dict):
+            return [str(ast.literal_eval(key)) for key in value.keys if key is not None]
     path = IMPL / workload / "problem.py"
     raise ValueError(f"{path} assigns no dictionary to SIZES; write one out, as in SIZES = {{'tiny': (50, 30)}}")
 
@@ -107,9 +105,16 @@ def _needs(workload: str) -> list[str]:
 
 
 def defines(workload: str, name: str) -> bool:
-    """Tell whether the problem of ``workload`` has a function ``name`` at its top level."""
-    body = ast.parse(_source(workload)).body
-    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in body)
+    """Tell whether the problem of ``workload`` has a function or assigns a variable ``name`` at its top level."""
+    return any(name in _defined(node) for node in ast.parse(_source(workload)).body)
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    """Return the names that a statement defines as a function or variables."""
+    if isinstance(node, ast.FunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _code(source: str) -> str:

@@ -100,6 +100,18 @@ def test_plain_pytest_tests_and_benchmark_only_measures(run_pytest: Run) -> None
     assert "\nbenchmarks/test_speed.py" not in named
 
 
+def test_a_gate_judges_nothing_that_waits_for_a_broker_unless_it_is_chosen(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plugin,) = [each for each in request.config.pluginmanager.get_plugins() if hasattr(each, "_waits")]
+    monkeypatch.setattr(plugin, "_judges", lambda _: True)
+    monkeypatch.setattr(request.config.option, "contender", None)
+    for chosen, judged in ((None, False), ("fraud_streaming", True)):
+        monkeypatch.setattr(request.config.option, "workload", chosen)
+        cases = plugin._cases(request.config, ("small",))  # noqa: SLF001 - conftest has no public part
+        assert ("fraud_streaming" in {workload for workload, _, _ in cases}) == judged
+
+
 def test_only_a_run_that_waits_for_a_broker_is_not_counted_as_busy(
     workload: str, request: pytest.FixtureRequest
 ) -> None:

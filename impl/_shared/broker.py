@@ -8,8 +8,8 @@ is started on a free port of 127.0.0.1. Tansu keeps everything in memory, and ne
 * Partitions are assigned, because to join a group takes seconds.
 * Transactions are not used: readers of committed records are given aborted ones as well.
 
-Who has read a topic gives it back. Otherwise the client goes on asking for records, and librdkafka 2.16 ends the whole
-process when the topic is deleted.
+Who has read a topic gives it back. Otherwise the client goes on asking for records, and librdkafka 2.16 crashes when
+the topic is deleted.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def test_a_run_that_broke_off_goes_on_and_writes_nothing_twice(
     consumer = another.consumer("test")
     so_far = list(another.read(consumer, ALERTS))
     assert written < len(so_far) < 2 * written
-    problem_module.check(problem, prepared("single_python", problem)())
+    problem_module.check(problem, prepared("batches_numpy", problem)())
     assert len(list(another.read(consumer, ALERTS))) == 2 * written
 
 
