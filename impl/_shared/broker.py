@@ -85,6 +85,9 @@ class Broker:
         }
         try:
             self.admin().list_topics(timeout=PATIENCE)
+        except BrokerError:
+            self.close()
+            raise
         except _client_errors() as error:
             self.close()
             raise BrokerError(

@@ -206,6 +206,7 @@ def test_an_unknown_property_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("KAFKA_PROPERTIES", '{"no.such": 1}')
     with pytest.raises(BrokerError, match=r"No such configuration property: \"no\.such\""):
         prepared("single_python", catalog.make(WORKLOAD, "tiny"))
+    assert [each for each in psutil.Process().children(recursive=True) if each.name() == "tansu"] == []
 
 
 @pytest.mark.parametrize(
