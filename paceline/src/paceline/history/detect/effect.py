@@ -71,7 +71,10 @@ def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
     old, new = (_in_blocks(rng, side.astype(np.float32)) for side in (before, after))  # half the memory to pass
     drawn = np.concatenate([old, new], axis=1)
     levels = _medians(old), _medians(new)
-    fits = np.cumsum(np.abs(drawn - levels[1]) - np.abs(drawn - levels[0]), axis=1)[:, low - 1 : high]
+    middle, half = (levels[0] + levels[1]) / 2, (levels[1] - levels[0]) / 2
+    most = np.abs(half)  # of half of |x - new| - |x - old|
+    leaning = np.sign(half) * np.minimum(np.maximum(middle - drawn, -most), most)
+    fits = np.cumsum(leaning, axis=1)[:, low - 1 : high]
     moved = low + fits.argmax(axis=1) - before.size
     early, late = (int(each) for each in np.quantile(moved, (0.01, 0.99), method="closest_observation"))
     return max(start + low, at - max(late, 0)), min(start + high, at - min(early, 0), panel.values.size - 1)
@@ -79,17 +82,16 @@ def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
 
 def _medians(rows: Floats) -> Floats:
     """Return the median of each row, `(rows, 1)`, without np.median's checks."""
-    upper = rows.shape[1] // 2
-    lower = (rows.shape[1] - 1) // 2
-    ordered = np.partition(rows, (lower, upper), axis=1)
+    ordered = np.sort(rows, axis=1)
+    lower, upper = (rows.shape[1] - 1) // 2, rows.shape[1] // 2
     return (ordered[:, lower : lower + 1] + ordered[:, upper : upper + 1]) / 2
 
 
 def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
     """Return draws of all n values with replacement, in blocks of neighbours; `(REPLICATES, n)`."""
-    starts = rng.integers(side.size, size=(REPLICATES, -(-side.size // BLOCK), 1))
-    positions = (starts + np.arange(BLOCK)) % side.size
-    drawn: Floats = side[positions.reshape(REPLICATES, -1)[:, : side.size]]
+    starts = rng.integers(side.size, size=(REPLICATES, -(-side.size // BLOCK)))
+    blocks = np.lib.stride_tricks.sliding_window_view(np.resize(side, side.size + BLOCK - 1), BLOCK)
+    drawn: Floats = blocks[starts].reshape(REPLICATES, -1)[:, : side.size]
     return drawn
 
 
