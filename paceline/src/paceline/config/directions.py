@@ -9,6 +9,7 @@ from paceline.config.tolerances import matches, read_patterns
 from paceline.errors import PacelineError, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 LESS, MORE = "less", "more"
@@ -29,6 +30,13 @@ def _direction(value: Any) -> str:
     if value not in (LESS, MORE):
         raise ValueError(f"expected {LESS} or {MORE}, got {shown(value)}")
     return str(value)
+
+
+def unused(directions: Directions, names: Collection[str]) -> Iterator[str]:
+    """Yield a notice for each pattern that matches none of these benchmarks, whose units do not say the direction."""
+    for pattern, _ in directions:
+        if not any(matches(name, pattern) for name in names):
+            yield f"[tool.paceline.direction]: {pattern!r} matches no benchmark whose direction is unknown"
 
 
 def direction_of(name: str, unit: str, directions: Directions) -> str:

@@ -279,6 +279,9 @@ def test_patterns_say_whether_less_or_more_is_better_of_other_units(tmp_path: Pa
         "a.track_score 1": "less",
         "a.track_score 2": "more",
     }
+    (tmp_path / "pyproject.toml").write_text('[tool.paceline.direction]\n"a.time*" = "less"\n', encoding="utf-8")
+    (notice,) = read(tmp_path / "results").notices
+    assert notice == "[tool.paceline.direction]: 'a.time*' matches no benchmark whose direction is unknown"
     (tmp_path / "pyproject.toml").write_text('[tool.paceline]\ndirection = {"a.*" = "up"}\n', encoding="utf-8")
     with pytest.raises(PacelineError, match=r"direction: 'a\.\*': expected less or more, got 'up'"):
         read(tmp_path / "results")

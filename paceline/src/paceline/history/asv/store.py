@@ -125,9 +125,13 @@ def history(found: Sound, *, repository: Path | None, branch: str | None = None)
     if dirty:
         notices.append(f"left out {dirty} {'run' if dirty == 1 else 'runs'} with uncommitted changes")
     numbered = _Numbered()
+    series = tuple(_series(reads, ranks, found, numbered))
+    others = {each.key.full_name for each in series if each.unit not in directions.UNITS}
+    if series:
+        notices += directions.unused(found.directions, others)
     return History(
         runs=tuple(each.run for each in reads),
-        series=tuple(_series(reads, ranks, found, numbered)),
+        series=series,
         benchmarks=_described(reads, decode, numbered.keys),
         quarantined=found.quarantined,
         renamed=decode.renamed,
