@@ -66,11 +66,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.verbose = 1
 
 
-def pytest_report_header() -> list[str]:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     early = environment.imported_too_early()
     warning = f" BUT {', '.join(early)} was imported before that was set" if early else ""
     threads = f"threads: {environment.threads()} for every contender (THREADS=n for n){warning}"
-    return [threads, f"device: {environment.named_device()}"]
+    waiting = [
+        f"not judged: {name}, which waits for another process; --workload {name} judges it"
+        for name in _left_out(config)
+    ]
+    return [threads, f"device: {environment.named_device()}", *waiting]
 
 
 def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:
@@ -94,13 +98,21 @@ def _judges(config: pytest.Config) -> bool:
     return config.getoption("benchmark_against", None) is not None
 
 
+def _left_out(config: pytest.Config) -> list[str]:
+    """Return the workloads that are judged only if they are named.
+
+    The time of another process says little about the change, and is `unsure` in every gate.
+    """
+    if config.option.workload is not None or not _judges(config):
+        return []
+    return [workload for workload in catalog.workloads() if catalog.defines(workload, "WAITS")]
+
+
 def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[str, str, str]]:
     """Return every (workload, contender, size) that the options leave."""
     option = config.option
     workloads = _choose("workload", option.workload, catalog.workloads())
-    if option.workload is None and _judges(config):
-        # The time of another process says little about the change, and is `unsure` in every gate.
-        workloads = [workload for workload in workloads if not catalog.defines(workload, "WAITS")]
+    workloads = [workload for workload in workloads if workload not in _left_out(config)]
     contenders = _choose("contender", option.contender, (c for w in workloads for c in catalog.contenders(w)))
     sizes = _choose("size", option.size, (s for w in workloads for s in catalog.sizes(w)))
     if option.size is None:

@@ -110,6 +110,10 @@ def test_a_gate_judges_nothing_that_waits_for_a_broker_unless_it_is_chosen(
         monkeypatch.setattr(request.config.option, "workload", chosen)
         cases = plugin._cases(request.config, ("small",))  # noqa: SLF001 - conftest has no public part
         assert ("fraud_streaming" in {workload for workload, _, _ in cases}) == judged
+        said = any(
+            line.startswith("not judged: fraud_streaming") for line in plugin.pytest_report_header(request.config)
+        )
+        assert said is not judged
 
 
 def test_only_a_run_that_waits_for_a_broker_is_not_counted_as_busy(
