@@ -233,7 +233,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 def _weighed(page: Any, address: str, element: str) -> tuple[float, int]:
     """Open a page for the first time; return the seconds until the element is there, and the bytes of all answers."""
     sizes: list[int] = []
-    page.on("response", lambda answer: sizes.append(int(answer.headers["content-length"])))
+    page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
     took = _opened(page, address, element)
     page.wait_for_load_state("networkidle")
     return took, sum(sizes)

@@ -49,13 +49,16 @@ def test_overview_tells_recent_slowdowns_from_older_ones(history: History) -> No
     history.project.git("tag", "v1", history.commits[35])
     drawn, commits, report = examined(history)
     found = overview.places(drawn, commits, report.changes, lambda places: places)
-    assert (found["release"][0], found["counts"]) == ("v1", {"recent": [1, 1], "older": [0, 0], "faster": [1, 1]})
+    assert (found["release"][0], found["counts"]) == (
+        "v1",
+        {"recent": [1, 1], "older": [0, 0], "faster": [1, 1], "surroundings": [0, 0]},
+    )
     (place,) = found["places"]["recent"]
     assert (place["at"], place["worst"][0]["name"]) == (history.commits[40], "s.time_up")
     history.project.git("tag", "v2", history.commits[45])
     drawn, commits, report = examined(history)
     found = overview.places(drawn, commits, report.changes, lambda places: places)
-    assert found["counts"] == {"recent": [0, 0], "older": [1, 1], "faster": [1, 1]}
+    assert found["counts"] == {"recent": [0, 0], "older": [1, 1], "faster": [1, 1], "surroundings": [0, 0]}
 
 
 def test_cells_show_what_changed_first(history: History) -> None:

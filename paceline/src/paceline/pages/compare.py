@@ -42,9 +42,9 @@ def data(history: History, described: Mapping[str, Mapping[str, Any]]) -> dict[s
         key = (place, _where(series.key))
         if key not in latest or series.runs[-1] > latest[key].runs[-1]:
             latest[key] = series
-    families: dict[tuple[str, tuple[str, ...], str], list[_Row]] = {}
+    families: dict[tuple[str, tuple[str, ...], str, str], list[_Row]] = {}
     for (place, where), series in latest.items():
-        rows = families.setdefault((place.family, place.axes, series.unit), [])
+        rows = families.setdefault((place.family, place.axes, series.unit, series.direction), [])
         shown = {"at": place.at, "where": where, **_value(history, series)}
         rows.append(_Row(place.at, int(series.runs[-1]), shown))
     every = (_family(*key, rows) for key, rows in sorted(families.items(), key=lambda each: each[0]))
@@ -88,11 +88,12 @@ def _value(history: History, series: Series) -> dict[str, Any]:
     }
 
 
-def _family(name: str, axes: tuple[str, ...], unit: str, rows: list[_Row]) -> dict[str, Any]:
+def _family(name: str, axes: tuple[str, ...], unit: str, direction: str, rows: list[_Row]) -> dict[str, Any]:
     described = [_axis(axis, place, rows) for place, axis in enumerate(axes)]
     return {
         "name": name,
         "unit": unit,
+        "direction": direction,
         "axes": described,
         "by": _by(axes, [axis["values"] for axis in described]),
         "rows": [row.shown for row in rows],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paceline.report.check_report import name_of
-from paceline.report.places import places_of
+from paceline.report.places import new_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,18 +38,20 @@ CHUNK = 250  # cells of a file: their sparklines are loaded when they come into 
 def places(
     drawn: Drawn, commits: Commits, changes: Iterable[Change], about: Callable[[Sequence[Place]], Sequence[Place]]
 ) -> dict[str, Any]:
-    """Return new slowdowns since the last release, those before it, and improvements, by place, and counts of both.
+    """Return new slowdowns since the last release, those before it, improvements and the rest, by place, and counts.
 
     `about` adds what the repository knows of places.
     """
     release = commits.releases[-1] if commits.releases else None
-    found = places_of(each for each in changes if each.state == "new")
-    slower = [place for place in found if place.slower]
+    found = new_places(changes)
+    by_code = [place for place in found if place.cause != "surroundings"]
+    slower = [place for place in by_code if place.slower]
     recent = [place for place in slower if _is_since(place, release, commits)]
     sections = {
         "recent": recent,
         "older": [place for place in slower if place not in recent],
-        "faster": [place for place in found if not place.slower],
+        "faster": [place for place in by_code if not place.slower],
+        "surroundings": [place for place in found if place.cause == "surroundings"],
     }
     shown = {name: [_place(drawn, each) for each in about(part[:MOST])] for name, part in sections.items()}
     counts = {name: [len(part), sum(_count(each, name) for each in part)] for name, part in sections.items()}
@@ -57,7 +59,7 @@ def places(
 
 
 def _count(place: Place, section: str) -> int:
-    return len(place.faster if section == "faster" else place.slower)
+    return len(place.slower if section in {"recent", "older"} else place.changes)
 
 
 def _is_since(place: Place, release: Release | None, commits: Commits) -> bool:
@@ -76,6 +78,7 @@ def _place(drawn: Drawn, place: Place) -> dict[str, Any]:
         "slower": _sizes(place.slower),
         "faster": _sizes(place.faster),
         "machines": place.machines,
+        "cause": place.cause,
         "worst": [_worst(drawn, each) for each in place.changes[:WORST]],
         "differences": [[each.name, each.before, each.after] for each in place.differences],
     }
@@ -116,8 +119,8 @@ def counts(history: History, commits: Commits) -> dict[str, Any]:
 def cells(drawn: Drawn, changes: Iterable[Change]) -> tuple[list[list[Any]], list[str]]:
     """Return a cell for each family and machine, those that changed first, and the sparklines of cells.
 
-    A cell is its family, machine, number of series, and the largest new change with its place in the sparkline. It
-    shows the series of that change, or the one with most values.
+    A cell is its family, machine, number of series, and the largest new change: size, place in the sparkline, and
+    whether it is a slowdown. It shows the series of that change, or the one with most values.
     """
     worst = _worst_by_series(drawn, changes)
     positions = np.array([drawn.positions[run.commit] for run in drawn.history.runs], dtype=np.int64)
@@ -129,17 +132,17 @@ def cells(drawn: Drawn, changes: Iterable[Change]) -> tuple[list[list[Any]], lis
             change = worst.get(series.key)
             left = change and change.left
             at = change and drawn.positions.get(change.at, 0) * WIDTH // count
-            cell: list[Any] = [number, machine, len(current), left, at]
+            cell: list[Any] = [number, machine, len(current), left, at, change and change.is_slower]
             found.append((cell, sparkline(positions[series.runs], series.values, count)))
     found.sort(key=lambda each: -abs(math.log(each[0][3] or 1)))
     return [cell for cell, _ in found], [line for _, line in found]
 
 
 def _worst_by_series(drawn: Drawn, changes: Iterable[Change]) -> dict[Any, Change]:
-    """Return the largest new change of each series; `changes` are sorted."""
+    """Return the largest new change of each series by code; `changes` are sorted."""
     worst: dict[Any, Change] = {}
     for change in changes:
-        if change.state == "new":
+        if change.state == "new" and change.cause != "surroundings":
             for series in drawn.of(change):
                 worst.setdefault(series.key, change)
     return worst

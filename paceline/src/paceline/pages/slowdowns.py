@@ -72,6 +72,7 @@ class Drawn:
             "high": change.high if change.high < math.exp(700) else None,
             **{name: self.positions.get(getattr(change, name)) for name in ("before", "after", "at")},
             "commits": len(change.commits),
+            "cause": change.cause,
             "date": change.date,
             "differences": _shown([*change.dependencies, *change.facts]),
             "accepted": change.accepted and [change.accepted.date.isoformat(), change.accepted.reason],

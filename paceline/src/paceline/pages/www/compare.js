@@ -131,13 +131,14 @@ paceline.page(['compare'], (content, suite, data) => {
     /* Empty if the quartiles of the two overlap. */
     function verdict(row, base) {
         if (row.low === null || base.low === null) { return ''; }
-        return row.high < base.low ? ' faster' : row.low > base.high ? ' slower' : '';
+        const [less, more] = family().direction === 'more' ? [' slower', ' faster'] : [' faster', ' slower'];
+        return row.high < base.low ? less : row.low > base.high ? more : '';
     }
 
     function drawChart() {
         const all = contenders().map(row => ({...row, name: labelled(value(row))}));
         const label = 'Median and quartiles of ' + all.length + ' by ' + family().axes[state.by].name + '; the table below lists the values';
-        box.replaceChildren(el('p', {class: 'note'}, 'Median and quartiles, less is better'), paceline.dots(label, all, family().unit, state.log));
+        box.replaceChildren(el('p', {class: 'note'}, 'Median and quartiles' + (family().direction && ', ' + family().direction + ' is better')), paceline.dots(label, all, family().unit, state.log));
     }
 
     function drawTable() {

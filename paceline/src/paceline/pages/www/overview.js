@@ -52,7 +52,8 @@ paceline.page(['overview'], (content, suite, data) => {
         const [first, second] = sizes(place);
         return el('article', {class: 'place ' + (place.slower ? 'is-slower' : 'is-faster')},
             el('h3', {}, paceline.commitLink(place.at), ' ', place.subject || day(place.date)),
-            el('p', {}, first, second && '; ', second, place.subject ? ' \u00b7 ' + day(place.date) : '', ' \u00b7 ' + (place.machines.length > 2 ? place.machines.length + ' machines' : place.machines.join(', '))),
+            el('p', {}, first, second && '; ', second, place.subject ? ' \u00b7 ' + day(place.date) : '', ' \u00b7 ' + (place.machines.length > 2 ? place.machines.length + ' machines' : place.machines.join(', ')),
+                place.cause === 'unclear' ? '' : ' \u00b7 cause: ' + place.cause),
             el('ul', {class: 'plain'}, ...place.worst.map(worst),
                 more > 0 ? el('li', {}, el('a', {href: 'slowdowns.html#kind=all&at=' + place.at}, 'and ' + more + ' more')) : null),
             el('p', {class: 'note'}, ...range(place)),
@@ -75,7 +76,8 @@ paceline.page(['overview'], (content, suite, data) => {
     content.append(tiles(),
         ...section('slower', 'New slowdowns' + since, 'recent', 'No new slowdowns.', false).filter(Boolean),
         ...section('older', 'Slowdowns before ' + (data.release || [''])[0], 'older', '', true),
-        ...section('faster', 'Improvements', 'faster', '', true));
+        ...section('faster', 'Improvements', 'faster', '', true),
+        ...section('surroundings', 'By the surroundings of the machines, not by code', 'surroundings', '', true));
     if (data.notes.length) {
         content.append(el('details', {}, el('summary', {}, count(data.notes.length, 'note') + ' about the history'),
             el('ul', {}, ...data.notes.map(note => el('li', {}, note)))));
@@ -87,7 +89,7 @@ paceline.page(['overview'], (content, suite, data) => {
     const asked = paceline.asked();
     const state = {q: asked.get('q') || '', machine: asked.get('machine') || '', changed: asked.has('changed')};
     const machines = [...new Set(data.cells.map(cell => cell[1]))].sort();
-    const cells = data.cells.map((cell, place) => ({family: cell[0], machine: cell[1], series: cell[2], left: cell[3], at: cell[4], place}));
+    const cells = data.cells.map((cell, place) => ({family: cell[0], machine: cell[1], series: cell[2], left: cell[3], at: cell[4], slower: cell[5], place}));
     const grid = el('ul', {class: 'atlas'});
     const status = el('p', {class: 'note', role: 'status'});
     const end = el('div', {class: 'end'});
@@ -97,7 +99,7 @@ paceline.page(['overview'], (content, suite, data) => {
     function draw(cell) {
         const name = suite.families[cell.family];
         const [, path, last] = name.match(/^(.*?)([^.:/]*)$/s);
-        const kind = cell.left === null ? null : cell.left > 1 ? 'slower' : 'faster';
+        const kind = cell.left === null ? null : cell.slower ? 'slower' : 'faster';
         const picture = el('span', {class: 'picture'});
         paceline.load('atlas' + Math.floor(cell.place / data.chunk)).then(lines => {
             picture.append(paceline.sparkline(lines[cell.place % data.chunk], cell.at, kind));

@@ -38,10 +38,11 @@ paceline.page(['slowdowns'], async (content, suite, data) => {
             ' (' + paceline.count(each.commits, 'measured commit') + ')');
         add('Machine', each.machines.join(', '));
         add('Other machines', others);
+        add('Cause', each.cause === 'unclear' ? '' : each.cause);
         add('Engine', each.engine);
         add('Changed too', each.differences.map(paceline.difference).join(', '));
         add('Accepted', each.accepted && each.accepted[0] + ': ' + each.accepted[1]);
-        add('To accept it', each.state === 'new' && isSlower(each) && el('code', {}, 'paceline check --accept ' + each.id + ' --reason "..."'));
+        add('To accept it', each.state === 'new' && isSlower(each) && each.cause !== 'surroundings' && el('code', {}, 'paceline check --accept ' + each.id + ' --reason "..."'));
         return list;
     }
 
