@@ -9,7 +9,9 @@ from paceline.gate import touching
 from paceline.gate.pair import End
 from paceline.gate.touch.comparison import Touch
 
-NOTHING: dict[str, Any] = {"environment": {}, "libraries": {}, "items": [], "modules": [], "common": [], "names": []}
+ELSEWHERE = ["file", "2/environment.txt", "", "", []]
+NOTHING: dict[str, Any] = {key: {} for key in ("environment", "libraries", "named")}
+NOTHING |= {"items": [ELSEWHERE], "modules": [], "common": [0], "names": []}
 
 
 class Clock:
@@ -58,7 +60,7 @@ class FakePair:
 
 
 def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touch], list[FakePair]]:
-    """Record ten benchmarks, each of which takes a second."""
+    """Record ten benchmarks, each of which takes a second. They use a file that may differ."""
     clock, pairs = Clock(), list[FakePair]()
 
     def pair(_: object) -> FakePair:
@@ -95,3 +97,11 @@ def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.
     for name, touch in touches.items():
         assert touch.untouched == (name in second.ran), name
         assert touch.untouched or touch.reason == "it was not recorded in time"
+
+
+def test_once_is_enough_if_no_used_file_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NOTHING, "items", [])
+    monkeypatch.setitem(NOTHING, "common", [])
+    touches, (only,) = found(monkeypatch, 100)
+    assert only.ran == [*touches]
+    assert all(touch.untouched for touch in touches.values())
