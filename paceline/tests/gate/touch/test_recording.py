@@ -276,6 +276,21 @@ def bench_nothing(): pass
     assert touched(compare(base, head, ["HISTORY"])) == expected
 
 
+MAKES = {
+    "in its globals": "exec(f'def made(): return {os.getpid()}', vars(wave))\n    wave.made()",
+    "in a module": "made = Path(tempfile.mkdtemp(), f'made{os.getpid()}.py')\n    made.write_text('x = 1')\n"
+    "    sys.path.append(str(made.parent))\n    __import__(made.stem)\n    sys.path.pop()",
+}
+
+
+@pytest.mark.parametrize("makes", MAKES)
+def test_code_that_a_library_makes_does_not_count_by_its_name(tmp_path: Path, makes: str) -> None:
+    """What a library makes of what it is given differs only if that differs, which is seen by itself."""
+    code = "import os, sys, tempfile, wave\nfrom pathlib import Path\n\n"
+    files = {"bench.py": f"{code}def bench_made():\n    {MAKES[makes]}\n"}
+    assert not touched(touches(tmp_path, files, files))
+
+
 ENTRY_POINTS = "from importlib.metadata import distributions\n\n\ndef read():\n"
 ENTRY_POINTS += "    return [list(each.entry_points) for each in distributions()]\n"
 

@@ -184,13 +184,18 @@ class TouchRecorder:
             return
         place = self._places.place_of_code(code.co_filename)
         if place == GENERATED:
-            if is_import_of_a_library(frame.f_back, self._places.is_own):
+            if self._is_of_a_library(frame) or is_import_of_a_library(frame.f_back, self._places.is_own):
                 self._foreign.add(id(code))
         elif place is not None and code.co_name == MODULE:
             importers = (name for name in callers(frame.f_back) if not name.endswith(_LOADERS))
             importer = next((name for name in importers if not name.startswith("<frozen importlib")), "")
             if not self._places.is_own(importer):
                 self._importers[place] = importer
+
+    def _is_of_a_library(self, frame: FrameType) -> bool:
+        """Whether code without a file runs among a library's globals, which made it of what that was given."""
+        path = frame.f_globals.get("__file__")
+        return isinstance(path, str) and self._places.place_of_code(path) is None
 
     def _note_given(self, frame: FrameType) -> None:
         """Note a module that code of the tree asks for by its name or file, other than in an import statement."""
@@ -199,11 +204,12 @@ class TouchRecorder:
             return
         if any(self._places.place_of_code(name) is not None for name in callers(caller)):
             given = frame.f_locals
-            spec, name = given.get("spec"), given.get("name")
-            if frame.f_code is IMPORT_MODULE and isinstance(name, str):
-                self._given[_absolute(name, given.get("package")), ""] = None
-            elif spec is not None:
-                self._given[str(spec.name), str(spec.origin)] = None
+            spec = given.get("spec")
+            name, file = getattr(spec, "name", ""), getattr(spec, "origin", "")
+            if frame.f_code is IMPORT_MODULE:
+                name, file = _absolute(given.get("name"), given.get("package")), ""
+            if isinstance(name, str):
+                self._given[name, file if isinstance(file, str) else ""] = None
 
     def _modules_given(self) -> set[int]:
         """Return what was asked for since the last time: modules of the tree."""
@@ -383,7 +389,7 @@ class TouchRecorder:
         for name, module in sorted(sys.modules.items()):
             path = _file_of(module)
             top = name.partition(".")[0]
-            if path and top not in sys.stdlib_module_names and not self._places.is_own(path):
+            if path and top not in sys.stdlib_module_names and self._places.place_of_code(path) is None:
                 found.setdefault(top, []).append(f"{name} {_state(path)}")
         return {top: digest(*states) for top, states in found.items() if top != "__main__"}
 
@@ -439,10 +445,10 @@ def _acted(made: type) -> bool:
     return not _PLAIN_HOOKS.issuperset([*hooks, *(each.__module__ for each in named)])
 
 
-def _absolute(name: str, package: object) -> str:
+def _absolute(name: Any, package: Any) -> Any:
     try:
-        return resolve_name(name, package if isinstance(package, str) else None)
-    except (ImportError, ValueError):
+        return resolve_name(name, package)
+    except Exception:  # noqa: BLE001 - the caller may have given anything
         return name
 
 
