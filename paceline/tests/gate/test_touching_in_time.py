@@ -9,9 +9,8 @@ from paceline.gate import touching
 from paceline.gate.pair import End
 from paceline.gate.touch.comparison import Touch
 
-ELSEWHERE = ["file", "2/environment.txt", "", "", []]
-NOTHING: dict[str, Any] = {key: {} for key in ("environment", "libraries", "named")}
-NOTHING |= {"items": [ELSEWHERE], "modules": [], "common": [0], "names": []}
+EMPTY: dict[str, Any] = {key: {} for key in ("environment", "libraries", "named")}
+NOTHING = EMPTY | {"items": [], "modules": [], "common": [], "names": []}
 
 
 class Clock:
@@ -33,6 +32,7 @@ class FakePair:
         """Start with nothing."""
         self.clock = clock
         self.ran: list[str] = []
+        self.apart: dict[str, list[str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -53,14 +53,25 @@ class FakePair:
         self.clock.now += 1
         return {side: End("passed") for side in SIDES}
 
+    def rehearse_each(self, names: dict[str, str], _seconds: float, _until: float) -> dict[str, End]:
+        """Note a benchmark of each side, which together take a second."""
+        for side, name in names.items():
+            self.apart.setdefault(side, []).append(name)
+        self.clock.now += 1
+        return {side: End("passed", origin={"code": ["work"]}) for side in SIDES}
+
     def recordings(self) -> dict[str, Any]:
         """Return what ran."""
-        recording = NOTHING | {"benchmarks": [{"name": name, "ran": []} for name in self.ran]}
-        return dict.fromkeys(SIDES, recording)
+        return {
+            side: NOTHING | {"benchmarks": [{"name": name, "ran": []} for name in self.apart.get(side, self.ran)]}
+            for side in SIDES
+        }
 
 
-def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touch], list[FakePair]]:
-    """Record ten benchmarks, each of which takes a second. They use a file that may differ."""
+def found(
+    monkeypatch: pytest.MonkeyPatch, until: float, differing: str = "work.py", names: int = 10
+) -> tuple[dict[str, Touch], list[FakePair]]:
+    """Record benchmarks, each of which takes a second, after a change of a file."""
     clock, pairs = Clock(), list[FakePair]()
 
     def pair(_: object) -> FakePair:
@@ -69,12 +80,12 @@ def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touc
 
     monkeypatch.setattr(touching, "time", clock)
     trial: Any = SimpleNamespace(pair=pair)
-    trees: Any = SimpleNamespace(folder=None, differing=list)
+    trees: Any = SimpleNamespace(folder=None, differing=lambda: [differing])
     launcher: Any = SimpleNamespace(recording=lambda *_: None)
     proof: Any = SimpleNamespace(add=lambda *_: None, show=lambda _: None)
     selection: Any = None
-    names = [f"t.py::test_{number}" for number in range(10)]
-    return touching.Touching(trial, selection, trees, launcher, proof).find(names, until), pairs
+    every = [f"t.py::test_{number}" for number in range(names)]
+    return touching.Touching(trial, selection, trees, launcher, proof).find(every, until), pairs
 
 
 def test_all_are_recorded_twice_in_two_orders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,9 +110,17 @@ def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.
         assert touch.untouched or touch.reason == "it was not recorded in time"
 
 
-def test_once_is_enough_if_no_used_file_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(NOTHING, "items", [])
-    monkeypatch.setitem(NOTHING, "common", [])
-    touches, (only,) = found(monkeypatch, 100)
-    assert only.ran == [*touches]
+@pytest.mark.parametrize("names", [1, 2, 5])
+def test_after_a_change_of_documents_each_side_runs_one_half(monkeypatch: pytest.MonkeyPatch, names: int) -> None:
+    touches, (only,) = found(monkeypatch, 100, "README.md", names)
+    assert len(touches) == names
     assert all(touch.untouched for touch in touches.values())
+    assert {*only.apart["base"], *only.apart["head"]} == touches.keys()
+    assert not only.ran
+    assert only.clock.now == (names + 1) // 2
+
+
+def test_a_half_that_takes_too_long_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    touches, (halves, *_) = found(monkeypatch, 6, "README.md")
+    assert 0 < len(halves.apart["base"]) < 6
+    assert not all(touch.untouched for touch in touches.values())
