@@ -70,17 +70,18 @@ class Touching:
         """Return that nothing is touched, shown by one half of the benchmarks on each side; nothing if it is not."""
         half = (len(names) + 1) // 2
         parts = dict(zip(SIDES, (names[:half], names[half:] or names), strict=True))
-        ran_own: set[str] = set()
+        ran_own, has_failed = set[str](), False
         with self._recording(parts, words, until) as pair:
             for number in range(half):
-                if pair is None or pair.lost or time.monotonic() > until:
+                if pair is None or pair.lost or has_failed or time.monotonic() > until:
                     return {}
                 items = {side: part[number % len(part)] for side, part in parts.items()}
                 for side, end in pair.rehearse_each(items, CALLS_FOR, _its_part(until)).items():
-                    self._note(side, items[side], end)
+                    self._proof.add(side, items[side], end)
+                    has_failed |= end.outcome not in PASSED
                     ran_own |= {side} if end.origin and end.origin["code"] else set()
-            found = None if pair is None or pair.lost else _of_both(pair.recordings())
-        if found is None or self._failed or len(ran_own) < len(SIDES) or not self._uses_same_files(found):
+            found = None if pair is None or pair.lost or has_failed else _of_both(pair.recordings())
+        if found is None or len(ran_own) < len(SIDES) or not self._uses_same_files(found):
             return {}
         touches = {name: touch for each in found.values() for name, touch in _compared([each], [each], words).items()}
         return touches if touches.keys() == {*names} and all(each.untouched for each in touches.values()) else {}

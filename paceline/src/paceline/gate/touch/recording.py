@@ -194,8 +194,9 @@ class TouchRecorder:
 
     def _is_of_a_library(self, frame: FrameType) -> bool:
         """Whether code without a file runs among a library's globals, which made it of what that was given."""
-        path = frame.f_globals.get("__file__")
-        return isinstance(path, str) and self._places.place_of_code(path) is None
+        path, name = frame.f_globals.get("__file__"), frame.f_globals.get("__name__")
+        is_below = isinstance(path, str) and self._places.place_of_code(path) is None
+        return is_below or (isinstance(name, str) and name.startswith("namedtuple_"))
 
     def _note_given(self, frame: FrameType) -> None:
         """Note a module that code of the tree asks for by its name or file, other than in an import statement."""
