@@ -374,7 +374,7 @@ class _Comparison:
 
     def _means(self, place: str, name: Name) -> bool:
         """Whether code at this place can mean this name by its word."""
-        is_of_any = not name[0] or name[1] in self._members or name[1].startswith(_DOCUMENTS)
+        is_of_any = not name[0] or name[1] in self._members or name[1] in READ
         return is_of_any or self._scopes.of(place).sees(name[0])
 
     def _looked_up(self, names: Iterable[Name]) -> dict[Name, Name]:
