@@ -60,7 +60,7 @@ class Touching:
         data = [path for path in differing if path.suffix not in PYTHON]
         words = _words(data)
         middle = until - (until - time.monotonic()) / 2
-        touches = self._find_by_halves(names, words, middle) if data == differing else {}
+        touches = self._find_by_halves(names, words, middle) if data and data == differing else {}
         touches = touches or self._find_on_both(names, words, until)
         if touches:
             self._proof.show(names)
