@@ -142,6 +142,7 @@ WAYS = {
     "text": "import pkg.m\ndef f():\n    return eval('pkg.m.LIMIT')",
     "made": "def f():\n    space = {}\n    exec('from pkg import m\\nx = m.LIMIT', space)\n    return space",
     "given": "import importlib\ndef f():\n    return importlib.import_module('.m', 'pkg').LIMIT",
+    "pickled": "import pickle, pkg.m\ndef f():\n    return pickle.loads(b'cpkg.m\\nLIMIT\\n.')",
     "through a library": "import pkgutil\ndef f():\n    return pkgutil.resolve_name('pkg.m:LIMIT')",
 }
 OTHERS = {

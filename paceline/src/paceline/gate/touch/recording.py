@@ -215,6 +215,8 @@ class TouchRecorder:
     def _modules_given(self) -> set[int]:
         """Return what was asked for since the last time: modules of the tree."""
         found = set()
+        while self._reads.unpickled:
+            self._given[self._reads.unpickled.popitem()[0], ""] = None
         while self._given:
             name, file = self._given.popitem()[0]
             path = _file_of(sys.modules.get(name)) or file
