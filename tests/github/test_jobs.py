@@ -56,6 +56,7 @@ pythonpath = ["."]
 
 [tool.paceline]
 alpha = 0.01
+explain = 0
 """
 
 
@@ -158,24 +159,29 @@ def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...]
     return {"action": action, "number": 7, "pull_request": told, "sender": {"login": "alice"}, **more}
 
 
-def judge(tiny: Tiny, event: dict[str, Any], flow: Workflow | None = None) -> tuple[Runner, str]:
-    """Run a workflow's shards and the job that joins them, of bench-pr by default; returns that runner and status."""
-    log = ""
-    found = {}
-    jobs = flow.jobs if flow else {name: tiny.job("bench-pr.yml", name) for name in ("shard", "judge")}
-    shards, joining = jobs.values()
-    for shard in shards["strategy"]["matrix"]["shard"]:
+Shards = tuple[dict[str, bytes], str]
+
+
+def shards_of(tiny: Tiny, event: dict[str, Any], job: dict[str, Any], only: str = "") -> Shards:
+    """Run a workflow's shards, or only one; returns what each uploaded, and their log."""
+    log, found = "", {}
+    for shard in [only] if only else job["strategy"]["matrix"]["shard"]:
         runner = tiny.runner(event)
-        runner.run(shards, shard)
+        runner.run(job, shard)
         log += runner.log
         for name, files in runner.uploads.items():
             found[name] = files["gate.json"].read_bytes()
+    return found, log
+
+
+def joined(tiny: Tiny, event: dict[str, Any], job: dict[str, Any], shards: Shards) -> tuple[Runner, str]:
+    """Run the job that joins shards; returns its runner and status."""
     runner = tiny.runner(event)
-    for name, content in found.items():
+    for name, content in shards[0].items():
         (runner.folder / "shards" / name).mkdir(parents=True)
         (runner.folder / "shards" / name / "gate.json").write_bytes(content)
-    status = runner.run(joining)
-    runner.log = log + runner.log
+    status = runner.run(job)
+    runner.log = shards[1] + runner.log
     return runner, status
 
 
@@ -187,20 +193,22 @@ def judged(runner: Runner) -> str:
 
 
 @pytest.mark.slow
-def test_a_slowdown_is_red(tiny: Tiny) -> None:
-    stale = (LABEL,)  # given before this push, so it lets nothing through
-    runner, status = judge(tiny, pull_request(tiny.propose(200), "synchronize", stale))
+def test_a_slowdown_is_red_unless_the_label_was_given_for_this_commit(tiny: Tiny) -> None:
+    shard, join = (tiny.job("bench-pr.yml", name) for name in ("shard", "judge"))
+    head = tiny.propose(200)
+    stale = pull_request(head, "synchronize", (LABEL,))  # given before this push, so it lets nothing through
+    shards = shards_of(tiny, stale, shard)
+    runner, status = joined(tiny, stale, join, shards)
     assert status == "failure", runner.log
     assert judged(runner) == "slower", runner.log
     assert "**slower**" in runner.summary
     assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
     assert "take it off and give it again" in runner.log
 
-
-@pytest.mark.slow
-def test_the_label_lets_a_slowdown_through_for_one_commit_and_it_stays_visible(tiny: Tiny) -> None:
-    head = tiny.propose(200)
-    runner, status = judge(tiny, pull_request(head, "labeled", (LABEL,), label={"name": LABEL}))
+    given = pull_request(head, "labeled", (LABEL,), label={"name": LABEL})
+    (one,) = (name for name, content in shards[0].items() if json.loads(content)["benchmarks"])
+    anew, log = shards_of(tiny, given, shard, only=f"{one[-1]}/4")
+    runner, status = joined(tiny, given, join, (shards[0] | anew, log))
     assert status == "success", runner.log
     assert judged(runner) == "slower"
     assert f"label {LABEL}, given by alice for {head[:12]}" in runner.summary.replace("\\", "")
@@ -277,7 +285,8 @@ def test_the_workflow_for_several_machines_judges_a_project_of_others(tiny: Tiny
     steps = flow.jobs["gate"]["steps"]
     steps[:] = [step for step in steps if not step.get("run", "").startswith("pip install")]
     steps[-1]["run"] = steps[-1]["run"].replace("paceline", f"{sys.executable} -m paceline.cli")
-    runner, status = judge(tiny, pull_request(tiny.propose(200)), flow)
+    event = pull_request(tiny.propose(200))
+    runner, status = joined(tiny, event, flow.jobs["gate"], shards_of(tiny, event, flow.jobs["shard"]))
     assert status == "failure", runner.log
     assert "**slower**" in runner.summary
 
