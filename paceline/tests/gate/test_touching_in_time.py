@@ -45,11 +45,12 @@ class FakePair:
         """Return nothing that went wrong."""
         return {}
 
-    def rehearse(self, name: str, _seconds: float, _until: float) -> dict[str, End]:
-        """Note the benchmark, which takes a second."""
+    def rehearse(self, name: str, _seconds: float, until: float) -> dict[str, End]:
+        """Note the benchmark, which takes a second, or is cut, and costs the processes."""
         self.ran.append(name)
-        self.clock.now += 1
-        return {side: End("passed") for side in SIDES}
+        self.lost = self.clock.now + 1 > until
+        self.clock.now = min(self.clock.now + 1, until)
+        return {side: End("cut" if self.lost else "passed") for side in SIDES}
 
     def recordings(self) -> dict[str, Any]:
         """Return what ran."""
@@ -58,7 +59,7 @@ class FakePair:
 
 
 def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touch], list[FakePair]]:
-    """Record ten benchmarks, each of which takes a second."""
+    """Record a hundred benchmarks, each of which takes a second."""
     clock, pairs = Clock(), list[FakePair]()
 
     def pair(_: object) -> FakePair:
@@ -71,12 +72,12 @@ def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touc
     launcher: Any = SimpleNamespace(recording=lambda *_: None)
     proof: Any = SimpleNamespace(add=lambda *_: None, show=lambda _: None)
     selection: Any = None
-    names = [f"t.py::test_{number}" for number in range(10)]
+    names = [f"t.py::test_{number}" for number in range(100)]
     return touching.Touching(trial, selection, trees, launcher, proof).find(names, until), pairs
 
 
 def test_all_are_recorded_twice_in_two_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (first, second) = found(monkeypatch, 100)
+    touches, (first, second) = found(monkeypatch, 1000)
     assert all(touch.untouched for touch in touches.values())
     assert first.ran == [*touches] == second.ran[::-1]
 
@@ -88,10 +89,11 @@ def test_without_time_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (first, second) = found(monkeypatch, 10)
-    assert first.ran == [*touches][:6]
+    """The last ones get no time: one that is cut would end the processes, with all that they have recorded."""
+    touches, (first, second) = found(monkeypatch, 110)
+    assert first.ran == [*touches][: len(first.ran)]
     assert second.ran == first.ran[: -len(second.ran) - 1 : -1]
-    assert 0 < len(second.ran) < len(first.ran)
+    assert 20 < len(second.ran) <= len(first.ran) < 100
     for name, touch in touches.items():
         assert touch.untouched == (name in second.ran), name
         assert touch.untouched or touch.reason == "it was not recorded in time"

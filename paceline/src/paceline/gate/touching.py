@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3  # of a pass: a benchmark that ends its process is left out of the next
 ONE_OF_ALL = 0.25  # of the time left for recording: most for one benchmark
+SPARE = 5.0  # times what a benchmark usually takes: less time for one, and recording stops
 CALLS_FOR = 0.005  # seconds: what runs only once a cache is full, or a counter high, is seen too
 NAMED = 5  # reasons
 PYTHON = {".py", ".pyi", ".pyc"}
@@ -86,9 +87,11 @@ class Touching:
                 pair.start(launches, SIDES[0])
                 if any(isinstance(found, End) for found in pair.collected(until).values()):
                     return None
-                for name in left:
-                    if pair.lost or time.monotonic() > until:
-                        break
+                started = time.monotonic()
+                for number, name in enumerate(left):
+                    usual = (time.monotonic() - started) / max(1, number)
+                    if pair.lost or _its_part(until) <= time.monotonic() + SPARE * usual:
+                        break  # one that is cut would cost what was recorded before it
                     self._note(name, pair.rehearse(name, CALLS_FOR, _its_part(until)))
                 if not pair.lost:
                     return _of_both(pair.recordings())
