@@ -47,11 +47,12 @@ class FakePair:
         """Return nothing that went wrong."""
         return {}
 
-    def rehearse(self, name: str, _seconds: float, _until: float) -> dict[str, End]:
-        """Note the benchmark, which takes a second."""
+    def rehearse(self, name: str, _seconds: float, until: float) -> dict[str, End]:
+        """Note the benchmark, which takes a second, or is cut, and costs the processes."""
         self.ran.append(name)
-        self.clock.now += 1
-        return {side: End("passed") for side in SIDES}
+        self.lost = self.clock.now + 1 > until
+        self.clock.now = min(self.clock.now + 1, until)
+        return {side: End("cut" if self.lost else "passed") for side in SIDES}
 
     def rehearse_each(self, names: dict[str, str], _seconds: float, _until: float) -> dict[str, End]:
         """Note a benchmark of each side, which together take a second."""
@@ -69,7 +70,7 @@ class FakePair:
 
 
 def found(
-    monkeypatch: pytest.MonkeyPatch, until: float, differing: str = "work.py", names: int = 10
+    monkeypatch: pytest.MonkeyPatch, until: float, differing: str = "work.py", names: int = 100
 ) -> tuple[dict[str, Touch], list[FakePair]]:
     """Record benchmarks, each of which takes a second, after a change of a file."""
     clock, pairs = Clock(), list[FakePair]()
@@ -89,7 +90,7 @@ def found(
 
 
 def test_all_are_recorded_twice_in_two_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (first, second) = found(monkeypatch, 100)
+    touches, (first, second) = found(monkeypatch, 1000)
     assert all(touch.untouched for touch in touches.values())
     assert first.ran == [*touches] == second.ran[::-1]
 
@@ -101,10 +102,11 @@ def test_without_time_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (first, second) = found(monkeypatch, 10)
-    assert first.ran == [*touches][:6]
+    """The last ones get no time: one that is cut would end the processes, with all that they have recorded."""
+    touches, (first, second) = found(monkeypatch, 110)
+    assert first.ran == [*touches][: len(first.ran)]
     assert second.ran == first.ran[: -len(second.ran) - 1 : -1]
-    assert 0 < len(second.ran) < len(first.ran)
+    assert 20 < len(second.ran) <= len(first.ran) < 100
     for name, touch in touches.items():
         assert touch.untouched == (name in second.ran), name
         assert touch.untouched or touch.reason == "it was not recorded in time"
@@ -121,6 +123,7 @@ def test_after_a_change_of_documents_each_side_runs_one_half(monkeypatch: pytest
 
 
 def test_a_half_that_takes_too_long_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (halves, *_) = found(monkeypatch, 6, "README.md")
-    assert 0 < len(halves.apart["base"]) < 6
+    touches, (halves, *_) = found(monkeypatch, 60, "README.md")
+    assert 0 < len(halves.apart["base"]) < 50
+    assert touches
     assert not all(touch.untouched for touch in touches.values())

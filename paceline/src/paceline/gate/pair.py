@@ -41,6 +41,7 @@ PAIRS = 8  # of bursts in a round, at most: with 12, rounds take longer than the
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
 FEWEST_PAIRS = 3
 WITHIN = 0.25  # of the tolerance: a standard error within a round that is small next to that between processes
+WARM_UP = 1 / 3  # of a burst: it warms caches and clocks
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
 BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to run, else it waits for something
@@ -557,12 +558,11 @@ class Pair:
             return
         if visit.recipe.clock == "cpu":
             self._pin(cpus)
-        first = self._burst(1)
+        limited = visit.recipe.cold or most is not None
+        first = self._burst(1 if limited else math.ceil(WARM_UP * visit.recipe.calls))
         if visit.recipe.cold:
             visit.bursts = [first]
         else:
-            if most is None:
-                self._burst(visit.recipe.calls)  # warms caches and clocks; too costly where calls are limited
             visit.bursts = [self._burst(visit.recipe.calls) for _ in range(visit.recipe.pairs)]
         if visit.recipe.clock == "wall":  # so the bursts ran on free CPUs
             visit.clock = choose_clock(visit.bursts)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3  # of a pass: a benchmark that ends its process is left out of the next
 ONE_OF_ALL = 0.25  # of the time left for recording: most for one benchmark
+SPARE = 5.0  # times what a benchmark usually takes: less time for one, and recording stops
 CALLS_FOR = 0.005  # seconds: what runs only once a cache is full, or a counter high, is seen too
 NAMED = 5  # reasons
 PYTHON = {".py", ".pyi", ".pyc"}
@@ -130,9 +131,11 @@ class Touching:
             with self._recording(dict.fromkeys(SIDES, left), words, until) as pair:
                 if pair is None:
                     return None
-                for name in left:
-                    if pair.lost or time.monotonic() > until:
-                        break
+                started = time.monotonic()
+                for number, name in enumerate(left):
+                    usual = (time.monotonic() - started) / max(1, number)
+                    if pair.lost or _its_part(until) <= time.monotonic() + SPARE * usual:
+                        break  # one that is cut would cost what was recorded before it
                     ends = pair.rehearse(name, CALLS_FOR, _its_part(until))
                     for side in SIDES:
                         self._note(side, name, ends.get(side))

@@ -37,8 +37,8 @@ class Finding:
     """A verdict with its evidence.
 
     `ratio` is head's time over base's, with its exact 95 % interval `low` to `high`; with five rounds `low`
-    is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that the gate would
-    find nine times in ten at this noise. Times are seconds per call: base's median over
+    is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that nine
+    gates in ten would call slower, at this noise. Times are seconds per call: base's median over
     rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
     `critical`: it may be red; `red`: it fails the gate. `unproven`: not judged because of what one side declares,
     skips or counts. `touched`: why the change can touch it; None if that was not looked at.

@@ -34,6 +34,11 @@ class Events(ABC):
     def __init__(self, look: Callable[[FrameType], None]) -> None:
         self._look = look
         self._found: dict[int, CodeType] = {}
+        self._ignored: set[int] = set()
+
+    def ignore(self, key: int) -> None:
+        """Never report the code of this id again. The caller keeps the object."""
+        self._ignored.add(key)
 
     def take(self) -> dict[int, CodeType]:
         """Return what has run since the last time, by id. The caller keeps the objects, or their ids come back."""
@@ -49,6 +54,10 @@ class Events(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Report no more."""
+
+    def pause(self) -> None:
+        """Until `restart`, report no more in this thread if reports are slow, else as before."""
+        self.restart()
 
     @abstractmethod
     def restart(self) -> None:
@@ -74,9 +83,11 @@ class Monitoring(Events):
         monitoring = self._monitoring
         if self._tool is None:
             return
-        found, look, disable = self._found, self._look, monitoring.DISABLE
+        found, ignored, look, disable = self._found, self._ignored, self._look, monitoring.DISABLE
 
         def hit(code: CodeType, _: int) -> object:
+            if id(code) in ignored:
+                return disable
             found[id(code)] = code
             gives = id(code) in _GIVING
             if gives or code.co_name == MODULE or code.co_filename[:1] == "<":
@@ -117,15 +128,16 @@ class Profiling(Events):
 
     def start(self) -> None:
         """Begin to report."""
-        found, look = self._found, self._look
+        found, ignored, look = self._found, self._ignored, self._look
 
         def hit(frame: FrameType, event: str, _: object) -> None:
             if event != "call":
                 return
             code = frame.f_code  # slow: it is audited
-            is_new, gives = id(code) not in found, id(code) in _GIVING
+            key = id(code)
+            is_new, gives = key not in ignored and key not in found, key in _GIVING
             if is_new:
-                found[id(code)] = code
+                found[key] = code
             if gives or (is_new and (code.co_name == MODULE or code.co_filename[:1] == "<")):
                 look(frame)
 
@@ -138,6 +150,10 @@ class Profiling(Events):
         """Report no more."""
         sys.setprofile(None)
         threading.setprofile(None)
+
+    def pause(self) -> None:
+        """Report no more in this thread until `restart`."""
+        sys.setprofile(None)
 
     def restart(self) -> None:
         """Report again, in this thread too if a test has taken the profile function away."""

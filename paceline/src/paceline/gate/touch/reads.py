@@ -52,7 +52,7 @@ _installed: list[bool] = []
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if _listeners and event in _WATCHED:
+    if event in _WATCHED and _listeners:  # it is hot: most events are not watched
         _listeners[-1](event, args)
 
 

@@ -156,12 +156,12 @@ class TouchRecorder:
         """End the benchmark that was started last."""
         self._reads.in_benchmark = False
         unseen = self._events.unseen()
+        self._events.pause()  # what runs until the next benchmark is the gate's own
         found = self._taken()
         if unseen is not None:
             found.add(self._item("unseen", "", unseen, ""))
         self._benchmarks.append({"name": self._running, "ran": sorted(found)})
         self._running = None
-        self._events.restart()
 
     def stop(self) -> Recording:
         """End, and return all that was recorded."""
@@ -232,6 +232,8 @@ class TouchRecorder:
         for key, code in ran.items():
             if key not in self._codes and key not in foreign:
                 self._codes[key] = code, self._of_code(code)
+                if self._codes[key][1] is None:
+                    self._events.ignore(key)
             number = self._codes[key][1] if key in self._codes else None
             if number is not None:
                 found.add(number)
