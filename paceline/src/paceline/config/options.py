@@ -223,6 +223,7 @@ SETTINGS = (
     Option("overlay", "", [], "More files and folders that base takes from head, such as benchmarks/."),
     Option("tolerances", "", {}, "A table of tolerances by pattern of node ids; the last match counts."),
     Option("memory_tolerances", "", {}, "The same for increases of memory."),
+    Option("direction", "", {}, "A table of `less` or `more`, whichever is better, by pattern of benchmarks."),
     Option("critical", "", None, "Patterns of benchmarks that may be red. Default: all."),
 )
 TABLE = (*OPTIONS, ASV, RECORD, RESULTS, *SETTINGS)

@@ -84,13 +84,13 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def read_patterns(value: Any, read: Callable[[Any], T]) -> tuple[tuple[str, T], ...]:
-    """Return the patterns of a table of tolerances with their tolerances. Raises ValueError."""
+    """Return the patterns of a table under [tool.paceline] with their values. Raises ValueError."""
     if not isinstance(value, dict):
-        raise ValueError(f'expected a table such as {{"*::test_io*" = "10%"}}, got {shown(value)}')  # noqa: TRY004
+        raise ValueError(f'expected a table with patterns such as "*::test_io*", got {shown(value)}')  # noqa: TRY004
     found = []
-    for pattern, tolerance in value.items():
+    for pattern, each in value.items():
         try:
-            found.append((pattern, read(tolerance)))
+            found.append((pattern, read(each)))
         except ValueError as error:
             raise ValueError(f"{shown(pattern)}: {error}") from None
     return tuple(found)
