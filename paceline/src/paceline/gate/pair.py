@@ -427,9 +427,13 @@ class Pair:
 
         At `until` it is cut, which costs the processes.
         """
+        return self.rehearse_each(dict.fromkeys(self._processes, nodeid), seconds, until)
+
+    def rehearse_each(self, nodeids: Mapping[str, str], seconds: float, until: float) -> dict[str, End]:
+        """Run a test of its own on each side, as `rehearse`."""
         self._visit = Visit()
         self._until, self._cut_at = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until), until
-        for side in self._processes:
+        for side, nodeid in nodeids.items():
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
             limits = self._on_each([*self._processes], self._arrive).values()

@@ -287,9 +287,11 @@ def test_fewer_are_worse_where_more_is_better() -> None:
 def test_an_accepted_loss_of_what_more_is_better_of_stays_accepted() -> None:
     history = directed("more", step(0, 30, 0.5))
     found = only(judgement.check(history))
-    fields = {name: getattr(found, name) for name in ("id", "kind", "benchmark", "parameters", "engine")}
-    more = {"environment": "", "commit": found.at, "reason": "worth it", "date": datetime.now(UTC).date()}
-    entry = Accepted(**fields, machines=found.machines, ratio=found.ratio, **more)
+    fields: dict[str, Any] = {
+        name: getattr(found, name) for name in ("id", "kind", "benchmark", "parameters", "engine")
+    }
+    fields |= {"environment": "", "commit": found.at, "reason": "worth it", "date": datetime.now(UTC).date()}
+    entry = Accepted(**fields, machines=found.machines, ratio=found.ratio)
     assert only(judgement.check(history, [entry])).state == "accepted"
 
 

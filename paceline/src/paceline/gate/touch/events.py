@@ -6,6 +6,7 @@ functions on 3.11. Standard library only: workers load this.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import threading
 from abc import ABC, abstractmethod
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
 
 MODULE = "<module>"
 NAME = "paceline"
+#: Functions that give modules out. Each of their calls is looked at.
+IMPORT_MODULE, MODULE_FROM_SPEC = importlib.import_module.__code__, importlib.util.module_from_spec.__code__
+_GIVING = frozenset(map(id, (IMPORT_MODULE, MODULE_FROM_SPEC)))
 TOOLS = (3, 4, 2, 1, 5, 0)  # ids of monitoring tools, those first that nobody else has reserved
 
 
 class Events(ABC):
-    """Collects code objects. `look` is called with the first frame of a module's code, and of code in no file."""
+    """Collects code objects.
+
+    `look` is called with the first frame of a module's code, and of code in no file; and with each frame of the
+    functions that give modules out.
+    """
 
     def __init__(self, look: Callable[[FrameType], None]) -> None:
         self._look = look
@@ -70,9 +78,10 @@ class Monitoring(Events):
 
         def hit(code: CodeType, _: int) -> object:
             found[id(code)] = code
-            if code.co_name == MODULE or code.co_filename[:1] == "<":
+            gives = id(code) in _GIVING
+            if gives or code.co_name == MODULE or code.co_filename[:1] == "<":
                 look(sys._getframe(1))  # noqa: SLF001 - of the interpreter
-            return disable
+            return None if gives else disable
 
         def thrown(code: CodeType, *_: object) -> None:  # an event that cannot be disabled
             found[id(code)] = code
@@ -114,10 +123,11 @@ class Profiling(Events):
             if event != "call":
                 return
             code = frame.f_code  # slow: it is audited
-            if id(code) not in found:
+            is_new, gives = id(code) not in found, id(code) in _GIVING
+            if is_new:
                 found[id(code)] = code
-                if code.co_name == MODULE or code.co_filename[:1] == "<":
-                    look(frame)
+            if gives or (is_new and (code.co_name == MODULE or code.co_filename[:1] == "<")):
+                look(frame)
 
         self._hit = hit
         self._before = set(sys._current_frames()) - {threading.get_ident()}  # noqa: SLF001 - of the interpreter

@@ -71,6 +71,7 @@ EVENTS: dict[str, dict[Any, Any]] = {
         "libraries": {str: str},
         "items": [[(str, [PLACE])]],
         "modules": [[(str, [[(str, bool, PLACE, [PLACE])]])]],
+        "named": {str: str},
         "common": [PLACE],
         "names": [str],
     },
