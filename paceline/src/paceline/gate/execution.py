@@ -19,6 +19,8 @@ from paceline.errors import PacelineError, why
 from paceline.gate.budget import Budget
 from paceline.gate.explain.explaining import Explainer
 from paceline.gate.hints import no_benchmark
+from paceline.gate.memory.judging import MemoryTrial
+from paceline.gate.memory.weighing import Scales
 from paceline.gate.pair import PASSED, STARTS_WITHIN, End
 from paceline.gate.proof import Proof
 from paceline.gate.rounds import Pairs, Rounds, why_missing
@@ -101,10 +103,26 @@ class _Execution:
         budget = Budget(until)
         budget.costs.add_files(selection.seconds)
         rounds = Rounds(self._trial, pairs, budget, proof)
-        rounds.measure(list(selection.values))
+        weighed = [] if self._trial.settings.memory == "no" else [*selection.memory & selection.values.keys()]
+        rounds.measure([name for name in selection.values if name not in weighed])
         rounds.run()
         self._trees.insist_on_seal()
+        self._weigh(pairs, weighed)
         self._explain(pairs, budget)
+
+    def _weigh(self, pairs: Pairs, names: Sequence[str]) -> None:
+        """Judge the memory of what was timed, and of these. Raises PacelineError if the gate fails by memory."""
+        if self._trial.settings.memory == "no":
+            return
+        try:
+            scales = Scales(self._trial.coins, pairs)
+            MemoryTrial(self._trial, scales, [*self._trial.runnable(), *names]).run()
+        except Exception as error:
+            reason = f"memory could not be measured: {type(error).__name__}: {error}"
+            if self._trial.settings.memory == "fail":
+                raise PacelineError(f"{reason}. Leave out --benchmark-memory.") from error
+            self._trial.notices.append(reason)
+        self._trees.insist_on_seal()
 
     def _explain(self, pairs: Pairs, budget: Budget) -> None:
         """Explain what is slower or faster. The verdicts are there by now, so a failure is only a notice."""

@@ -49,6 +49,8 @@ ALONE = 1.02  # CPU time of the process over that of its thread: above this, oth
 TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
 PASSES = 2  # that count calls: what both agree on is a fact
 COUNTED_FROM = 20  # calls that a benchmark allows: with fewer, none can be spared for counting
+WEIGHED = 3  # calls until the peak is read: the first two fill caches
+COUNTED = 3  # calls until allocations are read: the first fills memray's caches, the last two must agree
 PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that ran to its end
 LISTENS = 0.2  # seconds between checks that the process is alive
 COLLECTED = ("collected", "surveyed")
@@ -138,6 +140,7 @@ class Visit:
     is_bare: bool = False  #: the bursts are calls alone, without setups in between that are not timed
     samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
     counts: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each pass that counts calls
+    memory: dict[str, Message] = field(default_factory=dict)  #: by side, see `Pair.weigh`
 
     @property
     def is_complete(self) -> bool:
@@ -385,14 +388,29 @@ class Pair:
         """Sample one benchmark in bursts on each side for one round; the result has `samples` instead of `bursts`."""
         return self._visited(nodeid, sampling.recipe, until, lambda most: self._sample(most, sampling, cpus))
 
-    def _visited(self, nodeid: str, recipe: Recipe | None, until: float, work: Callable[[int | None], None]) -> Visit:
+    def weigh(self, nodeid: str, gauge: str | None, until: float) -> Visit:
+        """Measure one benchmark's memory on each side by this gauge; the result has `memory` instead of `bursts`.
+
+        Without a gauge, it is "high-water" where a framework that allocates outside Python is loaded, else "peak".
+        """
+        return self._visited(nodeid, None, until, lambda most: self._weigh(most, gauge), weighs=True)
+
+    def _visited(
+        self,
+        nodeid: str,
+        recipe: Recipe | None,
+        until: float,
+        work: Callable[[int | None], None],
+        *,
+        weighs: bool = False,
+    ) -> Visit:
         """Run one test on each side, and do this work while it waits inside `benchmark(...)`."""
         self._visit = Visit(recipe=recipe)
         self._cut_at = until
         self._until = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until)
         self._order = self._shuffled()
         for side in self._order:
-            self._processes[side].send({"do": "run", "item": nodeid})
+            self._processes[side].send({"do": "run", "item": nodeid, "weighs": weighs})
         with contextlib.suppress(SideEndedError):
             arrived = self._on_each(self._order, self._arrive).values()
             self._visit.is_bare = all(limit is None for limit in arrived)
@@ -543,6 +561,27 @@ class Pair:
 
         def asked(side: str) -> Message:
             return self._ask(side, {"do": "burst", "calls": calls, "sampled": how}, "sampled")
+
+        return self._on_each(self._shuffled(), asked)
+
+    def _weigh(self, most: int | None, gauge: str | None) -> None:
+        """Measure the last of a few calls, then count the allocations of further ones."""
+        if gauge is None:
+            is_outside = any(each["outside"] for each in self._gauged("high-water", 0).values())
+            gauge = "high-water" if is_outside else "peak"
+        calls = WEIGHED if most is None else max(1, min(WEIGHED, most - COUNTED))
+        found = self._gauged(gauge, calls)
+        counted = {}
+        if gauge == "peak" and (most is None or most >= calls + COUNTED):
+            counted = self._gauged("allocations", COUNTED)
+        numbers = {side: each["allocations"] for side, each in counted.items()}
+        for side, each in found.items():
+            self._visit.memory[side] = {**each, "gauge": gauge, "allocations": numbers.get(side)}
+
+    def _gauged(self, gauge: str, calls: int) -> dict[str, Message]:
+        def asked(side: str) -> Message:
+            command = {"do": "burst", "calls": calls, "gauge": gauge, "folder": str(self._logs)}
+            return self._ask(side, command, "gauged")
 
         return self._on_each(self._shuffled(), asked)
 

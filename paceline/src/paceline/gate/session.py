@@ -190,8 +190,8 @@ def _report(item: Judged, when: Any) -> pytest.TestReport:
 
 def _properties(result: Finding | Value) -> list[tuple[str, Any]]:
     shown = result.as_json()
-    if isinstance(result, Finding) and result.why is not None:
-        shown["why"] = str(result.why)
+    if isinstance(result, Finding):
+        shown |= {name: str(found) for name, found in (("why", result.why), ("memory", result.memory)) if found}
     return [(name, value) for name, value in shown.items() if name != "name"]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.config.shard import MOST as MOST_SHARDS
 from paceline.config.shard import Shard
 from paceline.report.explanations import CallChange, Explanation, FunctionChange, ShareChange
+from paceline.report.memory import Memory, MemoryVerdict, Method
 from paceline.report.outcome import Outcome, Part
 from paceline.report.values import Value
 from paceline.report.verdicts import Finding, Verdict
@@ -25,7 +26,7 @@ VALUE = {"name", "unit", "base", "head", "reason"}
 PART = {"number", "count", "benchmarks", "digest"}
 CLOCKS = {"cpu", "wall"}
 NUMBERS = ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
-LATER = {"touched", "unproven", "why"}  # not there from the beginning of the schema
+LATER = {"touched", "unproven", "why", "memory"}  # not there from the beginning of the schema
 DIFFERENCE = ("change", "low", "high")
 FUNCTION = {"file", "function", *DIFFERENCE, "p", "named", "code"}
 MOST = 20_000  # benchmarks
@@ -135,8 +136,34 @@ def _finding(row: Any, where: str, name: str) -> Finding:
         touched=strict.nothing_or(strict.text, row.get("touched"), f"{where}.touched"),
         unproven=strict.truth(row.get("unproven", False), f"{where}.unproven"),
         why=strict.nothing_or(_why, row.get("why"), f"{where}.why"),
+        memory=strict.nothing_or(_memory, row.get("memory"), f"{where}.memory"),
         **numbers,
     )
+
+
+def _memory(value: Any, where: str) -> Memory:
+    row = strict.table(value, where, {each.name for each in fields(Memory)})
+    sizes = ("base_bytes", "head_bytes", "base_allocations", "head_allocations", "tolerance_bytes")
+    counts = {each: strict.nothing_or(_size, row[each], f"{where}.{each}") for each in sizes}
+    ratios = ("ratio", "low", "high", "tolerance")
+    numbers: dict[str, Any] = {
+        each: strict.nothing_or(strict.number, row[each], f"{where}.{each}") for each in ratios
+    }
+    method = row["method"]
+    return Memory(
+        verdict=strict.one_of(row["verdict"], f"{where}.verdict", {each.value for each in MemoryVerdict}),
+        method=None if method is None else strict.one_of(method, f"{where}.method", {each.value for each in Method}),
+        exact=strict.truth(row["exact"], f"{where}.exact"),
+        rounds=strict.count(row["rounds"], f"{where}.rounds"),
+        reason=strict.nothing_or(strict.text, row["reason"], f"{where}.reason"),
+        red=strict.truth(row["red"], f"{where}.red"),
+        **counts,
+        **numbers,
+    )
+
+
+def _size(value: Any, where: str) -> int:
+    return strict.count(value, where, 2**53)
 
 
 def _why(value: Any, where: str) -> Explanation:

@@ -11,6 +11,7 @@ from typing import Any
 Message = dict[str, Any]
 
 COUNT, PLACE, NANOSECONDS = range(1, 2**63), range(2**31), range(-(2**63), 2**63)
+SIZE = range(2**63)
 TEXT = (str, None)
 LOCATION = {"id": str, "path": str, "line": PLACE, "mark": ({str: (bool, NANOSECONDS, float, str)}, None)}
 COLLECTED = {
@@ -28,6 +29,7 @@ EVENTS: dict[str, dict[Any, Any]] = {
     "surveyed": {
         **COLLECTED,
         "values": [LOCATION],
+        "memory": [str],
         "asv": TEXT,
         "notes": [str],
         "root": str,
@@ -52,6 +54,7 @@ EVENTS: dict[str, dict[Any, Any]] = {
         "iterations": COUNT,
         "functions": [{"place": str, "name": str, "contents": [str], "nanoseconds": NANOSECONDS, "samples": COUNT}],
     },
+    "gauged": {"bytes": (SIZE, None), "allocations": (NANOSECONDS, None), "outside": [str]},
     "done": {
         "outcome": str,
         "reason": TEXT,

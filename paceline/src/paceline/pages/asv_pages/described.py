@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paceline.history.asv.asv_files import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,8 +67,7 @@ def _from_results(rows: Rows) -> dict[str, dict[str, Any]]:
             "params": values,
             "param_names": [f"param{place}" for place in range(1, len(values) + 1)],
             "version": "" if version == -1 else rows.texts[version],
-            "unit": "seconds",
-            "type": "time",
+            **kind_of(rows.texts[name]),
             "code": "",
         }
     return found
