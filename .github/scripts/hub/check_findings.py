@@ -27,6 +27,7 @@ LINE = r"[^\x00-\x1f\x7f]{0,400}"
 class ChangePoint:
     """One change. `ratio` is the time after over the time before, and `left` what later changes left of it.
 
+    `benchmark` is `name` with its parameters; it is empty for the whole suite.
     `changes` are (name, before, after).
 
     `is_alarm`: slower, and neither accepted nor recovered.
@@ -34,6 +35,7 @@ class ChangePoint:
 
     id: str
     kind: str
+    name: str
     benchmark: str
     machines: tuple[str, ...]
     elsewhere: str
@@ -72,6 +74,7 @@ def _change_point(row: Any, where: str) -> ChangePoint:
     return ChangePoint(
         id=strict.text(row["id"], f"{where}.id", r"[0-9A-Za-z._-]{4,64}"),
         kind=kind,
+        name=name,
         benchmark=f"{name}({', '.join(parameters)})" if parameters else name,
         machines=tuple(_lines(row["machines"], f"{where}.machines")),
         elsewhere=strict.nothing_or(_line, row["elsewhere"], f"{where}.elsewhere") or "measured nowhere else",

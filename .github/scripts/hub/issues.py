@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from paceline.report.markdown import escape, visible
@@ -171,10 +172,22 @@ def text(point: ChangePoint, address: str) -> str:
         f"- **commits**: {', '.join(map(_commit, point.commits[:LISTED]))}{_more(len(point.commits))}",
         *(f"- **also changed**: {escape(name)} {escape(old)} to {escape(new)}" for name, old, new in point.changes),
         "",
+        *_command(point),
         f"Found by [the latest check]({address}). The issue is closed when a check no longer finds it.",
         f"To accept it, run `paceline check --accept {point.id} --reason ...` and commit `.paceline/accepted.toml`.",
     ]
     return "\n".join(lines)[:LONGEST] + "\n"
+
+
+def _command(point: ChangePoint) -> list[str]:
+    """Return the command that names the functions behind a slowdown, if it is of one benchmark of pytest.
+
+    asv's have parameters apart from their names.
+    """
+    if not point.engine.startswith("pytest") or not point.name or point.name != point.benchmark:
+        return []
+    command = shlex.join(["paceline", "explain", point.name, point.before, point.after])
+    return ["To name the functions that are slower, run this in a clone:", "", f"    {visible(command)}", ""]
 
 
 def _without_run(body: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from paceline.cli import main
 from paceline.errors import PacelineError
-from paceline.gate import bisection
+from paceline.gate import revisions
 from paceline.history.intake.document import asv_name
 from projects import Project, processes
 
@@ -225,8 +225,8 @@ def test_names_in_the_history_become_node_ids(tmp_path: Path) -> None:
         "bench/deeper/test_speed.py::test_it[x]",
         "bench.v2/é e/test_speed.py::test_it",
     ):
-        assert bisection.node_id(test, tmp_path) == test
-        assert bisection.node_id(asv_name(test), tmp_path) == test
-        assert bisection.node_id(asv_name(test), tmp_path / "bench.v2") == f"../{test}".replace("../bench.v2/", "")
+        assert revisions.node_id(test, tmp_path) == test
+        assert revisions.node_id(asv_name(test), tmp_path) == test
+        assert revisions.node_id(asv_name(test), tmp_path / "bench.v2") == f"../{test}".replace("../bench.v2/", "")
     with pytest.raises(PacelineError):
-        bisection.node_id("bench.other.test_it", tmp_path)
+        revisions.node_id("bench.other.test_it", tmp_path)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 100  # characters of a setting
 T = TypeVar("T")
 
-TEXTS = ("against", "asv", "json", "python", "results")
+TEXTS = ("against", "asv", "flamegraph", "json", "python", "results")
 FLAGS = {option.setting: option.flag for option in OPTIONS}
 DEFAULTS: dict[str, Any] = {option.setting: option.default for option in TABLE}
 #: What [tool.paceline] may hold.
@@ -47,6 +47,8 @@ class Settings:
     unsure: str = DEFAULTS["unsure"]
     timeout: float = DEFAULTS["timeout"]
     explain: float = DEFAULTS["explain"]  #: seconds; 0 turns it off
+    explain_same: bool = False  #: whether `same` and `unsure` benchmarks are explained too
+    flamegraph: str | None = None  #: folder to write flame graphs to
     overlay: tuple[str, ...] = ()
     new: str = DEFAULTS["new"]
     asv: str | None = None  #: folder of the asv suite that the project names
@@ -172,6 +174,8 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
         unsure=given.read("unsure", _one_of("unsure")),
         timeout=given.read("timeout", seconds),
         explain=given.read("explain", seconds_or_none),
+        explain_same=given.read("explain_same", _switch("explain_same")),
+        flamegraph=given.read("flamegraph", _any),
         asv=table.get("asv"),
         new=given.read("new", _one_of("new")),
         overlay=given.read("overlay", _overlay),

@@ -28,6 +28,7 @@ from paceline.gate.sides.selection import read_selection
 from paceline.gate.sides.trees import Trees
 from paceline.gate.sides.workspace import Workspace
 from paceline.gate.touching import Touching, report
+from paceline.report import flames
 from paceline.report.outcome import Part
 from paceline.report.verdicts import Verdict
 from paceline.system.refusals import refusal
@@ -104,15 +105,27 @@ class _Execution:
         rounds.measure(list(selection.values))
         rounds.run()
         self._trees.insist_on_seal()
+        self._trial.is_judged = True
         self._explain(pairs, budget)
 
     def _explain(self, pairs: Pairs, budget: Budget) -> None:
         """Explain what is slower or faster. The verdicts are there by now, so a failure is only a notice."""
         try:
             Explainer(self._trial, pairs, budget.costs).run()
+            self._draw()
+        except KeyboardInterrupt:
+            self._trial.notices.append("the explanation was interrupted. The verdicts are complete")
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it decides nothing
             reason = why(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             self._trial.notices.append(f"slower and faster benchmarks could not be explained: {reason}")
+
+    def _draw(self) -> None:
+        """Write a flame graph of each explained benchmark, where asked."""
+        folder = self._trial.request.flamegraph
+        if folder is not None and self._trial.flames:
+            flames.write(self._trial.flames, folder)
+            self._trial.say(f"wrote flame graphs of {len(self._trial.flames)} benchmarks to {folder}")
 
     def _tell_preparation(self, until: float) -> None:
         """Report the time of installing and collecting, if that is much of the budget."""

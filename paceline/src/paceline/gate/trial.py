@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from paceline.config.settings import Settings
     from paceline.gate.sides.selection import Location
     from paceline.report.explanations import Explanation
+    from paceline.report.flames import Flames
     from paceline.report.values import Value
 
 
@@ -43,6 +44,8 @@ class Trial:
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
     touched: dict[str, str] = field(default_factory=dict)  #: why the change can touch a benchmark
     why: dict[str, Explanation] = field(default_factory=dict)  #: what is slower or faster
+    flames: list[Flames] = field(default_factory=list)  #: of what is explained
+    is_judged: bool = False  #: all verdicts are there
     part: Part | None = None  #: of a suite that is judged on several machines
     starts_within: float = STARTS_WITHIN  #: seconds; adjusted once head is collected
     _apart: list[Finding] = field(default_factory=list)
@@ -110,10 +113,12 @@ class Trial:
         """Add a finding for a benchmark that is not timed."""
         self._apart.append(Finding(name, verdict.value, reason=reason, unproven=unproven))
 
-    def decided(self) -> dict[str, Benchmark]:
-        """Return the benchmarks that are slower or faster."""
-        differ = (Verdict.SLOWER, Verdict.FASTER)
-        return {name: each for name, each in self._benchmarks.items() if each.verdict in differ}
+    def to_explain(self) -> dict[str, Benchmark]:
+        """Return the benchmarks that are slower or faster; all that were timed, if the settings ask for that."""
+        explained = {Verdict.SLOWER, Verdict.FASTER}
+        if self.settings.explain_same:
+            explained |= {Verdict.SAME, Verdict.UNSURE}
+        return {name: each for name, each in self._benchmarks.items() if each.verdict in explained and each.values}
 
     def undecided(self) -> dict[str, Benchmark]:
         """Return the benchmarks that still need rounds."""

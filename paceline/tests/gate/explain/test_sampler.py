@@ -1,6 +1,7 @@
 """Real workers say which functions their bursts ran, by file and name, and for how long."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paceline.gate.pair import Recipe, Sampling, Visit
@@ -40,12 +41,17 @@ def sampled(folder: Path, text: str, clock: str = "cpu", calls: int = 60) -> Vis
 
 def shares(visit: Visit, side: str = "head") -> dict[str, float]:
     """Return each function's share of the time, by name."""
-    functions = [each for burst in visit.samples for each in burst[side]["functions"]]
-    total = sum(each["nanoseconds"] for each in functions)
+    stacks = [(names(burst[side], each), each) for burst in visit.samples for each in burst[side]["stacks"]]
+    total = sum(each["nanoseconds"] for _, each in stacks)
     found: dict[str, float] = {}
-    for each in functions:
-        found[each["name"]] = found.get(each["name"], 0) + each["nanoseconds"] / total
+    for stack, each in stacks:
+        found[stack[-1]] = found.get(stack[-1], 0) + each["nanoseconds"] / total
     return found
+
+
+def names(sampled: dict[str, Any], stack: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of a stack's functions."""
+    return tuple(sampled["functions"][number]["name"] for number in stack["frames"])
 
 
 @pytest.mark.parametrize("clock", ["cpu", "wall"])
@@ -55,6 +61,8 @@ def test_functions_get_their_share(tmp_path: Path, clock: str) -> None:
     assert {len(visit.samples), *(each["head"]["iterations"] for each in visit.samples)} == {2, 60}
     found = shares(visit)
     assert found["Parser.slow"] > 2 * found["quick"] > 0
+    stacks = {names(visit.samples[0]["head"], each) for each in visit.samples[0]["head"]["stacks"]}
+    assert ("work", "Parser.slow") in stacks
 
 
 def test_setups_do_not_count(tmp_path: Path) -> None:
@@ -118,7 +126,41 @@ def test_calls_are_counted_twice_and_agree(tmp_path: Path, use: str, passes: int
     with started(tmp_path, both(tmp_path)) as pair:
         visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
     assert visit.ends["head"].outcome == "passed"
-    counted = [each[side]["functions"] for each in visit.counts for side in ("base", "head")]
-    calls = [{each["name"]: each["samples"] for each in functions} for functions in counted]
-    found = [tuple(one[name] for name in ("quick", "Parser.slow", "work", "sorted")) for one in calls]
+    counted = [_counted(each[side]) for each in visit.counts for side in ("base", "head")]
+    found = [tuple(one[name][0] for name in ("quick", "Parser.slow", "work", "sorted")) for one, _ in counted]
     assert found == [(3, 3, 3, 1)] * 2 * passes
+    assert [callers["work", "quick"] for _, callers in counted] == [3] * 2 * passes
+
+
+def _counted(message: dict[str, Any]) -> tuple[dict[str, list[int]], dict[tuple[str, str], int]]:
+    """Return calls, bytes and blocks of each function by its name, and calls by caller."""
+    functions = [each["name"] for each in message["functions"]]
+    counts = {functions[number]: counts for number, *counts in message["counts"]}
+    return counts, {(functions[caller], functions[called]): calls for caller, called, calls in message["callers"]}
+
+
+def test_memory_that_a_call_keeps_is_its_functions(tmp_path: Path) -> None:
+    text = "def kept(count):\n    return [bytes(1000) for _ in range(count)]\n\ndef dropped():\n    kept(500)\n"
+    text += "\ndef once():\n    dropped()\n    return kept(7)\n\ndef test_it(benchmark):\n    benchmark(once)\n"
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=20, bursts=1, counted=True)
+    with started(tmp_path, both(tmp_path)) as pair:
+        visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
+    found = [_counted(each[side])[0] for each in visit.counts for side in ("base", "head")]
+    kept = {
+        tuple(sum(one[name][place] for name in one if name.startswith("kept")) for place in (1, 2)) for one in found
+    }
+    ((size, blocks),) = kept
+    assert 7 * 1000 < size < 8 * 1100
+    assert blocks in {8, 9}, "seven texts, the list and what it holds"
+    assert {one["dropped"][1] for one in found} == {0}
+
+
+def test_a_deep_stack_is_cut(tmp_path: Path) -> None:
+    text = PARTS + "\ndef deep(left):\n    return deep(left - 1) if left else quick(50000)\n"
+    text += "\ndef test_it(benchmark):\n    benchmark(deep, 300)\n"
+    visit = sampled(tmp_path, text)
+    stacks = [names(visit.samples[0]["head"], each) for each in visit.samples[0]["head"]["stacks"]]
+    cut = [stack for stack in stacks if stack[0] == "outer calls, left out"]
+    assert {len(stack) for stack in cut} == {101}
+    assert {stack[-1] for stack in cut} >= {"quick"}

@@ -389,7 +389,8 @@ class TrialFixture(BenchmarkFixture):
                 yield
         finally:
             Watch.timed, Watch.is_open = contextlib.nullcontext, False
-        self._channel.send({"event": "sampled", "iterations": burst.calls * iterations, "functions": sampler.found()})
+        event = {"event": "counted" if counts else "sampled", "iterations": burst.calls * iterations}
+        self._channel.send(event | sampler.found())
 
     def _report(self, burst: Burst, reading: Reading, iterations: int) -> None:
         if burst.sampled is not None:

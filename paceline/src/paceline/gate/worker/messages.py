@@ -13,6 +13,7 @@ Message = dict[str, Any]
 COUNT, PLACE, NANOSECONDS = range(1, 2**63), range(2**31), range(-(2**63), 2**63)
 TEXT = (str, None)
 LOCATION = {"id": str, "path": str, "line": PLACE, "mark": ({str: (bool, NANOSECONDS, float, str)}, None)}
+FUNCTION = {"place": str, "name": str, "contents": [str]}
 COLLECTED = {
     "errors": {str: str},
     "set_aside": [str],
@@ -50,7 +51,14 @@ EVENTS: dict[str, dict[Any, Any]] = {
     },
     "sampled": {
         "iterations": COUNT,
-        "functions": [{"place": str, "name": str, "contents": [str], "nanoseconds": NANOSECONDS, "samples": COUNT}],
+        "functions": [FUNCTION],
+        "stacks": [{"frames": [PLACE], "nanoseconds": NANOSECONDS, "samples": COUNT}],
+    },
+    "counted": {
+        "iterations": COUNT,
+        "functions": [FUNCTION],
+        "counts": [[PLACE]],
+        "callers": [[PLACE]],
     },
     "done": {
         "outcome": str,
