@@ -440,7 +440,7 @@ def main() -> int:
     """Explain planted slowdowns, then print the table of everything so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20.0, help="start none later (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=120.0, help="limit of each (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="limit of each (default: %(default)s)")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="add N simulated ones of each size")
     parser.add_argument("--libraries", type=Path, metavar="DIR", help="take the libraries from here")
     parser.add_argument("--file", type=Path, default=KEPT, help="file that results are appended to")

@@ -3,11 +3,14 @@
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from paceline.report import flames
 from paceline.report.explanations import CallChange, Explanation, FunctionChange, ShareChange
 from paceline.report.flames import Flames, Stack
+from playwright.sync_api import sync_playwright
+from sites import ARGUMENTS, CHROMIUM
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 ROOT, SLOW, OTHER = ("w.py", "handle"), ("w.py", HOSTILE), ("", "len")
@@ -71,3 +74,35 @@ def test_both_files_are_written_and_speedscope_gets_both_profiles(tmp_path: Path
     }
     assert weights["handle", HOSTILE] == 3_000_000
     assert head["endValue"] == sum(head["weights"])
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: no pages are tried in it")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_works_by_keys_from_disk_without_a_network(tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    flames.write([FLAMES], tmp_path)
+    (file,) = tmp_path.glob("*.html")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_context(offline=True, color_scheme=scheme).new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("dialog", lambda dialog: errors.append(dialog.message))
+        page.goto(file.as_uri())
+        focused = "document.activeElement.node?.n"
+        page.locator("#head .box").first.focus()
+        for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"):
+            page.keyboard.press(key)
+        assert page.evaluate(focused) == HOSTILE
+        assert "4 ms on head" in page.locator("#about").inner_text()
+        page.keyboard.press("Enter")
+        assert page.locator("#both .above").count() == 2
+        assert page.evaluate(focused) == HOSTILE
+        page.keyboard.press("Escape")
+        page.keyboard.press("/")
+        page.keyboard.type("LEN")
+        assert page.locator("#base .match").all_inner_texts() == ["len"]
+        assert {page.locator(f"#{side} .slower").count() for side in ("base", "head", "both")} == {1}
+        assert page.locator("h1").inner_text().startswith("t.py::test_a[</script>")
+        browser.close()
+    assert errors == []

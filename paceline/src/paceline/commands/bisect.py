@@ -33,6 +33,10 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("good", metavar="GOOD", help="revision where the benchmark is fast")
     parser.add_argument("bad", metavar="BAD", help="later revision where it is slow")
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance",
         type=argument(fraction),
@@ -66,20 +70,20 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Find the slow commit, print each judgement and the result, and return the exit status."""
     from paceline.gate import bisection
-    from paceline.gate.revisions import Subject
+    from paceline.gate.revisions import Target
     from paceline.system.git import git
 
-    subject = Subject.here(arguments.benchmark, Path.cwd())
-    good, bad = subject.commit("GOOD", arguments.good), subject.commit("BAD", arguments.bad)
-    commits = bisection.commits_between(subject.repository, good, bad)
-    settings = bisection.Search(subject, arguments.tolerance, arguments.alpha, arguments.budget, arguments.explain)
+    target = Target.here(arguments.benchmark, Path.cwd())
+    good, bad = target.commit("GOOD", arguments.good), target.commit("BAD", arguments.bad)
+    commits = bisection.commits_between(target.repository, good, bad)
+    settings = bisection.Search(target, arguments.tolerance, arguments.alpha, arguments.budget, arguments.explain)
 
     def tell(judged: Probe, left: int) -> None:
-        say(f"{_shown(judged):<28} {subject.title(judged.commit)}  ({left} suspects)")
+        say(f"{_shown(judged):<28} {target.title(judged.commit)}  ({left} suspects)")
 
-    say(f"{len(commits)} commits. Checking that the last is slower than {subject.title(good)}")
+    say(f"{len(commits)} commits. Checking that the last is slower than {target.title(good)}")
     culprit = bisection.find(commits, good, settings, tell)
-    say(*_lines(culprit, [git(subject.repository, "log", "-1", FORMAT, each) for each in culprit.suspects]))
+    say(*_lines(culprit, [git(target.repository, "log", "-1", FORMAT, each) for each in culprit.suspects]))
     return 0 if len(culprit.suspects) == 1 else ONLY_A_RANGE
 
 

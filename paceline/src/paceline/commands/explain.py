@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         help="name the functions that make a benchmark slower or faster between two revisions",
         usage="paceline explain BENCHMARK BASE HEAD [options] [pytest's options]",
         description="Judges BENCHMARK at HEAD against BASE, and then names the functions whose time differs, with a"
-        " known error rate, whatever the verdict is. It also counts calls and memory. It works in clones and does not"
+        " known error rate, with any verdict. It also counts calls and memory. It works in clones and does not"
         " touch the working tree. All other options go to pytest, such as --benchmark-asv.",
         epilog="Exit status: 0 explained, 1 judged but not explained, 4 not judged, or wrong use.",
         allow_abbrev=False,
@@ -59,17 +59,17 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge and explain the benchmark, print the result, and return the exit status."""
-    from paceline.gate.revisions import FAILED, Subject
+    from paceline.gate.revisions import FAILED, Target
     from paceline.report.terminal import claim
 
-    subject = Subject.here(arguments.benchmark, Path.cwd())
-    base, head = (subject.commit(name.upper(), getattr(arguments, name)) for name in ("base", "head"))
-    say(f"{subject.title(head)}, against {subject.title(base)}")
-    judged = subject.judge(head, base, _options(arguments), lambda text: progress(f"paceline: {text}"))
+    target = Target.here(arguments.benchmark, Path.cwd())
+    base, head = (target.commit(name.upper(), getattr(arguments, name)) for name in ("base", "head"))
+    say(f"{target.title(head)}, against {target.title(base)}")
+    judged = target.judge(head, base, _options(arguments), lambda text: progress(f"paceline: {text}"))
     progress("")
-    finding = subject.finding(judged)
+    finding = target.finding(judged)
     if isinstance(judged, str) or finding.verdict == FAILED:
-        raise PacelineError(f"{subject.benchmark} was not judged: {finding.reason}")
+        raise PacelineError(f"{target.benchmark} was not judged: {finding.reason}")
     if arguments.json is not None:
         _write(judged, arguments.json)
     say(claim(finding), *(f"note: {notice}" for notice in judged.notices))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from paceline.gate.revisions import Subject
+    from paceline.gate.revisions import Target
     from paceline.report.verdicts import Finding
 
 MORE = 3  # times the budget, for the second gate of a commit that was unsure in the first
@@ -27,7 +27,7 @@ MOST_OF_IT = 0.7  # share of the whole slowdown (as logarithms); below it, other
 class Search:
     """What a bisection searches, and the settings of its gates. `explain`: seconds, for the last of them."""
 
-    subject: Subject
+    target: Target
     tolerance: float
     alpha: float
     budget: float  #: seconds
@@ -141,5 +141,5 @@ class _Judge:
         settings = self.settings
         options = [f"--benchmark-tolerance={settings.tolerance}", f"--benchmark-alpha={settings.alpha}"]
         options += [f"--benchmark-budget={budget}", f"--benchmark-explain={settings.explain}"]
-        subject = settings.subject
-        return Probe(commit, against, subject.finding(subject.judge(commit, against, options)))
+        target = settings.target
+        return Probe(commit, against, target.finding(target.judge(commit, against, options)))

@@ -30,7 +30,7 @@ SAYS = "paceline: "  # before each line of a gate's progress
 
 
 @dataclass(frozen=True)
-class Subject:
+class Target:
     """A benchmark by pytest's node id, and the `folder` below the root of its repository to run pytest in."""
 
     repository: Path
@@ -38,7 +38,7 @@ class Subject:
     benchmark: str
 
     @classmethod
-    def here(cls, benchmark: str, here: Path) -> Subject:
+    def here(cls, benchmark: str, here: Path) -> Target:
         """Return the benchmark of the repository around `here`, which may be named as in the history.
 
         Raises PacelineError.
@@ -70,7 +70,9 @@ class Subject:
     ) -> Outcome | str:
         """Return the result of a gate, or why it judged nothing. `say` gets the lines of its progress."""
         with Workspace.create() as workspace:
-            tree, document = workspace.folder / "a", workspace.folder / "findings.json"
+            tree = workspace.folder / "clone" / (self.repository.name or "project")  # the name is part of reports
+            document = workspace.folder / "findings.json"
+            tree.parent.mkdir()
             checkout_commit(self.repository, commit, tree)
             folder = tree / self.folder
             if not folder.is_dir():
