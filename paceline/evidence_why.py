@@ -6,7 +6,8 @@ where no function may be named. Results are appended to a file, and the table is
 
     python paceline/evidence_why.py --simulate 1000
 
-adds simulated explanations, with 60 functions and 900 samples of each side in a round.
+adds simulated explanations of each size: 60 functions, 900 samples of each side in a round, and times of functions
+that vary by 5 % from process to process.
 
 Not part of the distribution: it needs NumPy, SciPy and archspec.
 """
@@ -52,6 +53,7 @@ SUITE = Path(__file__).resolve().parent.parent
 PLANTED = (0.0, 0.03, 0.05, 0.10, 0.20)
 SIMULATED = "simulated"
 FUNCTIONS, SAMPLES = 60, 900  # of a simulated benchmark; samples of a side in a round
+NOISE = 0.05  # standard deviation of a function's time from process to process, as a share
 LEAST = 5  # turns of the planted loop in one call
 
 TEST = "import subject\n\nRUN = subject.prepare()\n\n\ndef test_it(benchmark):\n    benchmark(RUN)\n"
@@ -384,7 +386,7 @@ def _times(coins: random.Random, target: tuple[str, str], planted: float) -> dic
     found = {}
     for number in range(FUNCTIONS):
         function = ("f.py", str(number))
-        mean = speed * coins.gauss(1, 0.01) / (number + 1) / whole + planted * (function == target)
+        mean = speed * coins.gauss(1, NOISE) / (number + 1) / whole + planted * (function == target)
         found[function] = max(0.0, coins.gauss(mean, (mean / SAMPLES) ** 0.5))
     return found
 

@@ -31,7 +31,7 @@ ARTIFACT = "gate"
 FLAMES = "flamegraphs"
 MARKER = re.compile(r"<!-- paceline:gate run=([0-9]{1,20}) -->")
 LONGEST = 60_000  # characters; GitHub takes 65 536
-SHOWN = 300  # characters of a reason
+SHOWN = 600  # characters of a reason
 NOTICES = 10
 
 

@@ -20,7 +20,7 @@ def other(make_project: Callable[..., Project]) -> Project:
     project = make_project(
         files={"work.py": BOTH, "test_speed.py": TEST.replace("work.total, 300", "work.both, 900")}
     )
-    project.commit({"work.py": BOTH.replace("'abc' * 300", "'abc' * 150").replace("total(c", "total(600 + c")})
+    project.commit({"work.py": BOTH.replace("'abc' * 300", "'abc' * 150").replace("    total(", "    total(600 + ")})
     return project
 
 

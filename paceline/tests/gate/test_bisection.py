@@ -90,6 +90,7 @@ def test_the_right_commit_of_many(make_project: Callable[..., Project]) -> None:
     assert "Work more" in found
     assert "  t, " in found, "the author and the date"
     assert "only part of the slowdown" not in found
+    assert re.search(r"^why: total\.<locals>\.<genexpr> \+\d", found, re.MULTILINE), found
     assert project.leftovers == []
 
 

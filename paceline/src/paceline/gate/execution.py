@@ -122,10 +122,15 @@ class _Execution:
 
     def _draw(self) -> None:
         """Write a flame graph of each explained benchmark, where asked."""
-        folder = self._trial.request.flamegraph
-        if folder is not None and self._trial.flames:
+        folder, count = self._trial.request.flamegraph, len(self._trial.flames)
+        if folder is None or not count:
+            return
+        try:
             flames.write(self._trial.flames, folder)
-            self._trial.say(f"wrote flame graphs of {len(self._trial.flames)} benchmarks to {folder}")
+        except OSError as error:
+            self._trial.notices.append(f"cannot write flame graphs to {folder}: {why(error)}")
+        else:
+            self._trial.say(f"wrote flame graphs of {count} benchmark{'s' * (count > 1)} to {folder}")
 
     def _tell_preparation(self, until: float) -> None:
         """Report the time of installing and collecting, if that is much of the budget."""

@@ -32,6 +32,7 @@ class Case:
 
     benchmark: Benchmark
     seconds: float  #: of a call, on the slower side
+    counts: bool = True  #: its calls are counted
     rounds: list[SampledRound] = field(default_factory=list)
     _samples: int = 0
     _counts: list[dict[str, Message]] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Case:
             return None
         if recipe.cold:
             return Sampling(recipe, 1, 1)
-        counted = not self.rounds
+        counted = self.counts and not self.rounds
         turns = max(1, min(MOST_TURNS, int(seconds / max(self.seconds, TURN))))
         return Sampling(recipe, max(1, round(seconds / turns / self.seconds)), turns, counted)
 

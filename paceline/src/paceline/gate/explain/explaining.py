@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LEAST, LONGEST = 0.15, 1.0  # seconds in which a side is sampled in a round: with less, explaining fewer is better
 SPARE = 0.85  # of the time is planned: rounds differ
+COUNTED = 200  # times a call's time must fit into the limit, for calls to be counted: that takes six slow calls
 FIRST = 0.5  # of its share goes to the first round: a busy machine may take twice as long
 TOO_SHORT = "the time was too short (--benchmark-explain)"
 
@@ -57,7 +58,7 @@ class Explainer:
         if not found or not self._trial.settings.explain:
             return
         self._until = self._clock() + self._trial.settings.explain
-        self._cases = {name: Case(each, _seconds(each)) for name, each in sorted(found.items(), key=_urgency)}
+        self._cases = {name: self._case(each) for name, each in sorted(found.items(), key=_urgency)}
         seconds = self._limit()
         self._tell()
         while left := [name for name, each in self._cases.items() if len(each.rounds) < ROUNDS]:
@@ -68,12 +69,16 @@ class Explainer:
                 break
             self._round(left, seconds)
             share, taken = (self._until - self._clock()) / max(1, rounds - 1), self._clock() - started
-            if taken > share and seconds == LEAST and len(left) > 1:
+            if taken > share and seconds == LEAST and len(left) > 1 and rounds < ROUNDS:  # the first one also counts
                 self._give_up(left[-1:], TOO_SHORT)
             seconds = _bounded(seconds * SPARE * share / taken)
         for name, each in self._cases.items():
             self._trial.why[name] = each.explanation()
             self._trial.flames.append(each.flames(self._trial.why[name]))
+
+    def _case(self, benchmark: Benchmark) -> Case:
+        seconds = _seconds(benchmark)
+        return Case(benchmark, seconds, counts=COUNTED * seconds <= self._trial.settings.explain)
 
     def _tell(self) -> None:
         if self._cases:
