@@ -191,9 +191,9 @@ def prepare():
     return lambda: [mp.zeta(mp.mpf(n) / 3) for n in range(4, 8)] + [mp.quad(mp.sin, [0, 1])]
 """,
 }
-#: Runs in the project: counts the calls of its functions, and times a call and a turn of an empty loop.
+#: Runs in the project: counts the calls of its functions, and times an empty loop, as a share of a call.
 SURVEY = """
-import json, sys, time
+import json, statistics, sys, time
 import subject
 run = subject.prepare()
 for _ in range(3):
@@ -211,19 +211,20 @@ sys.setprofile(None)
 def empty(turns):
     for _ in range(turns):
         pass
-def least(function, *arguments):
-    started = time.perf_counter()
-    function(*arguments)
-    calls = max(1, int(0.01 / (time.perf_counter() - started)))
-    best = []
-    for _ in range(40):
-        started = time.perf_counter()
-        for _ in range(calls):
-            function(*arguments)
-        best.append((time.perf_counter() - started) / calls)
-    return min(best)
-total, none, many = least(run), least(empty, 0), least(empty, 100_000)
-print(json.dumps({"total": total, "once": none / 2, "turn": (many - none) / 100_000, "functions": [
+def seconds(function, calls, *arguments):
+    started = time.thread_time()
+    for _ in range(calls):
+        function(*arguments)
+    return (time.thread_time() - started) / calls
+calls = max(1, int(0.005 / seconds(run, 3)))
+turns, once = [], []
+for _ in range(200):  # next to each other: a busy machine's speed changes
+    total = seconds(run, calls)
+    none, many = seconds(empty, 1000, 0), seconds(empty, 20, 20_000)
+    turns.append((many - none) / 20_000 / total)
+    once.append(none / 2 / total)
+median = statistics.median
+print(json.dumps({"once": median(once), "turn": median(turns), "functions": [
     [code.co_filename, code.co_qualname, code.co_firstlineno, calls] for code, calls in found.values()]}))
 """
 
@@ -282,7 +283,7 @@ def choose(folder: Path, planted: float) -> Place:
     survey = json.loads(done.stdout)
     places = []
     for file, name, line, calls in survey["functions"]:
-        turns = round((planted * survey["total"] / calls - survey["once"]) / survey["turn"])
+        turns = round((planted / calls - survey["once"]) / survey["turn"])
         if turns >= LEAST and with_loop(Path(file).read_text(encoding="utf-8"), line, turns):
             places.append(Place(Path(file), name, line, turns))
     if not places:

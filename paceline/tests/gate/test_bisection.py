@@ -21,7 +21,7 @@ import work
 def test_total(benchmark):
     benchmark(work.total, {count})
 """
-ROUNDS_ARE_FEW = ("--alpha=30%", "--tolerance=0.2")
+ROUNDS_ARE_FEW = ("--alpha=30%", "--tolerance=0.2", "--explain=0")
 
 
 def work(count: int, body: str = "") -> str:
@@ -43,9 +43,9 @@ def history(make_project: Callable[..., Project]) -> tuple[Project, list[str]]:
     return project, commits
 
 
-def run(project: Project, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run(project: Project, arguments: Sequence[str], *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "paceline.cli", "bisect", *arguments, *ROUNDS_ARE_FEW],
+        [sys.executable, "-m", "paceline.cli", "bisect", *arguments, *ROUNDS_ARE_FEW, *more],
         cwd=project.root,
         env=project.environment(),
         capture_output=True,
@@ -83,7 +83,7 @@ def test_the_right_commit_of_many(make_project: Callable[..., Project]) -> None:
     commits = [project.commit({"notes": str(number)}, f"Note {number}") for number in range(2)]
     commits.append(project.commit({"work.py": work(3200)}, "Work more"))
     commits += [project.commit({"notes": str(number)}, f"Note {number}") for number in range(2, 5)]
-    done = run(project, ["test_speed.py::test_total", good, commits[-1]])
+    done = run(project, ["test_speed.py::test_total", good, commits[-1]], "--explain=250")
     assert done.returncode == 0, done.stdout + done.stderr
     found = done.stdout[done.stdout.index("first slow commit:") :]
     assert commits[2] in found
@@ -103,6 +103,7 @@ def test_slowdowns_that_add_up_are_said_to(make_project: Callable[..., Project])
     done = run(project, ["test_speed.py::test_total", good, bad])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "only part of the slowdown" in done.stdout
+    assert f"Run `paceline explain test_speed.py::test_total {good[:12]} " in done.stdout
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     say(f"{len(commits)} commits. Checking that the last is slower than {target.title(good)}")
     culprit = bisection.find(commits, good, settings, tell)
-    say(*_lines(culprit, [git(target.repository, "log", "-1", FORMAT, each) for each in culprit.suspects]))
+    described = [git(target.repository, "log", "-1", FORMAT, each) for each in culprit.suspects]
+    say(*_lines(culprit, described, target.benchmark))
     return 0 if len(culprit.suspects) == 1 else ONLY_A_RANGE
 
 
@@ -100,7 +102,7 @@ def _shown(judged: Probe) -> str:
     return f"{found.verdict} {percent[0]} ({percent[1] or '?'} .. {percent[2] or '?'})"
 
 
-def _lines(culprit: Culprit, described: list[str]) -> list[str]:
+def _lines(culprit: Culprit, described: list[str], benchmark: str) -> list[str]:
     one = len(described) == 1
     lines = [
         "",
@@ -111,6 +113,9 @@ def _lines(culprit: Culprit, described: list[str]) -> list[str]:
     lines.append(f"against the last fast commit: {_shown(step)}; BAD against GOOD: {_shown(whole)}")
     if step.finding.why is not None:
         lines.append(f"why: {step.finding.why}")
+    else:
+        command = shlex.join(["paceline", "explain", benchmark, step.against[:12], step.commit[:12]])
+        lines.append(f"not explained: the time was too short, or --explain=0. Run `{command}`.")
     if not culprit.is_all:
         lines.append(
             "This explains only part of the slowdown, so other commits add to it. Bisect again from GOOD to the"

@@ -46,7 +46,7 @@ class Sampler:
         self._found: dict[tuple[int, ...], list[Any]] = {}  # by ids: what ran, nanoseconds, samples
         self._timer: int | None = None
         self._is_timed = False
-        self._passed = self._since = 0
+        self._passed = self._since = self._opened = self._due = 0
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -63,6 +63,7 @@ class Sampler:
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Count what runs while this is open."""
+        self._opened = Real.wall()
         self._is_timed, self._since = True, self._clock()
         try:
             yield
@@ -86,12 +87,16 @@ class Sampler:
 
     def _arm(self, seconds: float) -> None:
         if Real.set_timer is not None and self._timer is not None:
-            Real.set_timer(self._timer, seconds * self._draw(0.5, 1.5))
+            interval = seconds * self._draw(0.5, 1.5)
+            self._due = Real.wall() + int(1e9 * interval)
+            Real.set_timer(self._timer, interval)
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         if self._timer is None:
             return
-        if self._is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__:
+        # One that was due before belongs to what is not timed, though Python may have handled it only now.
+        is_timed = self._is_timed and self._due >= self._opened
+        if is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__:
             now = self._clock()
             stack = self._stack(frame)
             entry = self._found.setdefault(tuple(map(id, stack)), [stack, 0, 0])
