@@ -71,6 +71,13 @@ def test_setups_do_not_count(tmp_path: Path) -> None:
     assert set(shares(sampled(tmp_path, text, calls=40))) == {"quick"}
 
 
+def test_time_between_short_calls_goes_to_no_function(tmp_path: Path) -> None:
+    """Our clocks are read around each of them, and a busy machine stops the process there."""
+    text = PARTS + "\ndef short():\n    Parser().slow(600)\n\ndef test_it(benchmark):\n"
+    text += "    benchmark.pedantic(short, setup=lambda: None, rounds=9999)\n"
+    assert shares(sampled(tmp_path, text, calls=3000))["Parser.slow"] > 0.7
+
+
 def test_coroutines_and_functions_in_c(tmp_path: Path) -> None:
     text = PARTS + "\ndef test_it(benchmark):\n    benchmark(sorted, list(range(50000)))\n"
     assert set(shares(sampled(tmp_path, text))) == {"sorted"}

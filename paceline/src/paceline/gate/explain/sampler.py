@@ -46,7 +46,7 @@ class Sampler:
         self._found: dict[tuple[int, ...], list[Any]] = {}  # by ids: what ran, nanoseconds, samples
         self._timer: int | None = None
         self._is_timed = False
-        self._passed = self._since = self._opened = self._due = 0
+        self._passed = self._since = 0
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -63,7 +63,6 @@ class Sampler:
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Count what runs while this is open."""
-        self._opened = Real.wall()
         self._is_timed, self._since = True, self._clock()
         try:
             yield
@@ -87,31 +86,28 @@ class Sampler:
 
     def _arm(self, seconds: float) -> None:
         if Real.set_timer is not None and self._timer is not None:
-            interval = seconds * self._draw(0.5, 1.5)
-            self._due = Real.wall() + int(1e9 * interval)
-            Real.set_timer(self._timer, interval)
+            Real.set_timer(self._timer, seconds * self._draw(0.5, 1.5))
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         if self._timer is None:
             return
-        # One that was due before belongs to what is not timed, though Python may have handled it only now.
-        is_timed = self._is_timed and self._due >= self._opened
-        if is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__:
-            now = self._clock()
-            stack = self._stack(frame)
+        is_timed = self._is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__
+        now = self._clock()
+        stack = self._stack(frame) if frame is not None and is_timed else []
+        if stack:
             entry = self._found.setdefault(tuple(map(id, stack)), [stack, 0, 0])
             entry[1] += self._passed + now - self._since
             entry[2] += 1
-            self._passed = 0
-            self._arm(INTERVAL)
-            self._since = self._clock()
-        else:
-            self._arm(INTERVAL)
+            self._passed, self._since = 0, now
+        self._arm(INTERVAL)
+        if is_timed:
+            self._since += self._clock() - now
 
     def _stack(self, frame: FrameType) -> list[object]:
         """Return the code that runs, then its callers, up to the benchmark's own call.
 
-        If the benchmark calls a function in C itself, that is the whole stack.
+        If the benchmark calls a function in C itself, that is the whole stack. Nothing while our clocks are read: a
+        busy machine stops the process there more often than elsewhere. The time goes to the next sample.
         """
         found: list[Any] = []
         above: FrameType | None = frame
@@ -119,7 +115,8 @@ class Sampler:
         while above is not None and len(found) < DEEPEST:
             code = above.f_code
             if id(code) in self._loops and all(each.co_filename in self._own for each in found):
-                return [called(above.f_locals.get("target"))]
+                is_next = above is frame or frame.f_lineno == frame.f_code.co_firstlineno
+                return [called(above.f_locals.get("target"))] if is_next else []
             if code.co_filename.startswith(WORKER):
                 if found:
                     return found
