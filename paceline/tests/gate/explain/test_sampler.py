@@ -56,13 +56,15 @@ def names(sampled: dict[str, Any], stack: dict[str, Any]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("clock", ["cpu", "wall"])
 def test_functions_get_their_share(tmp_path: Path, clock: str) -> None:
-    visit = sampled(tmp_path, PARTS + "\ndef test_it(benchmark):\n    benchmark(work)\n", clock)
+    text = PARTS + "\ndef deep(left):\n    return deep(left - 1) if left else Parser().slow(9000)\n"
+    visit = sampled(tmp_path, text + "\ndef test_it(benchmark):\n    benchmark(lambda: (work(), deep(150)))\n", clock)
     assert {side: end.outcome for side, end in visit.ends.items()} == {"base": "passed", "head": "passed"}
     assert {len(visit.samples), *(each["head"]["iterations"] for each in visit.samples)} == {2, 60}
     found = shares(visit)
     assert found["Parser.slow"] > 2 * found["quick"] > 0
-    stacks = {names(visit.samples[0]["head"], each) for each in visit.samples[0]["head"]["stacks"]}
-    assert ("work", "Parser.slow") in stacks
+    stacks = {names(burst["head"], each) for burst in visit.samples for each in burst["head"]["stacks"]}
+    assert ("test_it.<locals>.<lambda>", "work", "Parser.slow") in stacks
+    assert ("outer calls, left out", *["deep"] * 99, "Parser.slow") in stacks
 
 
 def test_setups_do_not_count(tmp_path: Path) -> None:
@@ -117,6 +119,15 @@ def test_the_content_of_own_code_is_told_and_that_of_libraries_is_not(tmp_path: 
     assert {len(contents) for (place, _), contents in found.items() if place == "textwrap.py"} == {0}
 
 
+KEEPS = """
+def kept(count):
+    return [bytes(1000) for _ in range(count)]
+
+def once():
+    kept(500)
+    assert [work() for _ in range(3)] and sorted([2, 1])
+    return kept(7)
+"""
 PLAIN = "benchmark(once)"
 LIMITED = "benchmark.pedantic(once, setup=lambda: quick(9) and None, rounds={rounds})"
 
@@ -125,8 +136,8 @@ LIMITED = "benchmark.pedantic(once, setup=lambda: quick(9) and None, rounds={rou
     ("use", "passes"), [(PLAIN, 2), (LIMITED.format(rounds=99), 2), (LIMITED.format(rounds=9), 0)]
 )
 def test_calls_are_counted_twice_and_agree(tmp_path: Path, use: str, passes: int) -> None:
-    """Without those of a setup; a benchmark that may be called a few times only is not counted."""
-    text = PARTS + "\ndef once():\n    return [work() for _ in range(3)] and sorted([2, 1])\n"
+    """Without those of a setup; a benchmark that may be called a few times only is not counted. So is memory."""
+    text = PARTS + KEEPS
     text += f"\ndef test_it(benchmark):\n    {use}\n"
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=20, bursts=1, counted=True)
@@ -137,6 +148,11 @@ def test_calls_are_counted_twice_and_agree(tmp_path: Path, use: str, passes: int
     found = [tuple(one[name][0] for name in ("quick", "Parser.slow", "work", "sorted")) for one, _ in counted]
     assert found == [(3, 3, 3, 1)] * 2 * passes
     assert [callers["work", "quick"] for _, callers in counted] == [3] * 2 * passes
+    for one, _ in counted:
+        size, blocks = (sum(one[name][place] for name in one if name.startswith("kept")) for place in (1, 2))
+        assert 7 * 1000 < size < 8 * 1100
+        assert blocks == 8, "seven texts and the list; of the first call everything is gone"
+        assert one["once"][1] == 0
 
 
 def _counted(message: dict[str, Any]) -> tuple[dict[str, list[int]], dict[tuple[str, str], int]]:
@@ -144,30 +160,3 @@ def _counted(message: dict[str, Any]) -> tuple[dict[str, list[int]], dict[tuple[
     functions = [each["name"] for each in message["functions"]]
     counts = {functions[number]: counts for number, *counts in message["counts"]}
     return counts, {(functions[caller], functions[called]): calls for caller, called, calls in message["callers"]}
-
-
-def test_memory_that_a_call_keeps_is_its_functions(tmp_path: Path) -> None:
-    text = "def kept(count):\n    return [bytes(1000) for _ in range(count)]\n\ndef dropped():\n    kept(500)\n"
-    text += "\ndef once():\n    dropped()\n    return kept(7)\n\ndef test_it(benchmark):\n    benchmark(once)\n"
-    (tmp_path / FILE).write_text(text, encoding="utf-8")
-    sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=20, bursts=1, counted=True)
-    with started(tmp_path, both(tmp_path)) as pair:
-        visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
-    found = [_counted(each[side])[0] for each in visit.counts for side in ("base", "head")]
-    kept = {
-        tuple(sum(one[name][place] for name in one if name.startswith("kept")) for place in (1, 2)) for one in found
-    }
-    ((size, blocks),) = kept
-    assert 7 * 1000 < size < 8 * 1100
-    assert blocks in {8, 9}, "seven texts, the list and what it holds"
-    assert {one["dropped"][1] for one in found} == {0}
-
-
-def test_a_deep_stack_is_cut(tmp_path: Path) -> None:
-    text = PARTS + "\ndef deep(left):\n    return deep(left - 1) if left else quick(50000)\n"
-    text += "\ndef test_it(benchmark):\n    benchmark(deep, 300)\n"
-    visit = sampled(tmp_path, text)
-    stacks = [names(visit.samples[0]["head"], each) for each in visit.samples[0]["head"]["stacks"]]
-    cut = [stack for stack in stacks if stack[0] == "outer calls, left out"]
-    assert {len(stack) for stack in cut} == {101}
-    assert {stack[-1] for stack in cut} >= {"quick"}
