@@ -161,19 +161,19 @@ def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...]
 def judge(tiny: Tiny, event: dict[str, Any], flow: Workflow | None = None) -> tuple[Runner, str]:
     """Run a workflow's shards and the job that joins them, of bench-pr by default; returns that runner and status."""
     log = ""
-    found = {}
+    found: dict[Path, bytes] = {}
     jobs = flow.jobs if flow else {name: tiny.job("bench-pr.yml", name) for name in ("shard", "judge")}
     shards, joining = jobs.values()
     for shard in shards["strategy"]["matrix"]["shard"]:
         runner = tiny.runner(event)
         runner.run(shards, shard)
         log += runner.log
-        for name, files in runner.uploads.items():
-            found[name] = files["gate.json"].read_bytes()
+        for artifact, files in runner.uploads.items():
+            found |= {runner.folder / "shards" / artifact / name: file.read_bytes() for name, file in files.items()}
     runner = tiny.runner(event)
-    for name, content in found.items():
-        (runner.folder / "shards" / name).mkdir(parents=True)
-        (runner.folder / "shards" / name / "gate.json").write_bytes(content)
+    for path, content in found.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     status = runner.run(joining)
     runner.log = log + runner.log
     return runner, status
@@ -195,6 +195,8 @@ def test_a_slowdown_is_red(tiny: Tiny) -> None:
     assert "**slower**" in runner.summary
     assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
     assert "take it off and give it again" in runner.log
+    graphs = [name for name in runner.uploads["flamegraphs"] if name.endswith(".html")]
+    assert len(graphs) == runner.log.count(": why: "), "each explanation has one"
 
 
 @pytest.mark.slow
