@@ -196,7 +196,8 @@ def test_a_slowdown_is_red(tiny: Tiny) -> None:
     assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
     assert "take it off and give it again" in runner.log
     graphs = [name for name in runner.uploads["flamegraphs"] if name.endswith(".html")]
-    assert len(graphs) == runner.log.count(": why: "), "each explanation has one"
+    (found,) = gate_findings.read(runner.uploads["gate"]["gate.json"].read_bytes()).findings
+    assert len(graphs) == (found.why is not None), "a busy machine may have no time for it"
 
 
 @pytest.mark.slow
