@@ -163,9 +163,10 @@ def test_pre_commit_passes_on_the_tree(tree: Path, git: Git) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pre_commit", "run", "--all-files"],
         cwd=tree,
+        env=os.environ | {"SKIP": "mypy"},  # which `make lint` runs on the whole tree
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("Passed") == 4
+    assert (done.stdout.count("Passed"), done.stdout.count("Skipped")) == (3, 1)

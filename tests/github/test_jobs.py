@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +57,7 @@ pythonpath = ["."]
 
 [tool.paceline]
 alpha = 0.01
+explain = 0
 """
 
 
@@ -158,24 +160,30 @@ def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...]
     return {"action": action, "number": 7, "pull_request": told, "sender": {"login": "alice"}, **more}
 
 
-def judge(tiny: Tiny, event: dict[str, Any], flow: Workflow | None = None) -> tuple[Runner, str]:
-    """Run a workflow's shards and the job that joins them, of bench-pr by default; returns that runner and status."""
-    log = ""
-    found: dict[Path, bytes] = {}
-    jobs = flow.jobs if flow else {name: tiny.job("bench-pr.yml", name) for name in ("shard", "judge")}
-    shards, joining = jobs.values()
-    for shard in shards["strategy"]["matrix"]["shard"]:
+Shards = tuple[dict[PurePath, bytes], str]  # what artifacts hold, each below its name, and the log
+
+
+def shards_of(tiny: Tiny, event: dict[str, Any], job: dict[str, Any], only: str = "") -> Shards:
+    """Run a workflow's shards, or only one; returns what each uploaded, and their log."""
+    log, found = "", dict[PurePath, bytes]()
+    for shard in [only] if only else job["strategy"]["matrix"]["shard"]:
         runner = tiny.runner(event)
-        runner.run(shards, shard)
+        runner.run(job, shard)
         log += runner.log
-        for artifact, files in runner.uploads.items():
-            found |= {runner.folder / "shards" / artifact / name: file.read_bytes() for name, file in files.items()}
+        for name, files in runner.uploads.items():
+            found |= {PurePath(name, inner): path.read_bytes() for inner, path in files.items()}
+    return found, log
+
+
+def joined(tiny: Tiny, event: dict[str, Any], job: dict[str, Any], shards: Shards) -> tuple[Runner, str]:
+    """Run the job that joins shards; returns its runner and status."""
     runner = tiny.runner(event)
-    for path, content in found.items():
+    for name, content in shards[0].items():
+        path = runner.folder / "shards" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    status = runner.run(joining)
-    runner.log = log + runner.log
+    status = runner.run(job)
+    runner.log = shards[1] + runner.log
     return runner, status
 
 
@@ -187,23 +195,26 @@ def judged(runner: Runner) -> str:
 
 
 @pytest.mark.slow
-def test_a_slowdown_is_red(tiny: Tiny) -> None:
-    stale = (LABEL,)  # given before this push, so it lets nothing through
-    runner, status = judge(tiny, pull_request(tiny.propose(200), "synchronize", stale))
+def test_a_slowdown_is_red_unless_the_label_was_given_for_this_commit(tiny: Tiny) -> None:
+    shard, join = (tiny.job("bench-pr.yml", name) for name in ("shard", "judge"))
+    head = tiny.propose(200)
+    stale = pull_request(head, "synchronize", (LABEL,))  # given before this push, so it lets nothing through
+    shards = shards_of(tiny, stale, shard)
+    runner, status = joined(tiny, stale, join, shards)
     assert status == "failure", runner.log
     assert judged(runner) == "slower", runner.log
     assert "**slower**" in runner.summary
     assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
     assert "take it off and give it again" in runner.log
     graphs = [name for name in runner.uploads["flamegraphs"] if name.endswith(".html")]
-    (found,) = gate_findings.read(runner.uploads["gate"]["gate.json"].read_bytes()).findings
-    assert len(graphs) == (found.why is not None), "a busy machine may have no time for it"
+    (finding,) = gate_findings.read(runner.uploads["gate"]["gate.json"].read_bytes()).findings
+    assert len(graphs) == (finding.why is not None), "a busy machine may have no time for it"
 
-
-@pytest.mark.slow
-def test_the_label_lets_a_slowdown_through_for_one_commit_and_it_stays_visible(tiny: Tiny) -> None:
-    head = tiny.propose(200)
-    runner, status = judge(tiny, pull_request(head, "labeled", (LABEL,), label={"name": LABEL}))
+    given = pull_request(head, "labeled", (LABEL,), label={"name": LABEL})
+    documents = {path.parent.name: content for path, content in shards[0].items() if path.name == "gate.json"}
+    (one,) = (name for name, content in documents.items() if json.loads(content)["benchmarks"])
+    anew, log = shards_of(tiny, given, shard, only=f"{one[-1]}/4")
+    runner, status = joined(tiny, given, join, (shards[0] | anew, log))
     assert status == "success", runner.log
     assert judged(runner) == "slower"
     assert f"label {LABEL}, given by alice for {head[:12]}" in runner.summary.replace("\\", "")
@@ -280,7 +291,8 @@ def test_the_workflow_for_several_machines_judges_a_project_of_others(tiny: Tiny
     steps = flow.jobs["gate"]["steps"]
     steps[:] = [step for step in steps if not step.get("run", "").startswith("pip install")]
     steps[-1]["run"] = steps[-1]["run"].replace("paceline", f"{sys.executable} -m paceline.cli")
-    runner, status = judge(tiny, pull_request(tiny.propose(200)), flow)
+    event = pull_request(tiny.propose(200))
+    runner, status = joined(tiny, event, flow.jobs["gate"], shards_of(tiny, event, flow.jobs["shard"]))
     assert status == "failure", runner.log
     assert "**slower**" in runner.summary
 

@@ -22,8 +22,8 @@ def tool(name: str, *arguments: str, content: str = "") -> subprocess.CompletedP
     return subprocess.run(command, input=content, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-ZIZMOR = ("--offline", "--no-progress", "--color=never", "--no-config", "--persona=auditor", "--strict-collection")
-ZIZMOR += ("--collect=all",)
+ZIZMOR = ["--offline", "--no-progress", "--color=never", "--no-config", "--persona=auditor"]
+ZIZMOR += ["--strict-collection", "--collect=all"]
 
 
 def test_zizmor_finds_nothing() -> None:

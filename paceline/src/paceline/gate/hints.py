@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from paceline.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,16 +37,15 @@ def _seen(selection: Selection, tree: Path) -> Iterator[str]:
         yield f"The `benchmark` fixture is used in {_some(fixture)}: name these files, or loosen -k and -m."
     if marker:
         yield f"Tests are marked as benchmarks in {_some(marker)}: name these files, or loosen -k and -m."
-    asv = sorted(path.relative_to(tree).as_posix() for path in tree.rglob(ASV))
+    asv = sorted(name for name in files.names_below(tree) if PurePosixPath(name).name == ASV)
     if asv:
         yield f"Add --benchmark-asv to judge the asv suite ({_some(asv)})."
 
 
 def _python_files(tree: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted(tree.rglob("*.py")):
-        name = path.relative_to(tree).as_posix()
-        if path.is_file() and not name.startswith(".git/"):
-            yield name, path.read_text(encoding="utf-8", errors="replace")
+    for name in sorted(files.names_below(tree)):
+        if name.endswith(".py") and (tree / name).is_file():
+            yield name, (tree / name).read_text(encoding="utf-8", errors="replace")
 
 
 def _some(names: list[str]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from paceline.errors import why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 LONGEST = 64 * 2**20  # bytes; a run of 150 benchmarks, as recorded here, has some 70 000
 LONGEST_BY_HAND = 4 * 2**20  # bytes; more than anybody writes by hand, and seconds to parse
@@ -44,6 +44,21 @@ def why_unfit(about: os.stat_result, most: int = LONGEST) -> str | None:
     if not stat.S_ISREG(about.st_mode) and not os.path.samestat(about, os.stat(os.devnull)):  # noqa: PTH116
         return "is not a regular file"
     return f"is larger than {most // 2**20} MiB" if about.st_size > most else None
+
+
+def names_below(tree: Path, leaving_out: Container[str] = ()) -> Iterator[str]:
+    """Yield a project's files and links, relative to `tree`, without hidden folders, caches and environments."""
+    for place, folders, files in os.walk(tree):
+        relative = os.path.relpath(place, tree).replace(os.sep, "/")
+        prefix = "" if relative == "." else f"{relative}/"
+        links = [each for each in folders if os.path.islink(f"{place}/{each}")]  # noqa: PTH114 # thousands of folders
+        yield from (prefix + each for each in files + links)
+        folders[:] = [each for each in folders if each not in leaving_out and not _is_passed_over(place, each)]
+
+
+def _is_passed_over(place: str, folder: str) -> bool:
+    hidden = folder.startswith(".") or folder == "__pycache__"
+    return hidden or os.path.lexists(os.path.join(place, folder, "pyvenv.cfg"))  # noqa: PTH118
 
 
 def write(path: Path, text: str) -> None:

@@ -168,24 +168,6 @@ def _why_not_checked_out(error: GitFailedError, commit: str, tree: Path) -> str:
     return f"git could not check out {commit[:12]}: {textwrap.shorten(text, LONGEST)}. {remedy}"
 
 
-def names_without_git(source: Path) -> list[str]:
-    """Return the files of a project outside of git, without environments, caches and hidden folders."""
-    found = []
-    for folder, inner, names in os.walk(source):
-        place = Path(folder)
-        links = [name for name in inner if (place / name).is_symlink()]
-        inner[:] = [
-            name
-            for name in inner
-            if name not in links
-            and not name.startswith(".")
-            and name != "__pycache__"
-            and not (place / name / "pyvenv.cfg").exists()
-        ]
-        found += [(place / name).relative_to(source).as_posix() for name in names + links]
-    return found
-
-
 def _own_repository(source: Path, commit: str, tree: Path) -> None:
     """Make a repository in `tree` that borrows the source's objects, and has its tags, which name versions.
 

@@ -6,13 +6,14 @@ import json
 import os
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.gate.sides.sources import SOURCES
+from paceline.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 BUILD_FILES = {"CMakeLists.txt", "Cargo.toml", "meson.build", "pyproject.toml", "setup.cfg", "setup.py"}
 BUILD_FILES |= {"build.py", "build_ext.py"}
@@ -77,6 +78,4 @@ def has_source(folders: Iterable[Path], name: str) -> bool:
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = [each for each in folders if not each.startswith(".") and each != "build"]
-        yield from (Path(place, file) for file in files)
+    return (folder / name for name in files.names_below(folder, leaving_out={"build"}))

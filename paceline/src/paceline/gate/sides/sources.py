@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError
-from paceline.system import toml
+from paceline.system import files, toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -148,10 +148,10 @@ class Sources:
         """Yield the folders of this tree from which `name` could be imported, except those inside a package."""
         place = name.replace(".", "/")
         parent, stem = place[: place.rfind("/") + 1], place.rpartition("/")[2]
-        for folder, files in self.folders.items():
-            if f"/{folder}".endswith(f"/{place}") and "__init__.py" in files:
+        for folder, inner in self.folders.items():
+            if f"/{folder}".endswith(f"/{place}") and "__init__.py" in inner:
                 root = folder[: -len(place)].rstrip("/")
-            elif f"/{folder}/".endswith(f"/{parent}") and f"{stem}.py" in files:
+            elif f"/{folder}/".endswith(f"/{parent}") and f"{stem}.py" in inner:
                 root = f"{folder}/"[: -len(parent) or None].strip("/")
             else:
                 continue
@@ -167,18 +167,11 @@ class Sources:
 
 
 def _files(tree: Path) -> Iterator[str]:
-    """Yield the paths of Python, native and project files, without hidden folders and environments."""
-    for place, folders, files in os.walk(tree):
-        relative = os.path.relpath(place, tree).replace(os.sep, "/")
-        prefix = "" if relative == "." else f"{relative}/"
-        folders[:] = [
-            each
-            for each in folders
-            if not each.startswith(".")
-            and each not in {"__pycache__", "node_modules"}
-            and not os.path.lexists(os.path.join(place, each, "pyvenv.cfg"))  # noqa: PTH118 # thousands of folders
-        ]
-        yield from (prefix + file for file in files if file.endswith((".py", *SOURCES)) or file in PROJECT_FILES)
+    """Yield the paths of Python, native and project files."""
+    for name in files.names_below(tree, leaving_out={"node_modules"}):
+        file = name.rpartition("/")[2]
+        if file.endswith((".py", *SOURCES)) or file in PROJECT_FILES:
+            yield name
 
 
 def _join(folder: str, name: str) -> str:

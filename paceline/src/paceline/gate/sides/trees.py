@@ -16,7 +16,7 @@ from paceline.errors import PacelineError
 from paceline.gate.sides import checkout, overlay
 from paceline.gate.sides.interpreter import probe
 from paceline.gate.worker.seal import Seal, code_below
-from paceline.system import copying, git
+from paceline.system import copying, files, git
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -90,7 +90,7 @@ class Trees:
         return True
 
     def _same_code_without_git(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        names = checkout.names_without_git(self.root)
+        names = list(files.names_below(self.root))
         for side in SIDES:
             self.tree(side).mkdir(parents=True)
             checkout.copy(self.root, self.tree(side), self._watched(names))

@@ -1,13 +1,15 @@
 """Switches off plugins and options that would choose, repeat, stop, spread or trace the tests of a gate.
 
 Projects have them in addopts for everyday runs. A gate ignores them, in its workers and in the session that judges,
-and lists them. Standard library and pytest only: workers load this.
+and lists them. Standard library, pytest and pytest-benchmark only: workers load this.
 """
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any
+
+from pytest_benchmark import utils
 
 if TYPE_CHECKING:
     import pytest
@@ -78,6 +80,14 @@ def _is_set(config: pytest.Config, name: str) -> bool:
         with contextlib.suppress(ValueError, KeyError):
             value = config.getini(name)
     return bool(value) and value not in (VALUES.get(name), "none")
+
+
+def before_plugins() -> None:
+    """Keep pytest-benchmark from asking git for a file's name at every start, since a worker writes no file.
+
+    Of its six commands, `git describe --dirty` looks at every file of the project. Call it before plugins load.
+    """
+    setattr(utils, "get_tag", str)  # noqa: B010 # the name is another function's type
 
 
 def before_conftests(config: pytest.Config) -> None:

@@ -41,6 +41,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 LIMITS = [number for name, number in sorted(vars(resource).items()) if name.startswith("RLIMIT_")] if resource else []
 
+neutral.before_plugins()
 origin.serve()  # before any plugin of the project is loaded
 seal.make_read_only()
 

@@ -207,15 +207,6 @@ def names(found: Message) -> list[str]:
     return [each["id"].rpartition("::")[2] for each in found["benchmarks"]]
 
 
-def judged_both_ways(project: Project, environment: dict[str, str]) -> dict[str, str]:
-    """Judge identical code, where nothing may be slower, then a slowdown. Returns the second's verdicts."""
-    same = project.judge(environment=environment)
-    assert same.status == 0, same.output
-    assert set(same.verdicts.values()) <= {"same", "unsure"}, same.output
-    project.write({"work.py": SLOWER})
-    return project.judge(environment=environment).verdicts
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("with_codspeed", [False, True])
 def test_every_use_is_judged(
@@ -225,10 +216,11 @@ def test_every_use_is_judged(
     files = {"work.py": WORK, "test_marked.py": MARKED, "test_fixtures.py": FIXTURES}
     project = make_project(files=files)
     if with_codspeed:
-        verdicts = judged_both_ways(project, environment)
-    else:
-        project.write({"work.py": SLOWER})
-        verdicts = project.judge().verdicts
+        same = project.judge(environment=environment)
+        assert same.status == 0, same.output
+        assert set(same.verdicts.values()) <= {"same", "unsure"}, same.output
+    project.write({"work.py": SLOWER})
+    verdicts = project.judge(environment=environment).verdicts
     assert verdicts == dict.fromkeys(verdicts, "slower")
     assert len(verdicts) == 8
 
@@ -239,7 +231,9 @@ def test_coroutines_are_timed_by_their_plugin(
     make_project: Callable[..., Project], genuine: dict[str, str], plugin: str
 ) -> None:
     files = {"work.py": WORK, "test_coroutines.py": COROUTINES.format(plugin=plugin)}
-    verdicts = judged_both_ways(make_project(files=files), genuine)
+    project = make_project(files=files)
+    project.write({"work.py": SLOWER})
+    verdicts = project.judge(environment=genuine).verdicts
     assert len(verdicts) >= 3
     assert {verdict for name, verdict in verdicts.items() if "trio" not in name} == {"slower"}
 
