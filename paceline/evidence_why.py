@@ -55,7 +55,7 @@ SIMULATED = "simulated"
 FUNCTIONS, SAMPLES = 60, 900  # of a simulated benchmark; samples of a side in a round
 NOISE = 0.05  # standard deviation of a function's time from process to process, as a share
 UNKNOWN = 0.1  # share of what was planted: an empty loop's speed differs from process to process
-LEAST = 5  # turns of the planted loop in one call
+LEAST = 500  # turns of the planted loop in one call: the first 256 are cheaper, as Python keeps small integers
 
 TEST = "import subject\n\nRUN = subject.prepare()\n\n\ndef test_it(benchmark):\n    benchmark(RUN)\n"
 PYTHON = """
