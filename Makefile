@@ -20,7 +20,7 @@ bench: .venv/ready  ## answer the article's question in two minutes; THREADS=n, 
 	$(BIN)/pytest --benchmark-only --workload gradient_descent,least_squares --benchmark-max-time=0.5 \
 	  --no-first-calls --chart $(CHART) $(ARGS)
 
-bench-all: .venv/ready  ## run every benchmark of all ten workloads, and measure first calls; THREADS=n, ARGS=...
+bench-all: .venv/ready  ## run every benchmark of all eleven workloads, and measure first calls; THREADS=n, ARGS=...
 	$(BIN)/pytest --benchmark-only $(ARGS)
 
 # A worker for each core, but no more than the frameworks' memory allows; who is done takes tests from the others.

@@ -66,10 +66,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.verbose = 1
 
 
-def pytest_report_header() -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     early = environment.imported_too_early()
     warning = f" BUT {', '.join(early)} was imported before that was set" if early else ""
-    return f"threads: {environment.threads()} for every contender (THREADS=n for n){warning}"
+    threads = f"threads: {environment.threads()} for every contender (THREADS=n for n){warning}"
+    waiting = [
+        f"not judged: {name}, which waits for another process; --workload {name} judges it"
+        for name in _left_out(config)
+    ]
+    return [threads, f"device: {environment.named_device()}", *waiting]
 
 
 def _choose(option: str, given: str | None, names: Iterable[str]) -> list[str]:
@@ -93,10 +98,21 @@ def _judges(config: pytest.Config) -> bool:
     return config.getoption("benchmark_against", None) is not None
 
 
+def _left_out(config: pytest.Config) -> list[str]:
+    """Return the workloads that are judged only if they are named.
+
+    The time of another process says little about the change, and is `unsure` in every gate.
+    """
+    if config.option.workload is not None or not _judges(config):
+        return []
+    return [workload for workload in catalog.workloads() if catalog.defines(workload, "WAITS")]
+
+
 def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[str, str, str]]:
     """Return every (workload, contender, size) that the options leave."""
     option = config.option
     workloads = _choose("workload", option.workload, catalog.workloads())
+    workloads = [workload for workload in workloads if workload not in _left_out(config)]
     contenders = _choose("contender", option.contender, (c for w in workloads for c in catalog.contenders(w)))
     sizes = _choose("size", option.size, (s for w in workloads for s in catalog.sizes(w)))
     if option.size is None:
@@ -155,7 +171,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        spent[:] = spent[0] + perf_counter() - wall, spent[1] + process_time() - cpu
+        if not _waits(item):
+            spent[:] = spent[0] + perf_counter() - wall, spent[1] + process_time() - cpu
+
+
+def _waits(item: pytest.Item) -> bool:
+    """Return whether a run waits for another process, so that its share of a core says nothing of the machine."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return "workload" in parameters and catalog.defines(str(parameters["workload"]), "WAITS")
 
 
 @pytest.hookimpl(wrapper=True)

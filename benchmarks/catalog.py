@@ -18,17 +18,23 @@ import io
 import re
 import sys
 import tokenize
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import environment
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 IMPL = Path(__file__).resolve().parent.parent / "impl"
 
 #: The sizes that are measured unless others are asked for.
 DEFAULT_SIZES = ("small", "article")
+
+#: Contenders whose framework has no other device. Known by name, since it cannot be imported without a driver.
+ONLY_ON_GPUS = ("with_cupy",)
 
 #: Part of every version: increase it when what is timed changes though no problem did.
 PROTOCOL = 1
@@ -39,7 +45,7 @@ class Unavailable(Exception):  # noqa: N818 - not an error: the text says what t
 
 
 class LeftOut(Unavailable):
-    """A contender leaves a size out, on every machine."""
+    """A contender leaves a size out, on every machine, or a device."""
 
     REASON = "left out, for it takes over a minute"
 
@@ -61,10 +67,8 @@ def sizes(workload: str) -> list[str]:
     Raises ``ValueError`` unless the module assigns ``SIZES`` a dictionary with literal names.
     """
     for node in ast.parse(_source(workload)).body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == "SIZES" for target in targets):
-                return [str(ast.literal_eval(key)) for key in node.value.keys if key is not None]
+        if "SIZES" in _defined(node) and isinstance(value := getattr(node, "value", None), ast.Dict):
+            return [str(ast.literal_eval(key)) for key in value.keys if key is not None]
     path = IMPL / workload / "problem.py"
     raise ValueError(f"{path} assigns no dictionary to SIZES; write one out, as in SIZES = {{'tiny': (50, 30)}}")
 
@@ -101,9 +105,16 @@ def _needs(workload: str) -> list[str]:
 
 
 def defines(workload: str, name: str) -> bool:
-    """Tell whether the problem of ``workload`` has a function ``name`` at its top level."""
-    body = ast.parse(_source(workload)).body
-    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in body)
+    """Tell whether the problem of ``workload`` has a function or assigns a variable ``name`` at its top level."""
+    return any(name in _defined(node) for node in ast.parse(_source(workload)).body)
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    """Return the names that a statement defines as a function or variables."""
+    if isinstance(node, ast.FunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _code(source: str) -> str:
@@ -142,15 +153,26 @@ def problem_module(workload: str) -> ModuleType:
 def make(workload: str, size: str) -> Any:
     """Return the ``Problem`` of ``workload`` at ``size``; raises ``Unavailable`` where its data are not installed."""
     module = problem_module(workload)
-    try:
+    with _installed():
         return module.make(module.SIZES[size])
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Raise ``Unavailable`` where something is missing that is imported late: data, a broker."""
+    try:
+        yield
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("impl."):
+            raise  # a slip in the suite's own imports
         raise Unavailable(f"{error.name} is not installed") from error
 
 
 def contender_module(workload: str, contender: str) -> ModuleType:
     """Import ``contender`` and with it its framework, or raise ``Unavailable`` if that is not installed."""
     name = f"impl.{workload}.{contender}"
+    if environment.device() == "cpu" and contender in ONLY_ON_GPUS:
+        raise LeftOut("runs on a GPU only (DEVICE=gpu)")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -163,7 +185,13 @@ def contender_module(workload: str, contender: str) -> ModuleType:
 
 def prepare(workload: str, contender: str, problem: Any) -> Callable[[], Any]:
     """Return the ``run`` of ``contender`` on ``problem``, or raise ``Unavailable``."""
-    run: Callable[[], Any] = contender_module(workload, contender).prepare(problem)
+    module = contender_module(workload, contender)
+    try:
+        environment.require_device(contender)
+    except LookupError as error:
+        raise Unavailable(str(error)) from error
+    with _installed():
+        run: Callable[[], Any] = module.prepare(problem)
     return run
 
 

@@ -112,6 +112,8 @@ def render(results: list[Result], share: float = 1.0) -> Iterator[tuple[str, boo
     count = environment.threads()
     threads = f"{count} thread{'s' if count > 1 else ''}"
     yield f"Every contender had {threads}. Times are this machine's; ratios travel better.", False
+    if environment.device() == "gpu":
+        yield from ((line, False) for line in textwrap.wrap(f"Device: {environment.named_device()}.", WIDTH))
     if share < BUSY:
         yield f"The machine was busy: this run got {share:.0%} of a core, so times are too long", True
         yield "and ratios are rough. Run it again when nothing else runs.", True

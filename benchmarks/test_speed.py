@@ -50,5 +50,7 @@ def test_speed(
     benchmark.extra_info["dtype"] = next((str(output.dtype) for output in outputs if output.dtype.kind == "f"), "")
     if hasattr(problem, "units"):
         benchmark.extra_info["units"] = problem.units
+    if hasattr(module, "recorded"):
+        benchmark.extra_info.update(module.recorded())
     if hasattr(module, "quality"):
         benchmark.extra_info["quality"] = dict([module.quality(problem, answer)])

@@ -100,6 +100,29 @@ def test_plain_pytest_tests_and_benchmark_only_measures(run_pytest: Run) -> None
     assert "\nbenchmarks/test_speed.py" not in named
 
 
+def test_a_gate_judges_nothing_that_waits_for_a_broker_unless_it_is_chosen(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plugin,) = [each for each in request.config.pluginmanager.get_plugins() if hasattr(each, "_waits")]
+    monkeypatch.setattr(plugin, "_judges", lambda _: True)
+    monkeypatch.setattr(request.config.option, "contender", None)
+    for chosen, judged in ((None, False), ("fraud_streaming", True)):
+        monkeypatch.setattr(request.config.option, "workload", chosen)
+        cases = plugin._cases(request.config, ("small",))  # noqa: SLF001 - conftest has no public part
+        assert ("fraud_streaming" in {workload for workload, _, _ in cases}) == judged
+        said = any(
+            line.startswith("not judged: fraud_streaming") for line in plugin.pytest_report_header(request.config)
+        )
+        assert said is not judged
+
+
+def test_only_a_run_that_waits_for_a_broker_is_not_counted_as_busy(
+    workload: str, request: pytest.FixtureRequest
+) -> None:
+    (plugin,) = [each for each in request.config.pluginmanager.get_plugins() if hasattr(each, "_waits")]
+    assert plugin._waits(request.node) == (workload == "fraud_streaming")  # noqa: SLF001 - conftest has no public part
+
+
 def write_contender(tree: Path, name: str, body: str) -> None:
     """Add a contender to least squares in ``tree``."""
     (tree / "impl" / "least_squares" / f"{name}.py").write_text(body, encoding="utf-8")

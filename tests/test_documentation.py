@@ -41,6 +41,12 @@ ELSEWHERE = (
     ".venv/bin/asv ",
     ".venv/bin/python -m benchmarks.ratios",
     ".venv/bin/python -m benchmarks.first_call gradient_descent with_dask huge",
+    ".venv/bin/python -m benchmarks.latency",
+    "sh benchmarks/on_gpu.sh",
+    "DEVICE=gpu ",
+    ".venv/bin/jupytext --to notebook docs/fraud.md",
+    ".venv/bin/jupyter execute --inplace docs/fraud.ipynb",
+    "KAFKA_BOOTSTRAP_SERVERS=broker:9092 ",
     ".venv/bin/pre-commit install",
     "make lint",
     "make evidence",
@@ -149,6 +155,25 @@ def test_a_run_joins_the_history_and_is_published(ready_tree: Path) -> None:
     assert "sums_python" in (ready_tree / ".asv" / "html" / "index.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
+def test_the_script_for_a_gpu_tests_measures_and_records(ready_tree: Path) -> None:
+    chosen = ("--size=tiny", "--contender=with_numpy,with_cupy,with_jax,backprop_numpy,descent_numpy")
+    done = subprocess.run(
+        ["sh", "benchmarks/on_gpu.sh", *chosen],
+        cwd=ready_tree,
+        env=outside() | {"DEVICE": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^with_cupy +n/a runs on a GPU only", done.stdout, re.MULTILINE)
+    recorded = "".join(path.read_text("utf-8") for path in (ready_tree / ".asv" / "results").glob("*/*-*.json"))
+    assert "backprop_numpy" in recorded
+    assert "tensorflow==" in (ready_tree / "build" / "pins.txt").read_text("utf-8")
+
+
 def test_the_set_up_by_hand_is_what_make_does() -> None:
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split(".venv/ready: ")[1]
     made = [
@@ -206,7 +231,7 @@ def published() -> dict[str, tuple[str, str]]:
 
 
 def test_the_answer_is_of_contenders_that_exist(published: dict[str, tuple[str, str]]) -> None:
-    assert published.keys() == set(catalog.contenders("gradient_descent"))
+    assert published.keys() == set(catalog.contenders("gradient_descent")) - {*catalog.ONLY_ON_GPUS}
 
 
 def test_the_answer_and_the_claims_agree(published: dict[str, tuple[str, str]]) -> None:

@@ -46,14 +46,18 @@ MASKS[ord("0") : ord("9") + 1] = ord("n")
 class Table(NamedTuple):
     """The well-formed records of a chunk: the ``numbers`` ``(records, 32)``, 0 where ``empty``; the rest by record.
 
-    Ids and classes are kept apart from the numbers, since float64 does not hold every integer.
+    ``lines`` says which lines of the chunk they are. Ids and classes are kept apart from the numbers, since float64
+    does not hold every integer. ``user_starts`` and ``user_ends`` say where in ``text`` the names of users are.
     """
 
+    lines: NDArray[np.int64]
     numbers: NDArray[np.float64]
     empty: NDArray[np.bool_]
     ids: NDArray[np.int64]
     classes: NDArray[np.int64]
-    users: NDArray[np.str_]
+    text: NDArray[np.uint8]
+    user_starts: NDArray[np.int64]
+    user_ends: NDArray[np.int64]
 
 
 def chunks(stream: bytes) -> Iterator[bytes]:
@@ -171,9 +175,8 @@ def read(chunk: bytes, malformed: NDArray[np.int64]) -> Table:
     good &= np.searchsorted(controls, starts[:, 0]) == np.searchsorted(controls, ends[:, -1])
     malformed[1] += len(good) - good.sum()
     classes = np.where(empty[:, -1], -1, integers[:, -1])
-    return Table(
-        numbers[good], empty[good], integers[good, 0], classes[good], read_names(text, starts[good, 2], ends[good, 2])
-    )
+    ids, lines = integers[good, 0], np.flatnonzero(has_all)[good]
+    return Table(lines, numbers[good], empty[good], ids, classes[good], text, starts[good, 2], ends[good, 2])
 
 
 def prepare(problem: Problem) -> Run:
@@ -186,9 +189,12 @@ def prepare(problem: Problem) -> Run:
         malformed[2] = stream[-1:] not in {b"", b"\n"}
         parts: list[tuple[NDArray[Any], ...]] = []
         for chunk in chunks(stream):
-            numbers, empty, ids, classes, users = read(chunk, malformed)
+            table = read(chunk, malformed)
+            numbers, empty = table.numbers, table.empty
+            users = read_names(table.text, table.user_starts, table.user_ends)
             wanted = (numbers[:, 2] > 5) & ~empty[:, 3]  # noqa: PLR2004 - as in the statement
-            parts.append((numbers[~empty[:, -1], 1:], masked(users), classes, ids[wanted], users[wanted]))
+            matrix = numbers[~empty[:, -1], 1:]
+            parts.append((matrix, masked(users), table.classes, table.ids[wanted], users[wanted]))
         if not parts:
             parts.append((np.empty((0, 31)), np.empty(0, "U1"), *np.empty((2, 0), np.int64), np.empty(0, "U1")))
         matrix, masked_users, classes, ids, users = map(np.concatenate, zip(*parts, strict=True))

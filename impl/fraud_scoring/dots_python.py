@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import tanh
-from operator import mul
+from operator import mul, sub
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,24 +15,33 @@ if TYPE_CHECKING:
 
     from impl.fraud_scoring.problem import Problem, Run
 
+    Units = list[list[float]]
+
+
+def units(weights: NDArray[np.float64]) -> list[Units]:
+    """Convert every layer to a list of units, each its weights with the bias at the end."""
+    return [layer.T.tolist() for layer in layers(weights, np.reshape)]
+
+
+def error(payment: list[float], first: Units, second: Units, third: Units, last: Units) -> float:
+    """Return the mean squared error of the reconstruction of ``payment``."""
+    v = [*payment, 1.0]
+    v = [tanh(sum(map(mul, unit, v))) for unit in first]
+    v.append(1.0)
+    v = [max(0.0, sum(map(mul, unit, v))) for unit in second]
+    v.append(1.0)
+    v = [tanh(sum(map(mul, unit, v))) for unit in third]
+    v.append(1.0)
+    made = [max(0.0, sum(map(mul, unit, v))) for unit in last]
+    differences: map[float] = map(sub, made, payment)
+    return sum(each * each for each in differences) / len(payment)
+
 
 def prepare(problem: Problem) -> Run:
-    """Convert payments to lists, and every layer to a list of units, each its weights with the bias at the end."""
-    payments = problem.payments.tolist()
-    first, second, third, last = (layer.T.tolist() for layer in layers(problem.weights, np.reshape))
+    """Convert payments and layers to lists."""
+    payments, network = problem.payments.tolist(), units(problem.weights)
 
     def run() -> NDArray[np.float64]:
-        errors = []
-        for payment in payments:
-            v = [*payment, 1.0]
-            v = [tanh(sum(map(mul, unit, v))) for unit in first]
-            v.append(1.0)
-            v = [max(0.0, sum(map(mul, unit, v))) for unit in second]
-            v.append(1.0)
-            v = [tanh(sum(map(mul, unit, v))) for unit in third]
-            v.append(1.0)
-            made = [max(0.0, sum(map(mul, unit, v))) for unit in last]
-            errors.append(sum((y - x) ** 2 for y, x in zip(made, payment, strict=True)) / len(payment))
-        return np.array(errors)
+        return np.array([error(payment, *network) for payment in payments])
 
     return run

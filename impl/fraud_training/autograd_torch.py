@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from impl._shared.autoencoder import kernels_and_biases, reconstruct
+from impl._shared.device_torch import device
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 def prepare(problem: Problem) -> Run:
     """Copy the batches into tensors."""
-    batches = list(torch.tensor(problem.batches))
-    initial = torch.tensor(problem.initial)
+    batches = list(torch.tensor(problem.batches, device=device()))
+    initial = torch.tensor(problem.initial, device=device())
     rate, epochs = problem.rate, problem.epochs
 
     def run() -> NDArray[np.float64]:
@@ -33,7 +34,7 @@ def prepare(problem: Problem) -> Run:
                 with torch.no_grad():
                     for weight, gradient in zip(weights, gradients, strict=True):
                         weight.sub_(gradient, alpha=rate)
-            after.append(torch.cat([weight.detach().ravel() for weight in weights]).numpy())
+            after.append(torch.cat([weight.detach().ravel() for weight in weights]).cpu().numpy())
         return np.array(after)
 
     return run

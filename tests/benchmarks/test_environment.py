@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from benchmarks import environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Run
 
 #: Prints CPU time per wall time of a product that every framework would share out among all the cores there are.
@@ -114,9 +118,54 @@ def test_a_bad_number_of_threads_ends_every_command(run_python: Run, run_pytest:
         assert done.stderr.splitlines() == [refusal("²")]
 
 
-def test_the_threads_are_stated(run_pytest: Run) -> None:
+def test_the_threads_and_the_device_are_stated(run_pytest: Run) -> None:
     done = run_pytest("--benchmark-only", "--collect-only", THREADS="2")
     assert "threads: 2 for every contender (THREADS=n for n)" in done.stdout.splitlines()
+    assert "device: cpu for every contender (DEVICE=gpu for a GPU)" in done.stdout.splitlines()
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A driver that lists a GPU, and a run that asks for it."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho NVIDIA H100\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    changed = ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", "XLA_FLAGS", "TF_FORCE_GPU_ALLOW_GROWTH")
+    for name in (*changed, "XLA_PYTHON_CLIENT_PREALLOCATE", *environment.VARIABLES):
+        monkeypatch.setenv(name, "before")
+    monkeypatch.setenv("DEVICE", "gpu")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_is_named_and_left_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.named_device().startswith("NVIDIA H100 where tensorflow, jax, torch, cupy can use it")
+    environment.apply()
+    assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["JAX_PLATFORMS"]) == ("before", "cuda")
+    monkeypatch.setenv("DEVICE", "cpu")
+    environment.apply()
+    assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["JAX_PLATFORMS"]) == ("", "cpu")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_framework_that_finds_no_gpu_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False)))
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(default_backend=lambda: "gpu"))
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace())
+    with pytest.raises(LookupError, match="torch finds no GPU"):
+        environment.require_device("autograd_torch")
+    with pytest.raises(LookupError, match=r"cupy finds no GPU: .* has no attribute 'cuda'"):
+        environment.require_device("with_cupy")
+    environment.require_device("scan_jax")
+    environment.require_device("with_numpy")
+
+
+def test_a_bad_device_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DEVICE", "tpu")
+    with pytest.raises(SystemExit) as ended:
+        environment.device()
+    assert ended.value.code == 4
+    assert capsys.readouterr().err.splitlines() == ["ERROR: DEVICE='tpu': expected cpu or gpu, as in DEVICE=gpu"]
 
 
 def test_this_process_has_them_too() -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from benchmarks import catalog, summary
+from benchmarks import catalog, environment, summary
 from benchmarks.first_call import FirstCall
 from benchmarks.time_left import TimeLeft
 
@@ -146,6 +146,13 @@ def test_a_first_call_that_failed_is_told() -> None:
 
 def test_the_threads_are_stated() -> None:
     assert "Every contender had 1 thread." in text(result("with_jax", 0.02))[-1]
+
+
+def test_a_gpu_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVICE", "gpu")
+    monkeypatch.setattr(environment, "gpus", lambda: ["NVIDIA H100"])
+    last = " ".join(text(result("with_numpy", 0.02))[-2:])
+    assert last == "Device: NVIDIA H100 where tensorflow, jax, torch, cupy can use it; cpu for all else."
 
 
 def test_first_calls_are_measured_once_a_contender_and_failures_kept() -> None:

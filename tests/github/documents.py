@@ -71,6 +71,7 @@ def change_point(identity: str = "abcd1234", **more: Any) -> dict[str, Any]:
         "engine": "pytest-benchmark 5.3.1",
         "environment": "",
         "ratio": 1.21,
+        "left": more.get("ratio", 1.21),
         "low": 1.15,
         "high": 1.27,
         "before": BASE,
@@ -81,14 +82,35 @@ def change_point(identity: str = "abcd1234", **more: Any) -> dict[str, Any]:
         "dependencies": [{"name": "numpy", "before": "2.4.5", "after": "2.4.6"}],
         "facts": [],
         "accepted": None,
+        "cause": "unclear",
         "evidence": {},
         **more,
     }
 
 
-def check(*findings: dict[str, Any]) -> dict[str, Any]:
-    """What `paceline check --json` writes."""
-    return {"schema": 2, "findings": list(findings), "quarantined": [], "notices": []}
+def place(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The place of some findings of a check."""
+    return {
+        "at": HEAD,
+        "date": "2026-11-20T12:00:00+00:00",
+        "subject": "Check more",
+        "link": f"https://example.org/{HEAD}",
+        "before": BASE,
+        "after": HEAD,
+        "commits": 65,
+        "measured": 1,
+        "cause": "unclear",
+        "misfits": {},
+        "findings": [each["id"] for each in findings],
+        **more,
+    }
+
+
+def check(*findings: dict[str, Any], places: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """What `paceline check --json` writes; by default each new finding has a place of its own."""
+    new = [place(each) for each in findings if each["state"] == "new"]
+    places = new if places is None else places
+    return {"schema": 2, "places": places, "findings": list(findings), "quarantined": [], "notices": []}
 
 
 def run(commit: str = HEAD, machine: str = "linux-x86_64-2c", **more: Any) -> dict[str, Any]:

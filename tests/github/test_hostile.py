@@ -290,6 +290,10 @@ def test_no_record_leaves_its_folder(name: str) -> None:
         lambda text: text.replace('"schema": 2', '"schema": 2, "unheard": 2'),
         lambda text: text.replace('"machines": [', '"machines": [3, '),
         lambda text: text.replace('"accepted": null', '"accepted": "yes"'),
+        lambda text: text.replace('"link": "https:', '"link": "javascript:'),
+        lambda text: text.replace('"commits": 65', '"commits": -1'),
+        lambda text: text.replace('"findings": ["abcd1234"]', '"findings": ["abcd12345"]'),
+        lambda text: text.replace('"cause": "unclear"', '"cause": "chance"'),
     ],
 )
 def test_findings_of_a_check_are_refused_in_one_line(spoil: Callable[[str], str]) -> None:

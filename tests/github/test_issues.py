@@ -1,4 +1,4 @@
-"""One issue for each slowdown, as long as it lasts, and never two."""
+"""One issue for each place with slowdowns, as long as they last, and never two."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub import issues
 
-from tests.github.documents import BASE, HEAD, change_point, check
+from tests.github.documents import BASE, HEAD, change_point, check, place
 from tests.github.fakehub import Fault, meet, packed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_opened_updated_closed_and_opened_again(hub: Hub, script: Script) -> Non
 
     bring_up_to_date(hub, script, change_point(ratio=1.3, left=1.06), run=2)
     assert issue["title"].endswith("slower by 6.0 %")
-    assert "It is partly recovered: 6.0 % left" in issue["body"]
+    assert "partly recovered: 6.0 % left" in issue["body"]
 
     bring_up_to_date(hub, script, run=3)
     assert issue["state"] == "closed"
@@ -59,6 +59,47 @@ def test_the_command_that_explains_it_is_in_the_issue(hub: Hub, script: Script) 
     command = f"\n\n    paceline explain '{hostile}' {BASE} {HEAD}\n\n"
     assert command in ours["body"]
     assert "paceline explain" not in of_asv["body"]
+
+
+def several(hub: Hub, script: Script, *ids: str, run: int = 1) -> list[dict[str, Any]]:
+    """Let a check find slowdowns at one place, and return the open issues."""
+    found = [change_point(name, benchmark=name, ratio=1.1 + number / 10) for number, name in enumerate(ids)]
+    document = check(*found, places=[place(*found, cause="code")])
+    hub.add_artifact(run, "check", packed({"check.json": json.dumps(document)}))
+    assert script("issues", GITHUB_RUN_ID=str(run)).returncode == 0
+    return [issue for issue in hub.issues if issue["state"] == "open"]
+
+
+def test_one_issue_for_all_slowdowns_at_a_place(hub: Hub, script: Script) -> None:
+    (issue,) = several(hub, script, "aaaa", "bbbb", "cccc", "dddd")
+    assert issue["title"] == f"4 benchmarks are slower by 25.0 % (median) since {HEAD[:12]}"
+    assert f"since [{HEAD[:12]}](https://example.org/{HEAD}) of 2026-11-20: Check more\n" in issue["body"]
+    assert "(65, 1 measured)" in issue["body"]
+    assert "- **cause**: code" in issue["body"]
+    assert [name in issue["body"].partition("\n")[2] for name in ("aaaa", "cccc", "dddd")] == [True, True, False]
+    assert "- and 1 more slowdowns" in issue["body"]
+    (same,) = several(hub, script, "eeee", "dddd", run=2)
+    assert same is issue
+    assert same["title"].startswith("2 benchmarks")
+
+
+def test_issues_of_slowdowns_that_turn_out_to_be_at_one_place_become_one(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point("aaaa"), change_point("bbbb"))
+    assert len(hub.issues) == 2
+    (issue,) = several(hub, script, "aaaa", "bbbb", run=2)
+    assert issue["number"] == min(each["number"] for each in hub.issues)
+
+
+def test_values_that_fell_where_more_is_better_are_worse(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point(ratio=0.8, evidence={"unit": "score", "more_is_better": True}))
+    (issue,) = hub.issues
+    assert issue["title"].endswith("is worse by 20.0 %")
+    assert "0.800 times as much as before" in issue["body"]
+
+
+def test_surroundings_get_no_issue(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point(cause="surroundings"))
+    assert not hub.issues
 
 
 def test_nothing_new_writes_nothing(hub: Hub, script: Script) -> None:
@@ -105,8 +146,8 @@ def test_a_person_who_closes_an_issue_has_decided(hub: Hub, script: Script) -> N
 def test_an_issue_on_a_late_page_or_without_its_label_is_found(hub: Hub, script: Script) -> None:
     bring_up_to_date(hub, script, change_point())
     hub.issues[0]["labels"] = []
-    for place in range(120):
-        hub.add_issue(login="someone", title=f"talk {place}")
+    for number in range(120):
+        hub.add_issue(login="someone", title=f"talk {number}")
         hub.add_issue(login="someone", title="a change", body=hub.issues[0]["body"], pull_request={})
     hub.issues.append(hub.issues.pop(0))
     bring_up_to_date(hub, script, change_point(ratio=1.4), run=2)
@@ -158,14 +199,14 @@ def test_no_findings_at_all_leave_the_issues_alone(hub: Hub, script: Script) -> 
 
 
 def test_a_crowd_of_findings_is_opened_in_parts(hub: Hub, script: Script) -> None:
-    said = bring_up_to_date(hub, script, *(change_point(f"crowd{place}") for place in range(53)))
+    said = bring_up_to_date(hub, script, *(change_point(f"crowd{number}") for number in range(53)))
     assert len(hub.issues) == 50
-    assert "3 more slowdowns" in said
+    assert "3 more places" in said
 
 
 def test_names_show_as_text(hub: Hub, script: Script) -> None:
     hostile = "\u202et.\u200b<img src=x>@team [a](b) `c` https://evil.example #1"
-    bring_up_to_date(hub, script, change_point(benchmark=hostile, machines=["<b>m</b>"], elsewhere="@all"))
+    bring_up_to_date(hub, script, change_point(benchmark=hostile, machines=["<b>m</b>"], engine="@all"))
     body = hub.issues[0]["body"].partition("\n")[2].replace("<!-- -->", "\0")
     for raw in ("<img", "@team", "[a]", " `c`", "://evil", "#1", "<b>", "@all"):
         assert raw not in body

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import runpy
 import sys
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +25,13 @@ def answer(contender: str, size: tuple[int, int]) -> np.ndarray[tuple[int], np.d
         pytest.skip(str(reason))
     result: np.ndarray[tuple[int], np.dtype[np.floating]] = run()
     return result
+
+
+def test_cupys_expressions_are_right_on_numpys_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(asarray=np.asarray, asnumpy=np.asarray))
+    contender = runpy.run_path(str(catalog.IMPL / "gradient_descent" / "with_cupy.py"))
+    problem = catalog.make("gradient_descent", "small")
+    problem_module.check(problem, contender["prepare"](problem)())
 
 
 def test_the_article_size_is_the_articles() -> None:

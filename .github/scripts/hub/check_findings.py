@@ -17,86 +17,117 @@ KINDS = {"slower", "faster", "suite-slower", "suite-faster"}
 STATES = {"new", "accepted", "recovered", "gone"}
 FINDING = {
     "id", "kind", "state", "benchmark", "parameters", "machines", "elsewhere", "engine", "environment", "ratio",
-    "low", "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "accepted", "evidence",
+    "left", "low", "high", "before", "after", "at", "commits", "date", "dependencies", "facts", "accepted", "cause",
+    "evidence",
 }  # fmt: skip
-LATER = {"left"}  # fields that schema 2 got later
+PLACE = {
+    "at", "date", "subject", "link", "before", "after", "commits", "measured", "cause", "misfits", "findings",
+}  # fmt: skip
+CAUSES = {"code", "surroundings", "unclear"}
+ID = r"[0-9A-Za-z._-]{4,64}"
+DATE = r"[0-9T:.+-]{10,40}"
 LINE = r"[^\x00-\x1f\x7f]{0,400}"
+LINK = r"(https?://[A-Za-z0-9][^\s<>()\[\]\"'`|\\]{0,400})?"
 
 
 @dataclass(frozen=True)
-class ChangePoint:
-    """One change. `ratio` is the time after over the time before, and `left` what later changes left of it.
+class Slowdown:
+    """A new slowdown of one benchmark. `ratio` is the value after over the one before; `left` of it by later changes.
 
     `benchmark` is `name` with its parameters; it is empty for the whole suite.
     `changes` are (name, before, after).
-
-    `is_alarm`: slower, and neither accepted nor recovered.
     """
 
     id: str
     kind: str
     name: str
     benchmark: str
+    is_time: bool  #: or memory, or another value
     machines: tuple[str, ...]
-    elsewhere: str
     engine: str
     ratio: float
     left: float
     low: float | None
     high: float | None
+    changes: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The slowdowns that one commit explains, the worst first; `commits` is None if their number is unknown."""
+
+    at: str
+    date: str
+    subject: str
+    link: str
     before: str
     after: str
-    commits: tuple[str, ...]
-    date: str
-    changes: tuple[tuple[str, str, str], ...]
-    is_alarm: bool
+    commits: int | None
+    measured: int
+    cause: str
+    slowdowns: tuple[Slowdown, ...]
 
 
-def read(content: bytes) -> list[ChangePoint]:
-    """Read the document. Raises MalformedError."""
-    document = strict.table(strict.loads(content, FILE), FILE, {"schema", "findings"}, {"quarantined", "notices"})
+def read(content: bytes) -> list[Place]:
+    """Return the places with new slowdowns by code. Raises MalformedError."""
+    required = {"schema", "places", "findings"}
+    document = strict.table(strict.loads(content, FILE), FILE, required, {"quarantined", "notices"})
     if document["schema"] != SCHEMA or isinstance(document["schema"], bool):
         raise strict.MalformedError(f"{FILE}: schema {strict.quoted(document['schema'])} is not {SCHEMA}")
     rows = strict.array(document["findings"], "findings", MOST)
-    found = [_change_point(row, f"findings[{place}]") for place, row in enumerate(rows)]
-    if len({each.id for each in found}) < len(found):
+    found = dict(_finding(row, f"findings[{number}]") for number, row in enumerate(rows))
+    if len(found) < len(rows):
         raise strict.MalformedError("findings: duplicate id")
-    return found
+    listed = strict.array(document["places"], "places", MOST)
+    places = [_place(row, f"places[{number}]", found) for number, row in enumerate(listed)]
+    return [place for place in places if place.slowdowns]
 
 
-def _change_point(row: Any, where: str) -> ChangePoint:
-    row = strict.table(row, where, FINDING, LATER)
+def _place(row: Any, where: str, found: dict[str, Slowdown | None]) -> Place:
+    row = strict.table(row, where, PLACE)
+    names = [strict.text(each, f"{where}.findings", ID) for each in strict.array(row["findings"], where, MOST)]
+    strict.expect(found.keys() >= {*names}, f"{where}.findings", "ids of findings", names)
+    return Place(
+        **{name: strict.text(row[name], f"{where}.{name}", job.COMMIT) for name in ("at", "before", "after")},
+        date=strict.text(row["date"], f"{where}.date", DATE),
+        subject=strict.text(row["subject"], f"{where}.subject"),
+        link=strict.text(row["link"], f"{where}.link", LINK),
+        commits=strict.nothing_or(strict.count, row["commits"], f"{where}.commits"),
+        measured=strict.count(row["measured"], f"{where}.measured"),
+        cause=strict.one_of(row["cause"], f"{where}.cause", CAUSES),
+        slowdowns=tuple(slowdown for name in names if (slowdown := found[name]) is not None),
+    )
+
+
+def _finding(row: Any, where: str) -> tuple[str, Slowdown | None]:
+    """Return the id of a finding, and the finding if it is a new slowdown by code."""
+    row = strict.table(row, where, FINDING)
     parameters = _lines(row["parameters"], f"{where}.parameters")
     name = strict.text(row["benchmark"], f"{where}.benchmark", LINE)
-    strict.nothing_or(_table, row["accepted"], f"{where}.accepted")
     kind = strict.one_of(row["kind"], f"{where}.kind", KINDS)
     state = strict.one_of(row["state"], f"{where}.state", STATES)
-    return ChangePoint(
-        id=strict.text(row["id"], f"{where}.id", r"[0-9A-Za-z._-]{4,64}"),
+    cause = strict.one_of(row["cause"], f"{where}.cause", CAUSES)
+    strict.nothing_or(_table, row["accepted"], f"{where}.accepted")
+    slowdown = Slowdown(
+        id=strict.text(row["id"], f"{where}.id", ID),
         kind=kind,
         name=name,
         benchmark=f"{name}({', '.join(parameters)})" if parameters else name,
+        is_time=strict.as_object(row["evidence"]).get("unit", "seconds") == "seconds",
         machines=tuple(_lines(row["machines"], f"{where}.machines")),
-        elsewhere=strict.nothing_or(_line, row["elsewhere"], f"{where}.elsewhere") or "measured nowhere else",
         engine=strict.text(row["engine"], f"{where}.engine", LINE),
         ratio=strict.number(row["ratio"], f"{where}.ratio"),
-        left=strict.number(row.get("left", row["ratio"]), f"{where}.left"),
+        left=strict.number(row["left"], f"{where}.left"),
         low=strict.nothing_or(strict.number, row["low"], f"{where}.low"),
         high=strict.nothing_or(strict.number, row["high"], f"{where}.high"),
-        before=strict.text(row["before"], f"{where}.before", job.COMMIT),
-        after=strict.text(row["after"], f"{where}.after", job.COMMIT),
-        commits=tuple(
-            strict.text(each, f"{where}.commits", job.COMMIT)
-            for each in strict.array(row["commits"], f"{where}.commits", 100_000)
-        ),
-        date=strict.text(row["date"], f"{where}.date", r"[0-9T:.+-]{10,40}"),
         changes=tuple(
             _change(each, f"{where}.{kind}")
             for kind in ("dependencies", "facts")
             for each in strict.array(row[kind], f"{where}.{kind}", 2_000)
         ),
-        is_alarm=kind.endswith("slower") and state == "new",
     )
+    is_alarm = kind.endswith("slower") and state == "new" and cause != "surroundings"
+    return slowdown.id, slowdown if is_alarm else None
 
 
 def _change(value: Any, where: str) -> tuple[str, str, str]:

@@ -1,7 +1,8 @@
-"""`issues`: keeps one issue open for each slowdown, as long as `paceline check` finds it.
+"""`issues`: keeps one issue open for each place where something became slower, as long as `paceline check` finds it.
 
-A hidden marker in the issue's first line has the slowdown's id. Only issues of the bot count. An issue that a person
-has closed stays closed. One that this command closed is opened again if its slowdown returns.
+A hidden marker in the issue's first line has the ids of its slowdowns. An issue belongs to the place that has one of
+them. Only issues of the bot count. An issue that a person has closed stays closed. One that this command closed is
+opened again if its slowdowns return.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shlex
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from paceline.report.markdown import escape, visible
@@ -20,19 +22,23 @@ from hub.check_findings import FILE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hub.api import Api
-    from hub.check_findings import ChangePoint
+    from hub.check_findings import Place, Slowdown
 
 ARTIFACT = "check"
 LABEL = "slowdown"
 OPEN, CLOSED = "open", "closed"
-MARKER = re.compile(r"<!-- paceline:change-point=([0-9A-Za-z._-]{4,64}) state=(open|closed) -->")
+MARKER = re.compile(r"<!-- paceline:change-point=([0-9A-Za-z._,-]{4,20000}) state=(open|closed) -->")
 LONGEST = 60_000
 LONGEST_TITLE = 200
 MOST = 50  # issues opened by one run: if everything is slower, one issue is enough
+MOST_IDS = 300  # in a marker
+WORST = 3  # slowdowns of a place
 LISTED = 20
+SHORT = 12  # digits of a commit
+ACCEPTED = 8  # digits of a commit that `paceline check --accept` takes
 
 
 def add(commands: Any) -> None:
@@ -49,8 +55,7 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         print("::warning title=paceline::the check left no findings. Issues stay as they are.")
         return 0
     content = archive.members(packed, re.escape(FILE), 1, check_findings.LARGEST)[FILE]
-    found = [each for each in check_findings.read(content) if each.is_alarm]
-    _Tracker(api, environment, job.run_address(environment, own_run)).settle(found)
+    _Tracker(api, environment, job.run_address(environment, own_run)).settle(check_findings.read(content))
     return 0
 
 
@@ -65,138 +70,183 @@ class _Tracker:
         hour_ago = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
         self._since = hour_ago.strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def settle(self, found: Iterable[ChangePoint]) -> None:
-        wanted = {each.id: each for each in found}
-        there = self._by_id()
-        for identity, copies in there.items():
-            self._close_copies(copies)
-            if identity in wanted:
-                self._update(copies[0], wanted[identity])
-            elif copies[0]["state"] == "open":
-                self._close(copies[0], identity)
-        missing = [each for identity, each in wanted.items() if identity not in there]
-        for each in missing[:MOST]:
-            self._open(each)
+    def settle(self, found: Iterable[Place]) -> None:
+        there = self._ours()
+        missing = []
+        for place in found:
+            copies = _of(place, there)
+            there = [issue for issue in there if issue not in copies]
+            if copies:
+                self._close_copies(copies)
+                self._update(copies[0], place)
+            else:
+                missing.append(place)
+        for issue in there:
+            if issue["state"] == "open":
+                self._close(issue)
+        for place in missing[:MOST]:
+            self._open(place)
         if len(missing) > MOST:
-            print(f"::warning title=paceline::{len(missing) - MOST} more slowdowns get their issues in later runs")
+            print(f"::warning title=paceline::{len(missing) - MOST} more places get their issues in later runs")
 
-    def _by_id(self, **query: str) -> dict[str, list[dict[str, Any]]]:
-        """Return the bot's issues by id, the oldest first: that one stays.
+    def _ours(self, **query: str) -> list[dict[str, Any]]:
+        """Return the bot's issues, the oldest first.
 
         Labels do not count: an issue without its label would be opened twice.
         """
-        ours: dict[str, list[dict[str, Any]]] = {}
-        for entry in self._api.every("issues", state="all", sort="created", direction="asc", **query):
-            identity = self._identity(entry)
-            if identity is not None:
-                ours.setdefault(identity, []).append(entry)
-        return {name: sorted(copies, key=lambda each: int(each["number"])) for name, copies in ours.items()}
+        every = self._api.every("issues", state="all", sort="created", direction="asc", **query)
+        return sorted(filter(self._is_ours, every), key=lambda each: int(each["number"]))
 
-    def _identity(self, entry: Mapping[str, Any]) -> str | None:
-        marker = MARKER.match(entry.get("body") or "")
+    def _is_ours(self, entry: Mapping[str, Any]) -> bool:
         is_issue = "pull_request" not in entry and isinstance(entry.get("number"), int)
-        return marker[1] if marker and is_issue and job.is_own(entry, self._environment) else None
+        return is_issue and job.is_own(entry, self._environment) and MARKER.match(entry.get("body") or "") is not None
 
-    def _open(self, point: ChangePoint) -> None:
+    def _open(self, place: Place) -> None:
         def find() -> dict[str, Any] | None:
             return next(iter(recent()), None)
 
         def recent() -> list[dict[str, Any]]:
-            return self._by_id(since=self._since).get(point.id, [])
+            return _of(place, self._ours(since=self._since))
 
         def create() -> dict[str, Any]:
-            body = {"title": title(point), "body": text(point, self._address), "labels": [LABEL]}
+            body = {"title": title(place), "body": text(place, self._address), "labels": [LABEL]}
             made: dict[str, Any] = self._api.ask("POST", "issues", body).document()
             return made
 
         made = github.ensure(find, create, self._api.sleep)
-        print(f"issue {made['number']}: opened for {point.id}")
+        print(f"issue {made['number']}: opened for {place.at[:SHORT]}")
         self._close_copies(recent())
 
     def _close_copies(self, copies: list[dict[str, Any]]) -> None:
-        """Close copies that two runs opened at once; both keep the oldest."""
+        """Close copies, such as those that two runs opened at once: both keep the oldest."""
         for copy in copies[1:]:
             if copy["state"] == "open":
                 self._change(copy, {"state": "closed", "state_reason": "not_planned"})
                 print(f"issue {copy['number']}: closed, as a duplicate of {copies[0]['number']}")
 
-    def _update(self, issue: dict[str, Any], point: ChangePoint) -> None:
+    def _update(self, issue: dict[str, Any], place: Place) -> None:
         marker = MARKER.match(issue["body"])
         closed_by_us = marker is not None and marker[2] == CLOSED
         if issue["state"] == "closed" and not closed_by_us:
             print(f"issue {issue['number']}: stays closed, because a person closed it")
             return
-        wanted = {"title": title(point), "body": text(point, self._address), "state": "open"}
+        wanted = {"title": title(place), "body": text(place, self._address), "state": "open"}
         if _without_run(issue["body"]) != _without_run(wanted["body"]) or issue["state"] != "open":
             self._change(issue, wanted)
             print(f"issue {issue['number']}: {'reopened' if closed_by_us else 'updated'}")
 
-    def _close(self, issue: dict[str, Any], identity: str) -> None:
+    def _close(self, issue: dict[str, Any]) -> None:
         rest = MARKER.sub("", issue["body"], count=1).strip()
         why = f"**Closed**: [the latest check]({self._address}) no longer finds it."
-        body = f"{marker(identity, CLOSED)}\n{why}\n\n{rest}"
+        body = f"{marker(_ids(issue), CLOSED)}\n{why}\n\n{rest}"
         self._change(issue, {"state": "closed", "state_reason": "completed", "body": body[:LONGEST]})
-        print(f"issue {issue['number']}: closed, as {identity} is no longer found")
+        print(f"issue {issue['number']}: closed, as its slowdowns are no longer found")
 
     def _change(self, issue: dict[str, Any], change: Mapping[str, str]) -> None:
         self._api.ask("PATCH", f"issues/{issue['number']}", dict(change))
 
 
-def marker(identity: str, state: str) -> str:
+def _ids(issue: Mapping[str, Any]) -> list[str]:
+    """Return the ids in the marker of one of our issues."""
+    found = MARKER.match(issue["body"])
+    return found[1].split(",") if found else []
+
+
+def _of(place: Place, issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the issues that share a slowdown with a place, open ones first: the first one stays."""
+    wanted = {each.id for each in place.slowdowns}
+    return sorted((each for each in issues if wanted & {*_ids(each)}), key=lambda each: each["state"] != "open")
+
+
+def marker(ids: Iterable[str], state: str) -> str:
     """Return the line that marks our issues."""
-    return f"<!-- paceline:change-point={identity} state={state} -->"
+    return f"<!-- paceline:change-point={','.join([*ids][:MOST_IDS])} state={state} -->"
 
 
-def title(point: ChangePoint) -> str:
+def title(place: Place) -> str:
     """Return the title: one line of plain text, without mentions."""
-    what = "The whole suite" if point.kind == "suite-slower" else point.benchmark
-    more = f"{what} is slower by {percent(point.left - 1)}"
-    return visible(more).replace("@", "(at)")[:LONGEST_TITLE]
+    worst, *others = place.slowdowns
+    what = f"{_name(worst)} is {_by_how_much(place)}"
+    if others:
+        what = f"{len(place.slowdowns)} benchmarks are {_by_how_much(place)} since {place.at[:SHORT]}"
+    return visible(what).replace("@", "(at)")[:LONGEST_TITLE]
 
 
-def text(point: ChangePoint, address: str) -> str:
-    """Return the issue: benchmark, size, machines, commits, and other changes at the same place."""
-    times = f"{point.ratio:.3f} times as long as before"
-    if point.low is not None and point.high is not None:
-        times += f" (interval {point.low:.3f} to {point.high:.3f})"
-    if point.left != point.ratio:
-        times += f". It is partly recovered: {percent(point.left - 1)} left"
+def _by_how_much(place: Place) -> str:
+    """Return "slower by 21.0 %" of times, "worse by" of other values."""
+    found = place.slowdowns
+    kind = "slower" if all(each.is_time for each in found) else "worse"
+    size = percent(median(abs(each.left - 1) for each in found))
+    return f"{kind} by {size}{' (median)' * (len(found) > 1)}"
+
+
+def _name(slowdown: Slowdown) -> str:
+    return "The whole suite" if slowdown.kind == "suite-slower" else slowdown.benchmark
+
+
+def text(place: Place, address: str) -> str:
+    """Return the issue: the commit, how many benchmarks by how much, and other changes at the same place."""
+    found = place.slowdowns
+    what = "A benchmark is" if len(found) == 1 else f"{len(found)} benchmarks are"
+    at = f"[{place.at[:SHORT]}]({place.link})" if place.link else place.at[:SHORT]
+    subject = f": {escape(place.subject[:LONGEST_TITLE])}" if place.subject else ""
+    accept = f"paceline check --accept {place.at[:ACCEPTED]} --reason ..."
     lines = [
-        marker(point.id, OPEN),
-        f"{escape(point.benchmark or 'The whole suite')} takes {times}.",
+        marker((each.id for each in found), OPEN),
+        f"{what} {_by_how_much(place)}, most likely since {at} of {escape(place.date[:10])}{subject}",
         "",
-        f"- **machines**: {escape(', '.join(point.machines))}",
-        f"- **other machines**: {escape(point.elsewhere)}",
-        f"- **measured by**: {escape(point.engine)}",
-        f"- **since**: {escape(point.date)}, after {_commit(point.before)}, seen at {_commit(point.after)}",
-        f"- **commits**: {', '.join(map(_commit, point.commits[:LISTED]))}{_more(len(point.commits))}",
-        *(f"- **also changed**: {escape(name)} {escape(old)} to {escape(new)}" for name, old, new in point.changes),
+        *(f"- {escape(_name(each))}: {_size(each)}" for each in found[:WORST]),
+        *_more(len(found) - WORST, "slowdowns"),
         "",
-        *_command(point),
+        *_facts(place),
+        "",
+        *_command(place),
         f"Found by [the latest check]({address}). The issue is closed when a check no longer finds it.",
-        f"To accept it, run `paceline check --accept {point.id} --reason ...` and commit `.paceline/accepted.toml`.",
+        f"To accept it, run `{accept}` and commit `.paceline/accepted.toml`.",
     ]
     return "\n".join(lines)[:LONGEST] + "\n"
 
 
-def _command(point: ChangePoint) -> list[str]:
-    """Return the command that names the functions behind a slowdown, if it is of one benchmark of pytest.
+def _command(place: Place) -> list[str]:
+    """Return the command that names the functions behind the worst slowdown of one of pytest's benchmarks.
 
     asv's have parameters apart from their names.
     """
-    if not point.engine.startswith("pytest") or not point.name or point.name != point.benchmark:
+    ours = (each for each in place.slowdowns if each.engine.startswith("pytest") and each.is_time)
+    worst = next((each for each in ours if each.name and each.name == each.benchmark), None)
+    if worst is None:
         return []
-    command = shlex.join(["paceline", "explain", point.name, point.before, point.after])
+    command = shlex.join(["paceline", "explain", worst.name, place.before, place.after])
     return ["To name the functions that are slower, run this in a clone:", "", f"    {visible(command)}", ""]
+
+
+def _size(slowdown: Slowdown) -> str:
+    size = f"{slowdown.ratio:.3f} times as {'long' if slowdown.is_time else 'much'} as before"
+    if slowdown.low is not None and slowdown.high is not None:
+        size += f" (interval {slowdown.low:.3f} to {slowdown.high:.3f})"
+    if slowdown.left != slowdown.ratio:
+        size += f", partly recovered: {percent(abs(slowdown.left - 1))} left"
+    return size
+
+
+def _facts(place: Place) -> Iterator[str]:
+    found = place.slowdowns
+    machines = dict.fromkeys(machine for each in found for machine in each.machines)
+    changes = [*dict.fromkeys(change for each in found for change in each.changes)]
+    count = f"{place.measured} measured" if place.commits is None else f"{place.commits}, {place.measured} measured"
+    yield f"- **commits**: after {place.before[:SHORT]}, up to {place.after[:SHORT]} ({count})"
+    yield f"- **cause**: {place.cause}"
+    yield f"- **machines**: {escape(', '.join(machines))}"
+    yield f"- **measured by**: {escape(', '.join(dict.fromkeys(each.engine for each in found)))}"
+    for name, old, new in changes[:LISTED]:
+        yield f"- **also changed**: {escape(name)} {escape(old)} to {escape(new)}"
+    yield from _more(len(changes) - LISTED, "other changes")
+
+
+def _more(count: int, what: str) -> Iterator[str]:
+    if count > 0:
+        yield f"- and {count} more {what}"
 
 
 def _without_run(body: str) -> str:
     return re.sub(r"\(https?://[^)]*/actions/runs/[0-9]+\)", "", body).strip()
-
-
-def _commit(sha: str) -> str:
-    return sha[:12]
-
-
-def _more(count: int) -> str:
-    return f" and {count - LISTED} more" if count > LISTED else ""

@@ -61,7 +61,8 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".asv/results/lab/broken.json").write_text("{", encoding="utf-8")
     assert main(["check", "--json"]) == 1
     found = document(capsys)
-    assert set(found) == {"schema", "findings", "quarantined", "notices"}
+    assert set(found) == {"schema", "places", "findings", "quarantined", "notices"}
+    assert [each["findings"] for each in found["places"]] == [[found["findings"][0]["id"]]]
     assert found["schema"] == 2
     one = found["findings"][0]
     expected = "id kind benchmark parameters machines elsewhere engine ratio low high before after commits date"

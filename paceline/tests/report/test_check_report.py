@@ -53,11 +53,71 @@ def test_a_place_shows_its_subject_its_link_and_all_its_commits() -> None:
     assert shown[2] == f"  commits: {commit(19)[:8]}..{commit(20)[:8]} (65 commits, 1 of them measured)"
 
 
+def test_a_place_shows_where_most_of_its_benchmarks_are() -> None:
+    found = report(Maker(factor=at_40))
+    for names, said in (
+        ({}, []),
+        ({"test_1": "a.B.x[1.5]", "test_2": "a.B.y", "test_3": "c.z"}, ["  2 of 5 in a.B"]),
+        (dict.fromkeys([f"test_{number}" for number in range(1, 6)], "a.B.x"), ["  all in a.B"]),
+    ):
+        named = [replace(each, benchmark=names.get(each.benchmark, each.benchmark)) for each in found.changes]
+        shown = list(check_report.lines(Report(tuple(named), ()), ()))
+        assert [line for line in shown if " in a" in line] == said
+
+
 def test_one_annotation_for_a_place() -> None:
-    older, later = check_report.github(report(Maker(factor=at_40)))
+    def about(places: Sequence[Place]) -> list[Place]:
+        return [replace(place, count=65, link=f"https://x/{place.at[:4]}") for place in places]
+
+    older, later = check_report.github(report(Maker(factor=at_40)), about)
     assert older.startswith("::error title=slower%3A test_6::")
-    assert later.startswith("::error title=slower%3A test_2 and 4 more::")
-    assert "4 slower, median" in later
+    assert later.startswith("::error title=slower%3A test_2 and 4 more::4 slower, median +")
+    assert later.count("%0Atest_") == check_report.WORST
+    assert "(65 commits, 1 of them measured), most likely" in later
+    assert "%0Ahttps://x/0000" in later
+
+
+def test_many_annotations_end_with_their_number() -> None:
+    (one,) = report(Maker(factor=step(3, 40, 1.2))).changes
+    many = tuple(replace(one, id=f"{n:012}", at=commit(n), commits=(commit(n),)) for n in range(12))
+    shown = list(check_report.github(Report(many, ())))
+    assert len(shown) == 10
+    assert "3 other places" in shown[-1]
+
+
+def test_surroundings_have_places_of_their_own_and_are_no_alarm() -> None:
+    found = report(Maker(factor=at_40))
+    misfits = {"commits": 9.0, "measured": 0.25, "runs": 60}
+    changes = [
+        replace(each, cause="surroundings", evidence={**each.evidence, "misfits": misfits})
+        if each.benchmark in {"test_1", "test_2"}
+        else each
+        for each in found.changes
+    ]
+    partly = Report(tuple(changes), ())
+    shown = list(check_report.lines(partly, ()))
+    assert [line.split("  ")[0] for line in shown if line.startswith(("SLOWER", "NOT"))] == ["SLOWER", "SLOWER"]
+    place = shown.index("By the surroundings of the machine, not by code:")
+    assert shown[place + 1].startswith(f"  {commit(40)[:8]} of 2023-11-16: 2 slower, median +")
+    assert shown[-1] == "3 new slowdowns, 1 improvement, 2 by surroundings"
+    everything = list(check_report.lines(partly, (), everything=True))
+    assert f"NOT CODE  {commit(40)[:8]} of 2023-11-16" in everything
+    assert "  cause: surroundings (misfits of 60 runs: 9 in commit order, 0.25 as measured)" in everything
+    levels = [line.split(" ")[0] for line in check_report.github(partly)]
+    assert levels == ["::error", "::error", "::notice"]
+    places = check_report.document(partly, ())["places"]
+    assert [(each["cause"], len(each["findings"])) for each in places] == [
+        ("unclear", 1),
+        ("surroundings", 2),
+        ("unclear", 3),
+    ]
+    assert places[1]["misfits"] == misfits
+
+
+def test_values_without_times_are_worse_or_better() -> None:
+    shown = list(check_report.lines(report(Maker(factor=at_40, units={1: "bytes", 2: "bytes"})), ()))
+    assert any(line.startswith("  2 worse, median +") and "; 2 slower, median +" in line for line in shown)
+    assert any(line.startswith("      worse +") for line in shown)
 
 
 def test_places_beyond_the_first_screen_are_counted() -> None:

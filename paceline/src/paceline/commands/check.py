@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from paceline.commands import RESULTS_HELP, progress, say, warn
 from paceline.errors import PacelineError, why
-from paceline.report.places import places_of
+from paceline.report.places import new_places
 from paceline.system import extras, files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from paceline.commands import Commands
     from paceline.history.model import History
     from paceline.report.changes import Change, Report
+    from paceline.report.check_report import About
     from paceline.report.places import Place
 
 SHORT = 8  # digits of a commit, as they are printed
@@ -100,12 +101,13 @@ def run(arguments: argparse.Namespace) -> int:
     report = judgement.check(history, entries, selection, progress)
     report = replace(report, notices=(*accepted.notices(file), *report.notices))
     progress("")
+    about = partial(_about, results)
     if arguments.accept:
         _accept(arguments, report, file)
         if arguments.json:
-            _write_json(arguments.json, judgement.check(history, accepted.read(file), selection), history)
+            _write_json(arguments.json, judgement.check(history, accepted.read(file), selection), history, about)
         return 0
-    _print(arguments, report, history, partial(_about, results))
+    _print(arguments, report, history, about)
     return 1 if any(each.is_alarm for each in report.changes) else 0
 
 
@@ -122,10 +124,10 @@ def _accept(arguments: argparse.Namespace, report: Report, file: Path) -> None:
         tell(f"accepted in {file}: {each.kind} {check_report.name_of(each)}")
 
 
-def _write_json(target: str, report: Report, history: History) -> None:
+def _write_json(target: str, report: Report, history: History, about: About) -> None:
     from paceline.report import check_report
 
-    document = json.dumps(check_report.document(report, history.quarantined), indent=1)
+    document = json.dumps(check_report.document(report, history.quarantined, about), indent=1)
     if target == "-":
         say(*document.splitlines())
         return
@@ -135,20 +137,15 @@ def _write_json(target: str, report: Report, history: History) -> None:
         raise PacelineError(f"cannot write --json {target}: {why(error)}. Choose another file.") from None
 
 
-def _print(
-    arguments: argparse.Namespace,
-    report: Report,
-    history: History,
-    about: Callable[[Sequence[Place]], Sequence[Place]],
-) -> None:
+def _print(arguments: argparse.Namespace, report: Report, history: History, about: About) -> None:
     from paceline.report import check_report
 
     if arguments.json != "-":
         say(*check_report.lines(report, history.quarantined, about=about, everything=arguments.all))
     if arguments.json:
-        _write_json(arguments.json, report, history)
+        _write_json(arguments.json, report, history, about)
     if arguments.annotations and arguments.json != "-":
-        say(*check_report.github(report))
+        say(*check_report.github(report, about))
 
 
 def _chosen(report: Report, ids: list[str]) -> list[Change]:
@@ -156,8 +153,9 @@ def _chosen(report: Report, ids: list[str]) -> list[Change]:
     if "all" in ids:
         return [each for each in report.changes if each.is_alarm]
     found = {each.id: [each] for each in report.changes}
-    for place in places_of(each for each in report.changes if each.is_alarm):
-        found.setdefault(place.at[:SHORT], place.slower)
+    for place in new_places(report.changes):
+        if place.is_alarm:
+            found.setdefault(place.at[:SHORT], [each for each in place.changes if each.is_alarm])
     for name in ids:
         if name not in found:
             raise PacelineError(

@@ -219,6 +219,7 @@ OPTIONS = (
 SETTINGS = (
     Option("overlay", "", [], "More files and folders that base takes from head, such as benchmarks/."),
     Option("tolerances", "", {}, "A table of tolerances by pattern of node ids; the last match counts."),
+    Option("direction", "", {}, "A table of `less` or `more`, whichever is better, by pattern of benchmarks."),
     Option("critical", "", None, "Patterns of benchmarks that may be red. Default: all."),
 )
 TABLE = (*OPTIONS, ASV, RECORD, RESULTS, *SETTINGS)

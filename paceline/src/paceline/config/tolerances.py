@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from paceline.errors import PacelineError, shown
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
+T = TypeVar("T")
 HINT = "Write @pytest.mark.paceline(tolerance=0.10)."
 
 
@@ -67,14 +68,14 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def read_patterns(value: Any, read: Callable[[Any], float]) -> tuple[tuple[str, float], ...]:
-    """Return the patterns of [tool.paceline.tolerances] with their tolerances. Raises ValueError."""
+def read_patterns(value: Any, read: Callable[[Any], T]) -> tuple[tuple[str, T], ...]:
+    """Return the patterns of a table under [tool.paceline] with their values. Raises ValueError."""
     if not isinstance(value, dict):
-        raise ValueError(f'expected a table such as {{"*::test_io*" = "10%"}}, got {shown(value)}')  # noqa: TRY004
+        raise ValueError(f'expected a table with patterns such as "*::test_io*", got {shown(value)}')  # noqa: TRY004
     found = []
-    for pattern, tolerance in value.items():
+    for pattern, each in value.items():
         try:
-            found.append((pattern, read(tolerance)))
+            found.append((pattern, read(each)))
         except ValueError as error:
             raise ValueError(f"{shown(pattern)}: {error}") from None
     return tuple(found)

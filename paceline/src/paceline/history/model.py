@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from paceline.report.check_report import full_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -28,6 +30,11 @@ class SeriesKey:
     engine: str  #: the tool that measured, with its version: "pytest-benchmark 5.3.1", "asv"
     environment: str  #: asv's environment name for runs of asv; "" for our own, whose packages are facts of the run
     version: str  #: of the benchmark; "" if unknown
+
+    @property
+    def full_name(self) -> str:
+        """Return the benchmark's name with its parameters."""
+        return full_name(self.benchmark, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Series:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     unit: str = "seconds"
+    direction: str = "less"  #: less or more is better; empty if that is unknown
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,18 @@ class Change:
     dependencies: tuple[Difference, ...] = ()
     facts: tuple[Difference, ...] = ()
     accepted: Accepted | None = None
+    cause: str = "unclear"  #: code or surroundings, where the order of measurement shows it
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_alarm(self) -> bool:
-        """Whether it is a new slowdown, which fails the check."""
-        return self.state == "new" and self.kind.endswith("slower")
+        """Whether it is a new slowdown, which fails the check; not one that the machine's surroundings caused."""
+        return self.state == "new" and self.is_slower and self.cause != "surroundings"
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether it is a slowdown."""
+        return self.kind.endswith("slower")
 
     @property
     def is_partly_recovered(self) -> bool:

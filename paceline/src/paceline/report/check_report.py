@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from paceline.report.annotations import command
-from paceline.report.places import places_of
+from paceline.report.annotations import AT_MOST, command
+from paceline.report.places import new_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeAlias
 
     from paceline.report.changes import Change, Difference, Quarantined, Report
     from paceline.report.places import Place
+
+    About: TypeAlias = Callable[[Sequence[Place]], Sequence[Place]]  # adds what the repository knows
 
 SCHEMA = 2
 MOST_DEPENDENCIES = 8
 MOST_FOLDED = 10
 MOST_PLACES = 5
 WORST = 3  # changes of a place
+NOT_CODE = "By the surroundings of the machine, not by code"
+
+
+def as_they_are(places: Sequence[Place]) -> Sequence[Place]:
+    """Return places without what a repository knows of them."""
+    return places
 
 
 def full_name(benchmark: str, parameters: Sequence[str]) -> str:
@@ -33,31 +43,39 @@ def name_of(finding: Change) -> str:
     return full_name(finding.benchmark, finding.parameters) if finding.benchmark else "the whole suite"
 
 
+def _kind_of(finding: Change) -> str:
+    """Return slower or faster of times, worse or better of other values."""
+    if finding.evidence.get("unit", "seconds") == "seconds":
+        return finding.kind
+    return "worse" if finding.is_slower else "better"
+
+
 def lines(
     report: Report,
     quarantined: Sequence[Quarantined],
     *,
-    about: Callable[[Sequence[Place]], Sequence[Place]] = lambda places: places,
+    about: About = as_they_are,
     everything: bool = False,
 ) -> Iterator[str]:
     """Yield the report as text, about 80 columns wide unless names are long.
 
     `about` adds what the repository knows of places. Without `everything`, the lines fit on a screen or two.
     """
-    places = places_of(each for each in report.changes if each.state == "new")
-    slower = [place for place in places if place.slower]
-    faster = [place for place in places if not place.slower]
-    shown = slower if everything else slower[:MOST_PLACES]
-    for place in about([*shown, *faster] if everything else shown):
+    places = new_places(report.changes)
+    slower = [place for place in places if place.is_alarm]
+    shown = places if everything else slower[:MOST_PLACES]
+    for place in about(shown):
         yield from _block(place, everything=everything)
         yield ""
-    if len(shown) < len(slower):
+    if not everything:
         others = slower[MOST_PLACES:]
-        count = sum(len(place.slower) for place in others)
-        yield f"and {_count(count, 'slowdown')} at {_count(len(others), 'other place')} (listed by --all)"
-        yield ""
-    if faster and not everything:
-        yield from _improved(about(faster[:MOST_PLACES]), len(faster))
+        if others:
+            count = sum(len(place.slower) for place in others)
+            yield f"and {_count(count, 'slowdown')} at {_count(len(others), 'other place')} (listed by --all)"
+            yield ""
+        is_code = [place for place in places if place.cause != "surroundings"]
+        yield from _briefly("Improvements", [place for place in is_code if not place.is_alarm], about)
+        yield from _briefly(NOT_CODE, [place for place in places if place not in is_code], about)
     yield from _folded(report.changes, "accepted", "Accepted")
     if everything:
         yield from _folded(report.changes, "recovered", "Recovered")
@@ -78,17 +96,20 @@ def _closing(report: Report, quarantined: Sequence[Quarantined], *, everything: 
 
 def _block(place: Place, *, everything: bool) -> Iterator[str]:
     """Yield a place: its commit, and the benchmarks that changed there, those of which most is left first."""
-    yield f"{'SLOWER' if place.slower else 'FASTER'}  {_headline(place)}"
+    yield f"{_label(place)}  {_headline(place)}"
     if place.link:
         yield f"  {place.link}"
     yield f"  commits: {_range(place)}"
     yield f"  machine: {', '.join(place.machines)}"
+    if place.misfits and (everything or place.cause != "unclear"):
+        yield f"  cause: {cause(place)}"
     if len(place.changes) > 1:
         yield f"  {_sizes(place)}"
+        yield from _shared(place)
     shown = place.changes if everything else place.changes[:WORST]
     for each in shown:
         yield f"    {name_of(each)}"
-        yield f"      {each.kind} {size(each)}  id {each.id}"
+        yield f"      {_kind_of(each)} {size(each)}  id {each.id}"
         if everything:
             yield from _details(each)
     if len(shown) < len(place.changes):
@@ -97,6 +118,18 @@ def _block(place: Place, *, everything: bool) -> Iterator[str]:
         yield f"  {'changed too:' if not number else ' ' * 12} {_change(difference)}"
     if len(place.differences) > MOST_DEPENDENCIES:
         yield f"    and {len(place.differences) - MOST_DEPENDENCIES} more"
+
+
+def _label(place: Place) -> str:
+    if place.cause == "surroundings":
+        return "NOT CODE"
+    return "SLOWER" if place.is_alarm else "FASTER"
+
+
+def cause(place: Place) -> str:
+    """Return the cause, with the runs that misfit each order."""
+    runs, commits, measured = (place.misfits[name] for name in ("runs", "commits", "measured"))
+    return f"{place.cause} (misfits of {runs} runs: {commits:.3g} in commit order, {measured:.3g} as measured)"
 
 
 def _headline(place: Place) -> str:
@@ -118,17 +151,28 @@ def _range(place: Place) -> str:
 
 def _sizes(place: Place) -> str:
     """Return how many benchmarks changed there, and the median of the sizes that are left."""
-    counts = ((place.slower, "slower"), (place.faster, "faster"))
-    parts = [f"{len(one)} {what}, median {_ratio(median(each.left for each in one))}" for one, what in counts if one]
-    return "; ".join(parts)
+    left: dict[str, list[float]] = defaultdict(list)
+    for each in (*place.slower, *place.faster):
+        left[_kind_of(each).removeprefix("suite-")].append(each.left)
+    return "; ".join(f"{len(ratios)} {kind}, median {_ratio(median(ratios))}" for kind, ratios in left.items())
 
 
-def _improved(places: Sequence[Place], count: int) -> Iterator[str]:
-    yield "Improvements:"
-    for place in places:
+def _shared(place: Place) -> Iterator[str]:
+    """Yield the module or class of most of the benchmarks, if it has several of them."""
+    groups = Counter(each.benchmark.partition("[")[0].rpartition(".")[0] for each in place.changes)
+    group, count = groups.most_common(1)[0]
+    if group and count > 1:
+        yield f"  {'all' if count == len(place.changes) else f'{count} of {len(place.changes)}'} in {group}"
+
+
+def _briefly(title: str, places: Sequence[Place], about: About) -> Iterator[str]:
+    if not places:
+        return
+    yield f"{title}:"
+    for place in about(places[:MOST_PLACES]):
         yield f"  {_headline(place)}: {_sizes(place)}"
-    if count > len(places):
-        yield f"  and {_count(count - len(places), 'other place')} (listed by --all)"
+    if len(places) > MOST_PLACES:
+        yield f"  and {_count(len(places) - MOST_PLACES, 'other place')} (listed by --all)"
     yield ""
 
 
@@ -185,7 +229,7 @@ def _folded(findings: Sequence[Change], state: str, title: str) -> Iterator[str]
     yield f"{title}:"
     for each in chosen[:MOST_FOLDED]:
         why = f": {each.accepted.reason}" if each.accepted else ""
-        yield f"  {each.kind} {_ratio(each.ratio)} since {each.at[:8]}  {name_of(each)}{why}"
+        yield f"  {_kind_of(each)} {_ratio(each.ratio)} since {each.at[:8]}  {name_of(each)}{why}"
     if len(chosen) > MOST_FOLDED:
         yield f"  and {len(chosen) - MOST_FOLDED} more (listed by --json)"
     yield ""
@@ -194,23 +238,42 @@ def _folded(findings: Sequence[Change], state: str, title: str) -> Iterator[str]
 def summary(report: Report) -> str:
     """Return one line that counts the changes."""
     new = [each for each in report.changes if each.state == "new"]
+    by_code = [each for each in new if each.cause != "surroundings"]
     slower = sum(each.is_alarm for each in new)
-    counts = [_count(slower, "new slowdown"), _count(len(new) - slower, "improvement")]
+    counts = [_count(slower, "new slowdown"), _count(len(by_code) - slower, "improvement")]
     accepted = sum(each.state == "accepted" for each in report.changes)
-    return ", ".join([*counts, *([f"{accepted} accepted"] if accepted else [])])
+    others = {"by surroundings": len(new) - len(by_code), "accepted": accepted}
+    return ", ".join([*counts, *(f"{count} {what}" for what, count in others.items() if count)])
 
 
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
-def document(report: Report, quarantined: Sequence[Quarantined]) -> dict[str, Any]:
+def document(report: Report, quarantined: Sequence[Quarantined], about: About = as_they_are) -> dict[str, Any]:
     """Return everything as a JSON document (schema 2)."""
     return {
         "schema": SCHEMA,
+        "places": [_place(each) for each in about(new_places(report.changes))],
         "findings": [_finding(each) for each in report.changes],
         "quarantined": [{"path": str(each.path), "reason": each.reason} for each in quarantined],
         "notices": list(report.notices),
+    }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {
+        "at": place.at,
+        "date": datetime.fromtimestamp(place.date / 1000, UTC).isoformat(),
+        "subject": place.subject,
+        "link": place.link,
+        "before": place.before,
+        "after": place.commits[-1],
+        "commits": place.count,
+        "measured": len(place.commits),
+        "cause": place.cause,
+        "misfits": dict(place.misfits),
+        "findings": [each.id for each in place.changes],
     }
 
 
@@ -238,18 +301,30 @@ def _finding(finding: Change) -> dict[str, Any]:
         "dependencies": [vars(each) for each in finding.dependencies],
         "facts": [vars(each) for each in finding.facts],
         "accepted": accepted,
+        "cause": finding.cause,
         "evidence": dict(finding.evidence),
     }
 
 
-def github(report: Report) -> Iterator[str]:
-    """Yield GitHub annotations: for each place, an error if something became slower there, else a notice."""
-    for place in places_of(each for each in report.changes if each.state == "new"):
-        worst, *others = place.changes
-        level = "error" if place.slower else "notice"
-        title = f"{worst.kind}: {name_of(worst)}" + (f" and {len(others)} more" if others else "")
-        said = [f"{size(worst)} on {', '.join(worst.machines)}"]
-        said += [_sizes(place)] if others else []
-        said += [f"{_range(place)}, most likely {_headline(place)}"]
-        said += [_change(each) for each in place.differences[:MOST_DEPENDENCIES]]
-        yield command(level, "\n".join(said), title)
+def github(report: Report, about: About = as_they_are) -> Iterator[str]:
+    """Yield GitHub annotations: for each place, an error if something became slower by code, else a notice."""
+    places = sorted(about(new_places(report.changes)), key=lambda place: not place.is_alarm)
+    for level, is_alarm in (("error", True), ("notice", False)):
+        of_level = [place for place in places if place.is_alarm == is_alarm]
+        shown = of_level if len(of_level) <= AT_MOST else of_level[: AT_MOST - 1]
+        for place in shown:
+            yield _annotation(level, place)
+        if len(shown) < len(of_level):
+            yield command(level, f"{_count(len(of_level) - len(shown), 'other place')}. See `paceline check --all`.")
+
+
+def _annotation(level: str, place: Place) -> str:
+    worst, *others = place.changes
+    title = f"{_kind_of(worst)}: {name_of(worst)}" + (f" and {len(others)} more" if others else "")
+    said = [_sizes(place), *(f"{name_of(each)}: {size(each)}" for each in place.changes[:WORST])]
+    said = said if others else [size(worst)]
+    said += [f"machine: {', '.join(place.machines)}"]
+    said += [f"cause: {cause(place)}"] if place.cause != "unclear" else []
+    said += [f"commits: {_range(place)}, most likely {_headline(place)}", *([place.link] if place.link else [])]
+    said += [_change(each) for each in place.differences[:MOST_DEPENDENCIES]]
+    return command(level, "\n".join(said), title)

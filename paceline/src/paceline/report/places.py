@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from paceline.report.changes import Change, Difference
 
@@ -31,13 +31,29 @@ class Place:
 
     @property
     def slower(self) -> list[Change]:
-        """Return the new slowdowns."""
-        return [each for each in self.changes if each.is_alarm]
+        """Return the slowdowns."""
+        return [each for each in self.changes if each.is_slower]
 
     @property
     def faster(self) -> list[Change]:
         """Return the improvements."""
-        return [each for each in self.changes if not each.is_alarm]
+        return [each for each in self.changes if not each.is_slower]
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether one of the changes is a new slowdown that fails the check."""
+        return any(each.is_alarm for each in self.changes)
+
+    @property
+    def cause(self) -> str:
+        """Return the cause of the worst change: code, surroundings or unclear."""
+        return self.changes[0].cause
+
+    @property
+    def misfits(self) -> Mapping[str, float]:
+        """Return the runs that misfit the order of commits and that of measurement; nothing if that is unknown."""
+        found: Mapping[str, float] = self.changes[0].evidence.get("misfits", {})
+        return found
 
     @property
     def machines(self) -> list[str]:
@@ -51,13 +67,21 @@ class Place:
         return [each for each, _ in found.most_common()]
 
 
-def places_of(changes: Iterable[Change]) -> list[Place]:
-    """Return the places of changes, in the order of each one's first change, which is its worst.
+def new_places(changes: Iterable[Change]) -> list[Place]:
+    """Return the places of the new ones of these changes, in the order of each one's first change, its worst.
 
-    The commit that explains most changes takes them, then the one that explains most of the others.
+    The commit that explains most changes takes them, then the one that explains most of the others. Changes by code
+    and by surroundings have places of their own.
     """
+    every = [each for each in changes if each.state == "new"]
+    order = {each.id: number for number, each in enumerate(every)}
+    by_surroundings = [each for each in every if each.cause == "surroundings"]
+    found = [*_places(each for each in every if each.cause != "surroundings"), *_places(by_surroundings)]
+    return sorted(found, key=lambda place: order[place.changes[0].id])
+
+
+def _places(changes: Iterable[Change]) -> list[Place]:
     left = list(changes)
-    order = {each.id: number for number, each in enumerate(left)}
     found = []
     while left:
         suspects = Counter(commit for each in left for commit in each.commits)
@@ -65,7 +89,7 @@ def places_of(changes: Iterable[Change]) -> list[Place]:
         commit = max(suspects, key=lambda one: (suspects[one], likely[one]))
         found.append(_place([each for each in left if commit in each.commits]))
         left = [each for each in left if commit not in each.commits]
-    return sorted(found, key=lambda place: order[place.changes[0].id])
+    return found
 
 
 def _place(changes: Sequence[Change]) -> Place:

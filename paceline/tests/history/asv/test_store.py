@@ -266,6 +266,27 @@ def test_times_that_are_not_positive_are_absent_and_other_zeros_are_not(tmp_path
     assert by_name(read(tmp_path / "results"))["a.track_it"].unit == "errors"
 
 
+def test_patterns_say_whether_less_or_more_is_better_of_other_units(tmp_path: Path) -> None:
+    rows = {"a.time_it": row(), "a.track_score": row(params=[["1", "2"]]), "a.track_loss": row(), "a.track_it": row()}
+    write(tmp_path / "results", {"a.json": result(rows=rows)})
+    settings = '[tool.paceline.direction]\n"a.*" = "more"\n"a.track_loss" = "less"\n"a.track_score(1)" = "less"\n'
+    (tmp_path / "pyproject.toml").write_text(settings.replace("a.*", "a.track_s*"), encoding="utf-8")
+    found = {name: each.direction for name, each in by_name(read(tmp_path / "results")).items()}
+    assert found == {
+        "a.time_it": "less",
+        "a.track_loss": "less",
+        "a.track_it": "",
+        "a.track_score 1": "less",
+        "a.track_score 2": "more",
+    }
+    (tmp_path / "pyproject.toml").write_text('[tool.paceline.direction]\n"a.time*" = "less"\n', encoding="utf-8")
+    (notice,) = read(tmp_path / "results").notices
+    assert notice == "[tool.paceline.direction]: 'a.time*' matches no benchmark whose direction is unknown"
+    (tmp_path / "pyproject.toml").write_text('[tool.paceline]\ndirection = {"a.*" = "up"}\n', encoding="utf-8")
+    with pytest.raises(PacelineError, match=r"direction: 'a\.\*': expected less or more, got 'up'"):
+        read(tmp_path / "results")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     {

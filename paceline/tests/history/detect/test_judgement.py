@@ -14,7 +14,7 @@ from paceline.errors import PacelineError
 from paceline.history.detect import judgement, scan, suite_wide
 from paceline.history.detect.tracks import Wanted
 from paceline.history.model import History
-from paceline.report.changes import Change, Report
+from paceline.report.changes import Accepted, Change, Report
 from trees import commit
 
 
@@ -254,10 +254,45 @@ def test_memory_knows_no_odd_runs() -> None:
     assert found.evidence["values_before"] == 40
 
 
-def test_units_without_a_direction_are_told_and_not_judged() -> None:
-    report = look(Maker(factor=step(0, 30, 2.0), units={0: "score"}))
+def directed(direction: str, factor: Factor) -> History:
+    """Return a history in which less, more or neither of the first benchmark's scores is better."""
+    history = Maker(factor=factor, units={0: "score"}).history()
+    first, *others = history.series
+    return replace(history, series=(replace(first, direction=direction), *others))
+
+
+def test_units_without_a_direction_are_counted_with_the_setting_that_names_it() -> None:
+    history = directed("", step(0, 30, 2.0))
+    report = judgement.check(history)
     assert report.changes == ()
-    assert any("skipped 1 series" in notice for notice in report.notices)
+    (notice,) = report.notices
+    assert notice.startswith("1 series are not judged, as their unit (such as score)")
+    assert '[tool.paceline.direction], such as "test_0*" = "more"' in notice
+    with pytest.raises(PacelineError, match="nothing to check: 1 series are not judged"):
+        judgement.check(replace(history, series=history.series[:1]))
+
+
+def test_fewer_are_worse_where_more_is_better() -> None:
+    found = only(judgement.check(directed("more", step(0, 30, 0.5))))
+    assert (found.kind, found.is_alarm) == ("slower", True)
+    assert found.low < 0.5 < found.high < 0.52
+    assert found.low < found.ratio == found.left < found.high
+    machine = found.evidence["machines"]["zen4"]
+    assert machine["low"] < machine["ratio"] < machine["high"] < 0.52
+    better = only(judgement.check(directed("more", step(0, 30, 2.0))))
+    assert (better.kind, better.is_alarm) == ("faster", False)
+    assert better.ratio > 1.9
+
+
+def test_an_accepted_loss_of_what_more_is_better_of_stays_accepted() -> None:
+    history = directed("more", step(0, 30, 0.5))
+    found = only(judgement.check(history))
+    fields: dict[str, Any] = {
+        name: getattr(found, name) for name in ("id", "kind", "benchmark", "parameters", "engine")
+    }
+    fields |= {"environment": "", "commit": found.at, "reason": "worth it", "date": datetime.now(UTC).date()}
+    entry = Accepted(**fields, machines=found.machines, ratio=found.ratio)
+    assert only(judgement.check(history, [entry])).state == "accepted"
 
 
 def test_what_was_made_up_for_is_no_alarm() -> None:

@@ -6,6 +6,7 @@ that a branch may have, the one with the commits of most runs is used.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
@@ -59,6 +60,7 @@ def described(repository: Path | None, ranges: Sequence[tuple[str, str, str]]) -
     return [_one_described(repository, *each) if repository else ("", None) for each in ranges]
 
 
+@cache
 def _one_described(repository: Path, before: str, after: str, at: str) -> tuple[str, int | None]:
     try:
         subject = git(repository, "log", "-1", "--format=%s", at, "--").strip()

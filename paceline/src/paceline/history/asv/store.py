@@ -5,6 +5,7 @@ With a warm cache nothing is parsed. Python loops over files, never over points,
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from dataclasses import dataclass, replace
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
-from paceline.config import project
+from paceline.config import directions, project
 from paceline.errors import PacelineError, why
 from paceline.history.asv import order
 from paceline.history.asv.asv_files import (
@@ -21,6 +23,7 @@ from paceline.history.asv.asv_files import (
     FORMERLY,
     MACHINE_FILE,
     Result,
+    Row,
     benchmarks_file,
     combinations,
     machine_file,
@@ -32,9 +35,11 @@ from paceline.system import files
 from paceline.system.strict import MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from paceline.config.directions import Directions
 
 NOTHING = "is a broken link"
 STRIDE = 100  # files between two lines of progress
@@ -53,6 +58,7 @@ class Sound:
     results: tuple[tuple[Path, Result], ...]
     benchmarks: Mapping[str, Mapping[str, Any]]
     quarantined: tuple[Quarantined, ...]
+    directions: Directions = ()
 
 
 def why_not(path: Path) -> str | None:
@@ -86,7 +92,8 @@ def sound(results: Path, cache: Path | None = None, progress: Callable[[str], No
         if path.name != MACHINE_FILE:
             _sort(path, _of_machine(_read(path, kept), str(machines[folder.name]["machine"])), good, bad)
     kept.save()
-    return Sound(machines, tuple(good), _benchmarks(results / BENCHMARKS_FILE, bad), tuple(bad))
+    described = _benchmarks(results / BENCHMARKS_FILE, bad)
+    return Sound(machines, tuple(good), described, tuple(bad), directions.read(project.root_of(results)))
 
 
 def load(
@@ -117,10 +124,15 @@ def history(found: Sound, *, repository: Path | None, branch: str | None = None)
     dirty = sum(each.run.dirty for each in reads)
     if dirty:
         notices.append(f"left out {dirty} {'run' if dirty == 1 else 'runs'} with uncommitted changes")
+    numbered = _Numbered()
+    series = tuple(_series(reads, ranks, found, numbered))
+    others = {each.key.full_name for each in series if each.unit not in directions.UNITS}
+    if series:
+        notices += directions.unused(found.directions, others)
     return History(
         runs=tuple(each.run for each in reads),
-        series=tuple(_series(reads, ranks, found.benchmarks, decode)),
-        benchmarks=_described(reads, decode),
+        series=series,
+        benchmarks=_described(reads, decode, numbered.keys),
         quarantined=found.quarantined,
         renamed=decode.renamed,
         notices=tuple(notices),
@@ -264,63 +276,77 @@ def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, not
 class _Points:
     """All points: the numbers of their series, runs and commits, `(n,)`, and their columns, `(3, n)`."""
 
-    series: NDArray[np.int64]
-    runs: NDArray[np.int64]
-    commits: NDArray[np.int64]
+    series: NDArray[np.int32]
+    runs: NDArray[np.int32]
+    commits: NDArray[np.int32]
     columns: NDArray[np.float64]
 
     def take(self, which: NDArray[Any]) -> _Points:
         return _Points(self.series[which], self.runs[which], self.commits[which], self.columns[:, which])
 
 
-def _series(
-    reads: Sequence[_Read], ranks: Mapping[str, int], described: Mapping[str, Mapping[str, Any]], decode: _Decoder
-) -> Iterator[Series]:
+class _Numbered:
+    """Numbers the keys of series. Most rows of a run were in another run, and cost one look-up."""
+
+    def __init__(self) -> None:
+        self.keys: dict[SeriesKey, int] = {}
+        self._rows: dict[tuple[Any, ...], list[int]] = {}
+        self._runs: dict[tuple[str, ...], NDArray[np.int32]] = {}
+
+    def of(self, read: _Read) -> NDArray[np.int32]:
+        """Return the numbers of a run's values."""
+        group = (read.run.machine, read.engine, read.environment)
+        same = (read.result.shared.rows, *group)
+        if same not in self._runs:
+            rows = orjson.loads(read.result.shared.rows)  # not kept: thousands of runs have many megabytes of them
+            numbers = itertools.chain.from_iterable(self._of_row(row, group) for row in rows)
+            self._runs[same] = np.fromiter(numbers, dtype=np.int32)
+        return self._runs[same]
+
+    def _of_row(self, row: Row, group: tuple[str, str, str]) -> list[int]:
+        benchmark, parameters, version, count = row
+        name = (benchmark, version, count, group, *map(tuple, parameters))
+        if name not in self._rows:
+            keys = (SeriesKey(benchmark, each, *group, version or "") for each in combinations(row))
+            self._rows[name] = [self.keys.setdefault(key, len(self.keys)) for key in keys]
+        return self._rows[name]
+
+
+def _series(reads: Sequence[_Read], ranks: Mapping[str, int], found: Sound, numbered: _Numbered) -> Iterator[Series]:
     """Yield the series in the order of their keys."""
-    keys: dict[SeriesKey, int] = {}
-    points = _points(reads, ranks, keys, decode)
-    units = [_unit(key, described) for key in keys]
-    is_time = np.array([unit == "seconds" for unit in units], dtype=bool)[points.series]
-    values = points.columns[0]
-    points = points.take(np.isfinite(values) & ((values > 0) | ~is_time))
-    points = points.take(np.argsort(points.series, kind="stable"))  # runs stay in order within a series
-    points = _one_per_commit(points)
+    points = _points(reads, ranks, numbered)
+    keys = numbered.keys
+    units = [_unit(key, found.benchmarks) for key in keys]
+    points = _one_per_commit(_by_series(points, np.array([unit == "seconds" for unit in units], dtype=bool)))
     ends = np.searchsorted(points.series, np.arange(len(keys)), side="right")
     for key, number in sorted(keys.items()):
         span = slice(ends[number - 1] if number else 0, ends[number])
         if span.start < span.stop:
             values, low, high = points.columns[:, span]
-            yield Series(key, points.runs[span], values, low, high, units[number])
+            better = directions.direction_of(key.full_name, units[number], found.directions)
+            yield Series(key, points.runs[span].astype(np.int64), values, low, high, units[number], better)
 
 
-def _points(
-    reads: Sequence[_Read], ranks: Mapping[str, int], keys: dict[SeriesKey, int], decode: _Decoder
-) -> _Points:
+def _points(reads: Sequence[_Read], ranks: Mapping[str, int], numbered: _Numbered) -> _Points:
     """Return the joined columns of all runs of a clean tree, in order, and number the keys."""
-    alike: dict[tuple[str, ...], NDArray[np.int64]] = {}
-    parts: list[tuple[NDArray[np.int64], int, NDArray[np.float64]]] = []
-    for index, each in enumerate(reads):
-        if not each.run.dirty:
-            same = (each.result.shared.rows, each.run.machine, each.engine, each.environment)
-            if same not in alike:
-                numbers = [keys.setdefault(key, len(keys)) for key in _keys(each, decode)]
-                alike[same] = np.array(numbers, dtype=np.int64)
-            parts.append((alike[same], index, each.result.columns[:3]))
-    nothing = np.empty(0, dtype=np.int64)
-    runs = np.repeat(np.array([run for _, run, _ in parts], dtype=np.int64), [len(part) for part, _, _ in parts])
+    parts = [
+        (numbered.of(each), index, each.result.columns[:3]) for index, each in enumerate(reads) if not each.run.dirty
+    ]
+    nothing = np.empty(0, dtype=np.int32)
+    runs = np.repeat(np.array([run for _, run, _ in parts], dtype=np.int32), [len(part) for part, _, _ in parts])
     return _Points(
         series=np.concatenate([nothing, *(part for part, _, _ in parts)]),
         runs=runs,
-        commits=np.array([ranks[each.run.commit] for each in reads], dtype=np.int64)[runs],
+        commits=np.array([ranks[each.run.commit] for each in reads], dtype=np.int32)[runs],
         columns=np.concatenate([np.empty((3, 0)), *(columns for _, _, columns in parts)], axis=1),
     )
 
 
-def _keys(read: _Read, decode: _Decoder) -> Iterator[SeriesKey]:
-    for row in decode(read.result.shared.rows):
-        benchmark, _, version, _ = row
-        for parameters in combinations(row):
-            yield SeriesKey(benchmark, parameters, read.run.machine, read.engine, read.environment, version or "")
+def _by_series(points: _Points, are_times: NDArray[np.bool_]) -> _Points:
+    """Return the usable points, series by series; runs stay in order within a series."""
+    values = points.columns[0]
+    good = np.flatnonzero(np.isfinite(values) & ((values > 0) | ~are_times[points.series]))
+    return points.take(good[np.argsort(points.series[good], kind="stable")])
 
 
 def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
@@ -351,15 +377,13 @@ def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDAr
     return medians
 
 
-def _described(reads: Sequence[_Read], decode: _Decoder) -> Mapping[str, BenchmarkInfo]:
+def _described(reads: Sequence[_Read], decode: _Decoder, keys: Iterable[SeriesKey]) -> Mapping[str, BenchmarkInfo]:
     """Return each benchmark's description from the newest run that has one."""
     found: dict[str, BenchmarkInfo] = {}
     newest_first = reads[::-1]
     for text in dict.fromkeys(each.result.shared.described for each in newest_first):
         for name, said in decode(text).items():
             found.setdefault(name, BenchmarkInfo(name, said.get("group") or "", said.get("axes") or {}))
-    for text in dict.fromkeys(each.result.shared.rows for each in newest_first):
-        for name, *_, count in decode(text):
-            if count:
-                found.setdefault(name, BenchmarkInfo(name))
+    for key in keys:
+        found.setdefault(key.benchmark, BenchmarkInfo(key.benchmark))
     return dict(sorted(found.items()))

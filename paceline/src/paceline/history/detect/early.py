@@ -36,6 +36,11 @@ class Word:
     size: float
     run: int  #: index of the first of them
 
+    @property
+    def as_measured(self) -> float:
+        """Return the size as the values show it."""
+        return -self.size if self.track.more_is_better else self.size
+
 
 def words(track: Track, changes: Sequence[ChangePoint], gone: Collection[int]) -> list[Word]:
     """Return the machines on which the last three runs are all slower than usual since the last change there."""
@@ -60,7 +65,7 @@ def notices(found: Sequence[Word], runs: Sequence[Run]) -> tuple[str, ...]:
         return ()
     worst = sorted(found, key=lambda word: -word.size)
     named = ", ".join(
-        f"{word.track.full_name} {100 * math.expm1(word.size):+.1f} % since {runs[word.run].commit[:8]}"
+        f"{word.track.full_name} {100 * math.expm1(word.as_measured):+.1f} % since {runs[word.run].commit[:8]}"
         for word in worst[:NAMED]
     )
     more = f" and {len(worst) - NAMED} more" if len(worst) > NAMED else ""

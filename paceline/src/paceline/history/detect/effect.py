@@ -43,13 +43,15 @@ def shift(pairs: Sequence[tuple[Floats, Floats]]) -> Effect | None:
     pairs = [(before[-LONGEST:], after[:LONGEST]) for before, after in pairs if before.size and after.size]
     if not pairs:
         return None
-    differences = np.sort(np.concatenate([(after[:, None] - before).ravel() for before, after in pairs]))
+    differences = np.concatenate([(after[:, None] - before).ravel() for before, after in pairs])
     variance = sum(b.size * a.size * (b.size + a.size + 1) / 12 for b, a in pairs)
     widening = math.sqrt(scan.memory_inflation(side for pair in pairs for side in pair))
     outside = math.floor(differences.size / 2 - Z_975 * widening * math.sqrt(variance))
     bounded = outside >= 1
+    if bounded:
+        differences.partition((outside - 1, differences.size - outside))
     return Effect(
-        value=scan.median(differences),
+        value=scan.median(differences),  # a copy is ordered
         low=float(differences[outside - 1]) if bounded else -math.inf,
         high=float(differences[-outside]) if bounded else math.inf,
     )
@@ -66,20 +68,30 @@ def whereabouts(panel: Panel, at: int) -> tuple[int, int]:
     before, after = _levelled(panel.part(start, stop), at - start)
     low, high = min(scan.MIN_SEGMENT, before.size), max(stop - start - scan.MIN_SEGMENT, before.size)
     rng = np.random.default_rng(0)
-    old, new = _in_blocks(rng, before), _in_blocks(rng, after)
+    old, new = (_in_blocks(rng, side.astype(np.float32)) for side in (before, after))  # half the memory to pass
     drawn = np.concatenate([old, new], axis=1)
-    levels = np.median(old, axis=1, keepdims=True), np.median(new, axis=1, keepdims=True)
-    fits = np.cumsum(np.abs(drawn - levels[1]) - np.abs(drawn - levels[0]), axis=1)[:, low - 1 : high]
+    levels = _medians(old), _medians(new)
+    middle, half = (levels[0] + levels[1]) / 2, (levels[1] - levels[0]) / 2
+    most = np.abs(half)  # of half of |x - new| - |x - old|
+    leaning = np.sign(half) * np.minimum(np.maximum(middle - drawn, -most), most)
+    fits = np.cumsum(leaning, axis=1)[:, low - 1 : high]
     moved = low + fits.argmax(axis=1) - before.size
     early, late = (int(each) for each in np.quantile(moved, (0.01, 0.99), method="closest_observation"))
     return max(start + low, at - max(late, 0)), min(start + high, at - min(early, 0), panel.values.size - 1)
 
 
+def _medians(rows: Floats) -> Floats:
+    """Return the median of each row, `(rows, 1)`, without np.median's checks."""
+    ordered = np.sort(rows, axis=1)
+    lower, upper = (rows.shape[1] - 1) // 2, rows.shape[1] // 2
+    return (ordered[:, lower : lower + 1] + ordered[:, upper : upper + 1]) / 2
+
+
 def _in_blocks(rng: np.random.Generator, side: Floats) -> Floats:
     """Return draws of all n values with replacement, in blocks of neighbours; `(REPLICATES, n)`."""
-    starts = rng.integers(side.size, size=(REPLICATES, -(-side.size // BLOCK), 1))
-    positions = (starts + np.arange(BLOCK)) % side.size
-    drawn: Floats = side[positions.reshape(REPLICATES, -1)[:, : side.size]]
+    starts = rng.integers(side.size, size=(REPLICATES, -(-side.size // BLOCK)))
+    blocks = np.lib.stride_tricks.sliding_window_view(np.resize(side, side.size + BLOCK - 1), BLOCK)
+    drawn: Floats = blocks[starts].reshape(REPLICATES, -1)[:, : side.size]
     return drawn
 
 

@@ -10,18 +10,28 @@ import hashlib
 import math
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.history.detect import early, effect, levels, machine_types, scan, segments, suite_shifts, suite_wide
+from paceline.history.detect import (
+    cause,
+    early,
+    effect,
+    levels,
+    machine_types,
+    scan,
+    segments,
+    suite_shifts,
+    suite_wide,
+)
 from paceline.history.detect.accepted import MARGIN
 from paceline.history.detect.segments import ChangePoint
 from paceline.history.detect.tracks import (
-    UNITS,
     Wanted,
     groups_of,
     judged,
+    not_judged,
     of_benchmark,
     of_interest,
     of_machine,
@@ -70,8 +80,11 @@ def check(
     touched = {(each.key.machine, each.key.engine, each.key.environment) for each in selected}
     shifts = suite_shifts.findings_of(history.runs, suites, touched, entries, ordinals)
     findings += [_unless_over(each, recent) for each in shifts]
-    chosen = [each for each in findings if is_wanted(each.at, each.date) and (each.accepted or is_consistent(each))]
-    chosen = _with_unique_ids(sorted(chosen, key=_worst_first))
+    proved = [each for each in findings if each.accepted or is_consistent(each)]
+    found = _with_unique_ids(sorted(proved, key=_worst_first))
+    every = [*tracks, *suite_shifts.tracks_of(history.runs, suites, ordinals)]
+    found = cause.with_causes(found, every, history.runs, ordinals)
+    chosen = sorted((_as_measured(each) for each in found if is_wanted(each.at, each.date)), key=_worst_first)
     notices = _notices(history, suites, entries, ordinals)
     if all(track.runs.size < SHORTEST for track in tracks):
         notices = (*notices, f"no series has {SHORTEST} values yet, which the check needs to find a change")
@@ -99,6 +112,27 @@ def _with_unique_ids(findings: Iterable[Change]) -> list[Change]:
             name = hashlib.sha256("\0".join([name, *finding.machines]).encode(errors="replace")).hexdigest()[:12]
         seen[name] = replace(finding, id=name)
     return list(seen.values())
+
+
+def _as_measured(finding: Change) -> Change:
+    """Return a change with the ratios of the values themselves, if more of them is better."""
+    if not finding.evidence.get("more_is_better"):
+        return finding
+    machines = {name: _inverted(one) for name, one in finding.evidence["machines"].items()}
+    return replace(
+        finding,
+        **{name: 1 / getattr(finding, name) for name in ("ratio", "left")},
+        low=1 / finding.high if finding.high < levels.ratio(math.inf) else 0.0,
+        high=1 / finding.low if finding.low > 0 else levels.ratio(math.inf),
+        evidence={**finding.evidence, "machines": machines},
+    )
+
+
+def _inverted(one: Mapping[str, Any]) -> dict[str, Any]:
+    opposite = {"ratio": "ratio", "low": "high", "high": "low"}
+    return {
+        opposite.get(name, name): round(1 / value, 4) if name in opposite else value for name, value in one.items()
+    }
 
 
 def is_consistent(finding: Change) -> bool:
@@ -268,9 +302,7 @@ def _about_gone(count: int) -> tuple[str, ...]:
 
 def _notices(history: History, suites: Suites, entries: Iterable[Accepted], ordinals: Ordinals) -> tuple[str, ...]:
     notices = list(history.notices)
-    other = sum(each.unit not in UNITS for each in history.series)
-    if other:
-        notices.append(f"skipped {other} series: only {' and '.join(UNITS)} are checked, as less of these is better")
+    notices += filter(None, [not_judged(history.series)])
     for (machine, _, environment), one in sorted(suites.items()):
         where = f"{machine} ({environment})" if environment else machine
         if one.runs.size < SHORTEST:  # too few to find anything

@@ -92,7 +92,8 @@ def _finding(
     kind = "slower" if shifted > 0 else "faster"
     moved = _where(track, per_machine, kind, change, _changed_separately(changes, change, early, late))
     strata = [track.machines.index(machine) for machine in moved]
-    size = _effect(part, place, strata) or effect.Effect(shifted, -math.inf, math.inf)
+    one = per_machine[moved[0]][1] if len(moved) == 1 else _effect(part, place, strata)
+    size = one or effect.Effect(shifted, -math.inf, math.inf)
     first = track.panel.first_of(int(track.panel.commits[early]))
     before, after = _nearby(runs, track, strata, first, late)
     return Change(
@@ -114,8 +115,7 @@ def _finding(
         dependencies=_differences([run.packages for run in before], [run.packages for run in after]),
         facts=_differences([run.facts for run in before], [run.facts for run in after]),
         accepted=entry,
-        evidence=_statistics(change, own_at, own.size - own_at)
-        | {"unit": track.unit, "version": track.version}
+        evidence=_statistics(track, change, own_at, own.size - own_at)
         | {"machines": {name: _described(verdict, one) for name, (verdict, one) in per_machine.items()}},
     )
 
@@ -126,9 +126,10 @@ def _place(runs: Sequence[Run], track: Track, at: int, early: int, late: int) ->
     return {"after": commits[-1], "at": best.commit, "commits": commits, "date": best.date}
 
 
-def _statistics(change: ChangePoint, before: int, after: int) -> dict[str, Any]:
+def _statistics(track: Track, change: ChangePoint, before: int, after: int) -> dict[str, Any]:
     p = None if math.isnan(change.p) else change.p
-    return {"p": p, "statistic": round(change.statistic, 3), "values_before": before, "values_after": after}
+    found = {"p": p, "statistic": round(change.statistic, 3), "values_before": before, "values_after": after}
+    return found | {name: getattr(track, name) for name in ("unit", "version", "more_is_better")}
 
 
 def ratio(log: float) -> float:
@@ -155,7 +156,7 @@ class _Whereabouts:
 
 def _effect(part: scan.Panel, place: _Whereabouts, strata: Sequence[int]) -> Effect | None:
     """Return the size on some machines, from values surely before or after; from all values if those are few."""
-    chosen = np.isin(part.strata, strata)
+    chosen = part.is_of(strata)
     kept = part.take(np.flatnonzero(chosen))
     count = np.concatenate([[0], np.cumsum(chosen)])
     stop, start = int(count[place.early]), int(count[place.late])

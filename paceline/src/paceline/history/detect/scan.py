@@ -71,11 +71,15 @@ class Panel:
         """Return the values at these positions, which ascend."""
         return Panel(self.values[positions], self.strata[positions], self.commits[positions])
 
-    def of(self, strata: Iterable[int]) -> Integers:
-        """Return the positions of some machines."""
+    def is_of(self, strata: Iterable[int]) -> NDArray[np.bool_]:
+        """Return whether each value is of one of some machines, `(n,)`."""
         wanted = np.zeros(int(self.strata.max(initial=-1)) + 1, dtype=bool)
         wanted[[stratum for stratum in strata if stratum < wanted.size]] = True
-        return np.flatnonzero(wanted[self.strata])
+        return wanted[self.strata]
+
+    def of(self, strata: Iterable[int]) -> Integers:
+        """Return the positions of some machines."""
+        return np.flatnonzero(self.is_of(strata))
 
     def first_of(self, commit: int) -> int:
         """Return the position of the first value of a commit, or of the next that has one."""
@@ -115,15 +119,16 @@ def median(values: Floats) -> float:
 
 def ranks(values: Floats) -> Floats:
     """Return ranks from 1; equal values are ranked in a fixed random order, independent of their own order."""
-    order = np.lexsort((_drawn_order(values.size), values))
+    drawn = _drawn_order(values.size)
+    order = drawn[np.argsort(values[drawn], kind="stable")]
     result = np.empty(values.size)
     result[order] = np.arange(1.0, values.size + 1)
     return result
 
 
 @lru_cache(maxsize=256)
-def _drawn_order(n: int) -> Floats:
-    return np.random.default_rng(0).random(n)
+def _drawn_order(n: int) -> Integers:
+    return np.random.default_rng(0).random(n).argsort()
 
 
 def cusum(values: Floats) -> tuple[Floats, Floats]:
@@ -137,19 +142,28 @@ def cusum(values: Floats) -> tuple[Floats, Floats]:
 def curve(panel: Panel) -> Floats:
     """Return Z_k for k = 0 .. n, `(n + 1,)`, summed over the machines; 0 if fewer than m values are on a side."""
     n = panel.values.size
-    sums, variances = np.zeros(n + 1), np.zeros(n + 1)
-    for stratum in classes(panel.strata):
-        inside = panel.strata == stratum
-        before = np.concatenate([[0], np.cumsum(inside)])  # of this machine, among the first k
-        own_sums, own_variances = cusum(panel.values[inside])
-        sums += own_sums[before]
-        variances += own_variances[before]
+    sums, variances = _sums(panel)
     allowed = np.zeros(n + 1, dtype=bool)
     allowed[MIN_SEGMENT : n - MIN_SEGMENT + 1] = True
     allowed[1:n] &= (panel.commits[1:] != panel.commits[:-1]) & (variances[1:n] > 0)
     z = np.zeros(n + 1)
     z[allowed] = sums[allowed] / np.sqrt(variances[allowed])
     return z
+
+
+def _sums(panel: Panel) -> tuple[Floats, Floats]:
+    """Return the numerator of Z_k and its variance, both summed over the machines, `(n + 1,)`."""
+    strata = classes(panel.strata)
+    if strata.size == 1:
+        return cusum(panel.values)
+    sums, variances = np.zeros((2, panel.values.size + 1))
+    for stratum in strata:
+        inside = panel.strata == stratum
+        before = np.concatenate([[0], np.cumsum(inside)])  # of this machine, among the first k
+        own_sums, own_variances = cusum(panel.values[inside])
+        sums += own_sums[before]
+        variances += own_variances[before]
+    return sums, variances
 
 
 def scan(panel: Panel) -> Split:
@@ -177,6 +191,18 @@ def null_law() -> tuple[Integers, Floats, Floats]:
     return table[:, 0].astype(np.int64), levels, table[:, 1:]
 
 
+@lru_cache(maxsize=4096)
+def _law_of(n: int) -> tuple[Floats, Floats, bool, float]:
+    """Return T^2 and log p of the reachable levels, whether these are all, and the factor for longer series."""
+    lengths, levels, table = null_law()
+    row = int(np.searchsorted(lengths, n))
+    longer = 1.0
+    if row == lengths.size:
+        row, longer = row - 1, n / float(lengths[-1])
+    reached = np.isfinite(table[row])
+    return table[row][reached] ** 2, np.log(levels[reached]), bool(reached.all()), longer
+
+
 def p_value(statistic: float, n: int) -> float:
     """Return the chance that T of n values reaches `statistic` if nothing changed.
 
@@ -184,17 +210,11 @@ def p_value(statistic: float, n: int) -> float:
     is slower than ranks do. Lengths that were not simulated take the next longer one, which has larger values of
     T. Beyond the last length, its law is used with p multiplied by the ratio of the lengths, as a union bound.
     """
-    lengths, levels, table = null_law()
-    row = int(np.searchsorted(lengths, n))
-    longer = 1.0
-    if row == lengths.size:
-        row, longer = row - 1, n / float(lengths[-1])
-    reached = np.isfinite(table[row])
-    squares, logs = table[row][reached] ** 2, np.log(levels[reached])
+    squares, logs, is_whole, longer = _law_of(n)
     if not squares.size or statistic**2 < squares[0]:
         return 1.0
     log_p = float(np.interp(statistic**2, squares, logs)) - max(0.0, (statistic**2 - squares[-1]) / 2)
-    if not reached.all():
+    if not is_whole:
         log_p = max(log_p, float(logs[-1]))  # so short a series has no smaller level
     return min(1.0, longer * math.exp(log_p) * (1 - ROUNDING))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.history.detect import effect, scan
+from paceline.history.detect import effect, modes, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,14 +45,17 @@ def changes(panels: Sequence[Panel], rate: float = scan.FDR) -> list[list[Change
     own = [panels[number].take(panels[number].of([stratum])) for number, stratum in owners]
     looks = [2 * present[number].size if present[number].size > 1 else 1 for number, _ in owners]
     for (number, stratum), panel, splits in zip(owners, own, scan.changes(own, rate=rate, looks=looks), strict=True):
-        for split in splits:
+        for split in modes.lasting(panel, splits):
             at = panels[number].first_of(int(panel.commits[split.at]))
             found[number].append(ChangePoint(at, (stratum,), split.statistic, split.p, (stratum,)))
     several = [number for number, strata in enumerate(present) if strata.size > 1]
     left = [_levelled(panels[number], found[number]) for number in several]
-    for number, splits in zip(several, scan.changes(left, rate=rate, looks=[2] * len(several)), strict=True):
+    splits_of = scan.changes(left, rate=rate, looks=[2] * len(several))
+    for number, panel, splits in zip(several, left, splits_of, strict=True):
         strata = tuple(map(int, present[number]))
-        found[number] += [ChangePoint(split.at, strata, split.statistic, split.p) for split in splits]
+        found[number] += [
+            ChangePoint(split.at, strata, split.statistic, split.p) for split in modes.lasting(panel, splits)
+        ]
     return [joined(panel, each) for panel, each in zip(panels, found, strict=True)]
 
 
@@ -124,7 +127,7 @@ def around(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> I
     places = np.arange(panel.values.size)
     for other in found:
         if other.at != change.at:
-            mine = np.isin(panel.strata, other.strata)
+            mine = panel.is_of(other.strata)
             inside &= ~(mine & ((places < other.at) if other.at < change.at else (places >= other.at)))
     return np.flatnonzero(inside)
 
@@ -132,7 +135,7 @@ def around(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> I
 def where_found(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> Integers:
     """Return the positions around a change on the machines on which it was found."""
     near = around(panel, found, change)
-    return near[np.isin(panel.strata[near], change.strata)]
+    return near[panel.is_of(change.strata)[near]]
 
 
 def whereabouts(panel: Panel, found: Iterable[ChangePoint], change: ChangePoint) -> tuple[int, int]:

@@ -34,17 +34,22 @@ def findings_of(
 
     The other groups show where nothing changed.
     """
+    findings = []
+    for track in tracks_of(runs, suites, ordinals):
+        groups = [(machine, track.engine, track.environment) for machine in track.machines]
+        shifts = [suites[group].shifts if group in wanted else () for group in groups]
+        if any(shifts):
+            findings += _of_suites(runs, track, shifts, [suites[group] for group in groups])
+    return [_with_accepted(each, entries, ordinals) for each in findings]
+
+
+def tracks_of(runs: Sequence[Run], suites: Suites, ordinals: Ordinals) -> list[Track]:
+    """Return a track of the levels of suites that differ only in the machine."""
     place = np.array([ordinals[run.commit] for run in runs], dtype=np.int64)
     together: dict[tuple[str, str], dict[str, suite_wide.Suite]] = defaultdict(dict)
     for (machine, engine, environment), one in suites.items():
         together[engine, environment][machine] = one
-    findings = []
-    for (engine, environment), classes in together.items():
-        shifts = [one.shifts if (machine, engine, environment) in wanted else () for machine, one in classes.items()]
-        if any(shifts):
-            track = _track(engine, environment, classes, place)
-            findings += _of_suites(runs, track, shifts, classes)
-    return [_with_accepted(each, entries, ordinals) for each in findings]
+    return [_track(engine, environment, classes, place) for (engine, environment), classes in together.items()]
 
 
 def _track(engine: str, environment: str, classes: Mapping[str, suite_wide.Suite], place: Integers) -> Track:
@@ -59,10 +64,10 @@ def _of_suites(
     runs: Sequence[Run],
     track: Track,
     shifts: Sequence[Sequence[suite_wide.Shift]],
-    classes: Mapping[str, suite_wide.Suite],
+    classes: Sequence[suite_wide.Suite],
 ) -> list[Change]:
     found: dict[ChangePoint, suite_wide.Shift] = {}
-    for stratum, (one, its) in enumerate(zip(classes.values(), shifts, strict=True)):
+    for stratum, (one, its) in enumerate(zip(classes, shifts, strict=True)):
         mine = track.panel.of([stratum])
         for shift in its:
             first = mine[np.searchsorted(track.runs[mine], one.runs[shift.at])]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Booleans = NDArray[np.bool_]
 
+MOST_SERIES = 1000  # more hardly change a median, but a table of 25,000 takes a gigabyte
 MIN_SERIES = 8  # with fewer, a single benchmark moves a run's median too much
 BLOCK = 25  # runs that share one reference of a benchmark's level
 NEIGHBOURS = 20  # runs on either side that define the usual level
@@ -81,10 +82,14 @@ def examine(series: Sequence[Series]) -> Suite:
 
 
 def table_of(series: Sequence[Series]) -> tuple[Integers, Floats]:
-    """Return the runs of these series, `(T,)`, and the logs of their values, `(S, T)`, NaN where one is missing."""
+    """Return the runs of these series, `(T,)`, and the logs of values, `(S, T)`, NaN where one is missing.
+
+    Of more than `MOST_SERIES`, some are chosen, evenly by name.
+    """
     runs = np.unique(np.concatenate([each.runs for each in series]))
-    values = np.full((len(series), runs.size), np.nan)
-    for row, each in enumerate(series):
+    chosen = [series[int(place)] for place in np.linspace(0, len(series) - 1, min(len(series), MOST_SERIES))]
+    values = np.full((len(chosen), runs.size), np.nan)
+    for row, each in enumerate(chosen):
         values[row, np.searchsorted(runs, each.runs)] = logarithms(each.values)
     return runs, values
 

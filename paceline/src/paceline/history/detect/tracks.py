@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paceline.config.directions import MORE
 from paceline.errors import PacelineError
 from paceline.history.asv.asv_files import MACHINE_FILE
 from paceline.history.detect import scan, suite_wide
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from paceline.history.model import History, Run, Series
 
     Integers = NDArray[np.int64]
-
-UNITS = ("seconds", "bytes")  # less of these is better; for other units that is unknown
-
 
 Ordinals = dict[str, int]
 Group = tuple[str, str, str]  # machine, engine and environment
@@ -55,8 +53,9 @@ class Track:
     version: str
     unit: str
     machines: tuple[str, ...]  #: by the panel's strata
-    panel: scan.Panel
+    panel: scan.Panel  #: its values rise as the benchmark becomes worse
     runs: Integers
+    more_is_better: bool = False
 
     @property
     def full_name(self) -> str:
@@ -78,10 +77,15 @@ def ordinals_of(runs: Sequence[Run]) -> Ordinals:
 
 
 def judged(history: History) -> list[Series]:
-    """Return the series of which less is better, with finite values only. Raises PacelineError if there is none."""
-    good = [each for each in history.series if each.unit in UNITS and each.values.size]
+    """Return the series of which less or more is known to be better, with finite values only.
+
+    Raises PacelineError if there is none.
+    """
+    good = [each for each in history.series if each.direction and each.values.size]
     if good:
         return [_finite(each) for each in good]
+    if why := not_judged(history.series):
+        raise PacelineError(f"nothing to check: {why}")
     if history.runs and all(run.dirty for run in history.runs):
         raise PacelineError(f"nothing to check: {'; '.join(history.notices)}. Commit the changes, and record again.")
     if history.notices:
@@ -99,6 +103,18 @@ def judged(history: History) -> list[Series]:
     raise PacelineError(
         "no results to check. Record some with `pytest --benchmark-only --benchmark-record`, or run `paceline fetch`"
         " for the shared ones."
+    )
+
+
+def not_judged(series: Iterable[Series]) -> str:
+    """Return a sentence about the series of which nobody knows whether less or more is better; empty if none."""
+    unknown = [each for each in series if not each.direction]
+    if not unknown:
+        return ""
+    unit = Counter(each.unit for each in unknown).most_common(1)[0][0]
+    return (
+        f"{len(unknown)} series are not judged, as their unit (such as {unit}) does not say whether less or more is"
+        f' better. Set it under [tool.paceline.direction], such as "{unknown[0].key.benchmark}*" = "more"'
     )
 
 
@@ -130,11 +146,10 @@ def of_benchmark(series: list[Series], pattern: str | None) -> list[Series]:
             f"--benchmark: expected a regular expression, got {pattern!r}: {error}. Escape special characters with"
             " `\\`."
         ) from None
-    chosen = [each for each in series if wanted.search(full_name(each.key.benchmark, each.key.parameters))]
+    chosen = [each for each in series if wanted.search(each.key.full_name)]
     if not chosen:
         raise PacelineError(
-            f"--benchmark {pattern!r} matches none of {len(series)} series. Such a series is"
-            f" {full_name(series[0].key.benchmark, series[0].key.parameters)}"
+            f"--benchmark {pattern!r} matches none of {len(series)} series, such as {series[0].key.full_name}"
         )
     return chosen
 
@@ -195,12 +210,13 @@ def _track(
             columns = np.searchsorted(suites[group].runs, each.runs)
             usual = ~suites[group].odd[columns]
             logs -= corrections[group][columns]
-        parts.append((logs[usual], each.runs[usual]))
+        parts.append((-logs[usual] if each.direction == MORE else logs[usual], each.runs[usual]))
     key = members[0].key
     return Track(
         *(key.benchmark, key.parameters, key.engine, key.environment, key.version, members[0].unit),
         tuple(each.key.machine for each in members),
         *side_by_side(parts, place),
+        members[0].direction == MORE,
     )
 
 
