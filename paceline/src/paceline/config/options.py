@@ -194,6 +194,20 @@ OPTIONS = (
         metavar="SHARE|BYTES",
     ),
     Option(
+        "explain_same",
+        "--benchmark-explain-same",
+        "no",
+        "Explain benchmarks that are `same` or `unsure` too: `yes` or `no`. Default: no.",
+        choices=["yes", "no"],
+    ),
+    Option(
+        "flamegraph",
+        "--benchmark-flamegraph",
+        None,
+        "Write flame graphs of both sides for each explained benchmark to this folder, as HTML and for speedscope.",
+        metavar="DIR",
+    ),
+    Option(
         "touched",
         "--benchmark-touched",
         "yes",

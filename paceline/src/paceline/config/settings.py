@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHOWN = 100  # characters of a setting
 T = TypeVar("T")
 
-TEXTS = ("against", "asv", "json", "python", "results")
+TEXTS = ("against", "asv", "flamegraph", "json", "python", "results")
 FLAGS = {option.setting: option.flag for option in OPTIONS}
 DEFAULTS: dict[str, Any] = {option.setting: option.default for option in TABLE}
 #: What [tool.paceline] may hold.
@@ -53,6 +53,8 @@ class Settings:
     memory: str = DEFAULTS["memory"]  #: no, show or fail
     allowance: Allowance = OF_MEMORY
     allowances: tuple[tuple[str, Allowance], ...] = ()  #: by patterns of node ids
+    explain_same: bool = False  #: whether `same` and `unsure` benchmarks are explained too
+    flamegraph: str | None = None  #: folder to write flame graphs to
     overlay: tuple[str, ...] = ()
     new: str = DEFAULTS["new"]
     asv: str | None = None  #: folder of the asv suite that the project names
@@ -203,6 +205,8 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
         memory=given.read("memory", _one_of("memory")),
         allowance=given.read("memory_tolerance", allowance),
         allowances=given.read("memory_tolerances", lambda value: read_patterns(value, allowance)),
+        explain_same=given.read("explain_same", _switch("explain_same")),
+        flamegraph=given.read("flamegraph", _any),
         asv=table.get("asv"),
         new=given.read("new", _one_of("new")),
         overlay=given.read("overlay", _overlay),

@@ -47,7 +47,7 @@ PROBES = 3
 BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to run, else it waits for something
 ALONE = 1.02  # CPU time of the process over that of its thread: above this, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
-PASSES = 2  # that count calls: what both agree on is a fact
+PASSES = 2  # that count calls: what both agree on is a fact; one before them fills the interpreter's own caches
 COUNTED_FROM = 20  # calls that a benchmark allows: with fewer, none can be spared for counting
 WEIGHED = 3  # calls until the peak is read: the first two fill caches
 COUNTED = 3  # calls until allocations are read: the first fills memray's caches, the last two must agree
@@ -545,7 +545,7 @@ class Pair:
         calls, bursts = sampling.calls, sampling.bursts
         counted = sampling.counted and not recipe.cold and (most is None or most >= COUNTED_FROM)
         if most is not None:
-            most -= PASSES * counted
+            most -= (1 + PASSES) * counted
             bursts = min(bursts, max(1, most - 1))
             calls = max(1, min(calls, (most - 1) // bursts))
         if not recipe.cold:
@@ -553,14 +553,15 @@ class Pair:
 
         for _ in range(bursts):
             self._visit.samples.append(self._sampled(calls, recipe.clock))
-        for _ in range(PASSES * counted):
-            self._visit.counts.append(self._sampled(1, "calls"))
+        passes = [self._sampled(1, "calls") for _ in range((1 + PASSES) * counted)]
+        self._visit.counts = passes[1:]
 
     def _sampled(self, calls: int, how: str) -> dict[str, Message]:
         """Sample a burst on each side by a clock, cpu or wall; or count its calls."""
 
         def asked(side: str) -> Message:
-            return self._ask(side, {"do": "burst", "calls": calls, "sampled": how}, "sampled")
+            event = "counted" if how == "calls" else "sampled"
+            return self._ask(side, {"do": "burst", "calls": calls, "sampled": how}, event)
 
         return self._on_each(self._shuffled(), asked)
 

@@ -104,6 +104,10 @@ class GateSession:
             except PacelineError:
                 self._failed = True
                 raise
+            except KeyboardInterrupt:
+                if self._trial.is_judged:  # only an explanation was interrupted
+                    Closing(self._trial.outcome(), self._trial.request.json).write()
+                raise
             Closing(self._trial.outcome(), self._trial.request.json).write()
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
         session.items = [self._item(session, result) for result in results]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from paceline.config.tolerances import Allowance
     from paceline.gate.sides.selection import Location
     from paceline.report.explanations import Explanation
+    from paceline.report.flames import Flames
     from paceline.report.memory import Memory
     from paceline.report.values import Value
 
@@ -47,6 +48,8 @@ class Trial:
     why: dict[str, Explanation] = field(default_factory=dict)  #: what is slower or faster
     memory: dict[str, Memory] = field(default_factory=dict)  #: of benchmarks, and of values that are memory
     allowances: dict[str, Allowance] = field(default_factory=dict)  #: by how much a benchmark's memory may grow
+    flames: list[Flames] = field(default_factory=list)  #: of what is explained
+    is_judged: bool = False  #: all verdicts are there
     part: Part | None = None  #: of a suite that is judged on several machines
     starts_within: float = STARTS_WITHIN  #: seconds; adjusted once head is collected
     _apart: list[Finding] = field(default_factory=list)
@@ -122,10 +125,12 @@ class Trial:
         """Add a finding for a benchmark that is not timed."""
         self._apart.append(Finding(name, verdict.value, reason=reason, unproven=unproven))
 
-    def decided(self) -> dict[str, Benchmark]:
-        """Return the benchmarks that are slower or faster."""
-        differ = (Verdict.SLOWER, Verdict.FASTER)
-        return {name: each for name, each in self._benchmarks.items() if each.verdict in differ}
+    def to_explain(self) -> dict[str, Benchmark]:
+        """Return the benchmarks that are slower or faster; all that were timed, if the settings ask for that."""
+        explained = {Verdict.SLOWER, Verdict.FASTER}
+        if self.settings.explain_same:
+            explained |= {Verdict.SAME, Verdict.UNSURE}
+        return {name: each for name, each in self._benchmarks.items() if each.verdict in explained and each.values}
 
     def runnable(self) -> list[str]:
         """Return the benchmarks that have run on both sides, or could."""

@@ -402,7 +402,8 @@ class TrialFixture(BenchmarkFixture):
                 yield
         finally:
             Watch.timed, Watch.is_open = contextlib.nullcontext, False
-        self._channel.send({"event": "sampled", "iterations": burst.calls * iterations, "functions": sampler.found()})
+        event = {"event": "counted" if counts else "sampled", "iterations": burst.calls * iterations}
+        self._channel.send(event | sampler.found())
 
     @contextlib.contextmanager
     def _gauged(self, name: str, folder: str | None) -> Iterator[None]:

@@ -14,6 +14,7 @@ COUNT, PLACE, NANOSECONDS = range(1, 2**63), range(2**31), range(-(2**63), 2**63
 SIZE = range(2**63)
 TEXT = (str, None)
 LOCATION = {"id": str, "path": str, "line": PLACE, "mark": ({str: (bool, NANOSECONDS, float, str)}, None)}
+FUNCTION = {"place": str, "name": str, "contents": [str]}
 COLLECTED = {
     "errors": {str: str},
     "set_aside": [str],
@@ -52,7 +53,14 @@ EVENTS: dict[str, dict[Any, Any]] = {
     },
     "sampled": {
         "iterations": COUNT,
-        "functions": [{"place": str, "name": str, "contents": [str], "nanoseconds": NANOSECONDS, "samples": COUNT}],
+        "functions": [FUNCTION],
+        "stacks": [{"frames": [PLACE], "nanoseconds": NANOSECONDS, "samples": COUNT}],
+    },
+    "counted": {
+        "iterations": COUNT,
+        "functions": [FUNCTION],
+        "counts": [[PLACE]],
+        "callers": [[PLACE]],
     },
     "gauged": {"bytes": (SIZE, None), "allocations": (NANOSECONDS, None), "outside": [str]},
     "done": {
