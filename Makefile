@@ -11,7 +11,7 @@ CHART ?= build/answer.svg
 BIN := .venv/bin
 export THREADS
 
-.PHONY: help bench bench-all test pages asv-pages pictures evidence lint lock torch clean
+.PHONY: help bench bench-all test pages asv-pages pictures evidence evidence-why lint lock torch clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,9 @@ pictures: .venv/ready  ## take the pictures of the gate and of the pages again (
 
 evidence: .venv/ready  ## judge known changes by paceline, asv and pytest-benchmark; MINUTES=20, ARGS=--load
 	$(BIN)/python paceline/evidence.py --minutes $(MINUTES) $(ARGS)
+
+evidence-why: .venv/ready  ## plant slowdowns and count whether they are explained; MINUTES=20, ARGS="--simulate 1000"
+	$(BIN)/python paceline/evidence_why.py --minutes $(MINUTES) $(ARGS)
 
 lint: .venv/ready  ## check style, types and words
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest -q tests/test_words.py

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -171,14 +172,14 @@ def judge(arguments: list[str]) -> int:
 def measure(benchmarks: int, *options: str) -> dict[str, Any]:
     """Judge a generated project, and return the cost: by part `seconds` and `cpu`, `messages` by event, `memory`.
 
-    `lines` are those that were printed; `verdicts` are counted.
+    `lines` are those that were printed; `verdicts` are counted; `load` is that of the last minute, with this gate's.
     """
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         root, cost, found = (Path(folder) / name for name in ("project", "cost.json", "gate.json"))
         root.mkdir()
         generate(root, benchmarks)
         command = [sys.executable, __file__, "--gate", "--benchmark-only", "--benchmark-against=HEAD~1"]
-        command += [f"--benchmark-against-json={found}", "--benchmark-budget=3600", *options]
+        command += [f"--benchmark-against-json={found}", *options]
         kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
         environment = {**kept, COST: str(cost)}
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
@@ -186,7 +187,8 @@ def measure(benchmarks: int, *options: str) -> dict[str, Any]:
             raise SystemExit(done.stdout + done.stderr)
         verdicts = Counter(each["verdict"] for each in json.loads(found.read_text(encoding="utf-8"))["benchmarks"])
         measured: dict[str, Any] = json.loads(cost.read_text(encoding="utf-8"))
-        return measured | {"lines": len(done.stdout.splitlines()), "verdicts": verdicts}
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
+        return measured | {"lines": len(done.stdout.splitlines()), "verdicts": verdicts, "load": load}
 
 
 def row(benchmarks: int, cost: dict[str, Any]) -> str:
@@ -195,7 +197,8 @@ def row(benchmarks: int, cost: dict[str, Any]) -> str:
         f"{cost['seconds'].get(part, 0):.1f} | {1000 * cost['cpu'].get(part, 0) / benchmarks:.2f}" for part in SHOWN
     ]
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in cost["verdicts"].items())
-    return f"| {benchmarks:,} | {' | '.join(cells)} | {cost['memory'] / MEBIBYTE:.0f} | {verdicts} |"
+    memory = cost["memory"] / MEBIBYTE
+    return f"| {benchmarks:,} | {cost['load']:.1f} | {' | '.join(cells)} | {memory:.0f} | {verdicts} |"
 
 
 def main() -> None:
@@ -204,10 +207,9 @@ def main() -> None:
     parser.add_argument("--benchmarks", type=int, nargs="+", default=SIZES, help="default: 70 700 7000")
     parser.add_argument("options", nargs="*", help="for the gate, after `--`")
     arguments = parser.parse_args()
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs{load}; {TOUCHED} benchmarks are touched.\n")
-    print("| benchmarks | " + " | ".join(f"{part}: s | CPU ms each" for part in SHOWN) + " | MiB | verdicts |")
-    print("| --- " * (3 + 2 * len(SHOWN)) + "|")
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs; {TOUCHED} benchmarks are touched.\n")
+    print("| benchmarks | load | " + " | ".join(f"{part}: s | CPU ms each" for part in SHOWN) + " | MiB | verdicts |")
+    print("| --- " * (4 + 2 * len(SHOWN)) + "|")
     for benchmarks in arguments.benchmarks:
         print(row(benchmarks, measure(benchmarks, *arguments.options)), flush=True)
 

@@ -1,8 +1,8 @@
 """Simulate the gate's rounds under several ways to share alpha: the tables of docs/explanation/rounds.md.
 
 Not part of the distribution: it needs NumPy. `power` shows how often slowdowns are found, and after how many rounds;
-`level` how often unchanged code is called slower. Both take minutes. The tests are the gate's own; rounds are drawn,
-with effects of the process that all its benchmarks share.
+`level` how often unchanged code is called slower; `shards` the same of a suite that several machines judge. They take
+minutes. The tests are the gate's own; rounds are drawn, with effects of the process that all its benchmarks share.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
+from paceline.config.shard import Shard
 from paceline.gate import screening, sequential
-from paceline.gate.estimates import detectable
+from paceline.gate.estimates import detectable, reach
 from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor, Plan, plan
 from paceline.gate.verdict import HOPELESS
 from scipy import stats
@@ -75,13 +76,14 @@ class Scheme:
         return self if benchmarks >= self.fewest else replace(self, kept=1.0, screened=0)
 
 
+GATES_OWN = Scheme("suspects of 3, by 1/k (the gate's)", screening.KEPT, screening.SCREENED, fewest=screening.FEWEST)
 SCHEMES = [
     Scheme("before: all share", 1.0, plan=all_share),
     Scheme("all share", 1.0),
     Scheme("survivors of 5, equally, fresh only", 0.0, EARLIEST_LOOK, -math.inf, equally),
     Scheme("suspects of 5, equally", 0.5, EARLIEST_LOOK, divide=equally),
     Scheme("suspects of 3, equally", 0.5, screening.SCREENED, divide=equally),
-    Scheme("suspects of 3, by 1/k (the gate's)", screening.KEPT, screening.SCREENED, fewest=screening.FEWEST),
+    GATES_OWN,
     Scheme("suspects of 3, by 1/k, keeping a quarter", 0.25, screening.SCREENED),
 ]
 
@@ -193,7 +195,7 @@ class Gate:
         found = np.zeros(len(rows), dtype=bool)
         if rounds >= self._all.looks[0] and not self.is_strict:
             for place in np.flatnonzero(np.abs(estimates) < LIMIT):
-                smallest = detectable(self.values[rows[place], :rounds].tolist(), self._all)
+                smallest = reach(self.values[rows[place], :rounds].tolist(), self._all)
                 found[place] = smallest is not None and smallest > HOPELESS * LIMIT
         return found
 
@@ -295,11 +297,126 @@ def level(arguments: argparse.Namespace) -> Iterator[str]:
                 alarms += bool((gate.verdicts == SLOWER).any())
                 covered += gate.covered[gate.rounds > EARLIEST_LOOK].sum()
                 intervals += (gate.rounds > EARLIEST_LOOK).sum()
-            bound = stats.beta.ppf(0.95, alarms + 1, arguments.gates - alarms) if alarms < arguments.gates else 1.0
             yield (
                 f"{scheme.name:<42} {noise.__name__:<10} {arguments.gates:>5} {alarms / arguments.gates:>6.1%}"
-                f" {bound:>8.1%} {arguments.alpha:>6.0%} {covered / intervals:>8.1%}"
+                f" {at_most(alarms, arguments.gates):>8.1%} {arguments.alpha:>6.0%} {covered / intervals:>8.1%}"
             )
+
+
+# ---- shards
+
+PER_FILE = 10  # benchmarks
+
+
+def one_file(rng: np.random.Generator, names: list[str]) -> list[str]:
+    """Draw the benchmarks of some file."""
+    first = PER_FILE * int(rng.integers(len(names) // PER_FILE))
+    return names[first : first + PER_FILE]
+
+
+def some_files(rng: np.random.Generator, names: list[str]) -> list[str]:
+    """Draw files; of each, a share of the benchmarks that is its own."""
+    shares = rng.beta(0.5, 0.5, len(names) // PER_FILE + 1)
+    return [name for place, name in enumerate(names) if rng.random() < shares[place // PER_FILE]]
+
+
+def one_shard(rng: np.random.Generator, names: list[str]) -> list[str]:
+    """Draw a shard, as if the change knew the hashes: all that it touches is on one machine."""
+    return sorted(Shard(int(rng.integers(SHARDS)) + 1, SHARDS).part(names))
+
+
+def all_of_them(rng: np.random.Generator, names: list[str]) -> list[str]:
+    """Return all benchmarks."""
+    del rng
+    return names
+
+
+SHARDS = 4
+CHANGES = (one_file, some_files, one_shard, all_of_them)
+REALLY_SLOWER = 0.1  # of what a change touches
+
+
+def shards(arguments: argparse.Namespace) -> Iterator[str]:
+    """Of each kind of change: how many gates of four shards call a benchmark slower that is not.
+
+    `unshared` is what would happen if each shard had all of alpha: it shows that the simulation can fail.
+    """
+    yield f"{'change':<12} {'touched':>7} {'gates':>5} {'false':>6} {'at most':>8} {'alpha':>6} {'unshared':>8}"
+    names = [f"tests/test_{number // PER_FILE}.py::test_{number}" for number in range(arguments.benchmarks)]
+    for change in CHANGES:
+        rng = np.random.default_rng(arguments.seed)
+        alarms = np.zeros(2, dtype=int)
+        touched = 0
+        for number in range(arguments.gates):
+            chosen = change(rng, names)
+            touched += len(chosen)
+            alarms += _alarms(rng, NOISES[number % len(NOISES)], names, chosen, arguments.alpha)
+        gates = arguments.gates
+        yield (
+            f"{change.__name__:<12} {touched / gates:>7.0f} {gates:>5} {alarms[0] / gates:>6.1%}"
+            f" {at_most(alarms[0], gates):>8.1%} {arguments.alpha:>6.0%} {alarms[1] / gates:>8.1%}"
+        )
+
+
+def _alarms(
+    rng: np.random.Generator,
+    noise: Callable[[np.random.Generator, int, float], Floats],
+    names: list[str],
+    touched: list[str],
+    alpha: float,
+) -> tuple[bool, bool]:
+    """Judge every shard on a machine of its own; say whether unchanged code was called slower, shared and not."""
+    slower = {name for name in touched if rng.random() < REALLY_SLOWER}
+    found = [False, False]
+    for shard in (Shard(number + 1, SHARDS) for number in range(SHARDS)):
+        part = shard.part(names)  # of all benchmarks, as in a gate: which of them are touched comes later
+        entered = sorted(part.intersection(touched), key=lambda name: (name not in slower, name))
+        changed = len(slower.intersection(entered))
+        if changed == len(entered):
+            continue
+        values = noise(rng, len(entered), rng.choice((0.02, 0.06)))
+        values[:changed] += math.log1p(0.1)
+        for way, level in enumerate((shard.share(alpha), alpha)):
+            gate = Gate(values, GATES_OWN, level, is_strict=True).run()
+            found[way] |= bool((gate.verdicts[changed:] == SLOWER).any())
+    return found[0], found[1]
+
+
+# ---- what the gate says that it would find
+
+
+def promise(arguments: argparse.Namespace) -> Iterator[str]:
+    """Of each suite and spread: how often one gate finds what another, of unchanged code, calls detectable.
+
+    It should be nine of ten. The first gate stops at its verdict, so it knows few rounds.
+    """
+    yield f"{'suite':>5} {'spread':>6} {'rounds':>6} {'detectable':>10} {'gates':>5} {'found':>6}    95 % interval"
+    for count in arguments.suite:
+        for spread in arguments.spread:
+            rng = np.random.default_rng(arguments.seed)
+            pairs = [_promise(rng, count, spread) for _ in range(arguments.gates)]
+            rounds, told, found = (np.array(each) for each in zip(*pairs, strict=True))
+            low, high = stats.binomtest(int(found.sum()), arguments.gates).proportion_ci()
+            yield (
+                f"{count:>5} {spread:>6.1%} {np.median(rounds):>6.0f} {np.median(np.expm1(told)):>10.1%}"
+                f" {arguments.gates:>5} {found.mean():>6.1%} {low:>6.1%} .. {high:>6.1%}"
+            )
+
+
+def _promise(rng: np.random.Generator, count: int, spread: float, alpha: float = 0.01) -> tuple[int, float, bool]:
+    """Return a benchmark's rounds, the log-ratio that its gate calls detectable, and whether another finds it."""
+    schedule = plan(screening.kept(alpha, count))
+    rows = count if count >= screening.FEWEST else 1  # in a smaller suite the others make no difference
+    first, second = rounds_of(rng, rows, spread), rounds_of(rng, rows, spread)
+    rounds = int(Gate(first, GATES_OWN, alpha * rows / count).run().rounds[0])
+    told = detectable(first[0, :rounds].tolist(), schedule, LIMIT) or 0.0
+    second[0] += told
+    return rounds, told, bool(Gate(second, GATES_OWN, alpha * rows / count).run().verdicts[0] == SLOWER)
+
+
+def at_most(alarms: int, gates: int) -> float:
+    """Return the exact 95 % upper bound of a rate."""
+    return float(stats.beta.ppf(0.95, alarms + 1, gates - alarms)) if alarms < gates else 1.0
 
 
 def main() -> None:
@@ -316,7 +433,15 @@ def main() -> None:
     other.add_argument("--benchmarks", type=int, default=60)
     other.add_argument("--alpha", type=float, default=0.2, help="large, so that few gates show it")
     other.add_argument("--gates", type=int, default=400)
-    for table, lines in ((one, power), (other, level)):
+    last = tables.add_parser("shards", help="the same, over the shards of a suite", description=shards.__doc__)
+    last.add_argument("--benchmarks", type=int, default=240, help="in all shards")
+    last.add_argument("--alpha", type=float, default=0.2, help="of all shards together")
+    last.add_argument("--gates", type=int, default=400)
+    told = tables.add_parser("promise", help="whether `detectable` is found", description=promise.__doc__)
+    told.add_argument("--suite", type=int, nargs="+", default=[1, 10, 30, 100], help="benchmarks")
+    told.add_argument("--spread", type=float, nargs="+", default=[0.005, 0.015, 0.03, 0.06])
+    told.add_argument("--gates", type=int, default=400)
+    for table, lines in ((one, power), (other, level), (last, shards), (told, promise)):
         table.add_argument("--seed", type=int, default=1)
         table.set_defaults(lines=lines)
     arguments = parser.parse_args()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline.gate.touch.comparison import Touch, compare
+from paceline.gate.touch.recording import Recording
 
 SOURCE = Path(__file__).parents[1] / "src"
 DRIVER = """
@@ -86,8 +87,16 @@ def run(root: Path, order: str = "forward", watched: str = "") -> dict[str, Any]
     return found
 
 
+def record(root: Path, files: dict[str, str], order: str = "forward") -> Recording:
+    """Write a project, and return what its benchmarks run."""
+    found: Recording = run(write(root, files), order)["recording"]
+    return found
+
+
 def touches(folder: Path, base: dict[str, str], head: dict[str, str], *, passes: int = 1) -> dict[str, Touch]:
     """Record two versions of a project, and return what the change touches."""
-    roots = [write(folder / name, files) for name, files in (("base", base), ("head", head))]
     orders = ("forward", "backward")[:passes]
-    return compare(*([run(root, order)["recording"] for order in orders] for root in roots))
+    found = [
+        [record(folder / name, files, order) for order in orders] for name, files in (("base", base), ("head", head))
+    ]
+    return compare(found[0], found[1])

@@ -134,7 +134,8 @@ def test_no_defect_ends_as_a_slowdown(
     assert "raise error" in text
 
 
-REQUIRED = {"merge": ["x"], "bisect": ("test_a.py::test_a", "v1", "v2"), "import": ("file",)}
+TWO = ("test_a.py::test_a", "v1", "v2")
+REQUIRED = {"merge": ["x"], "bisect": TWO, "explain": TWO, "import": ("file",)}
 
 
 def test_a_defect_that_cannot_be_kept_is_shown(

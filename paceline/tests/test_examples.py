@@ -31,7 +31,7 @@ def commands() -> list[str]:
 
 
 def test_pages_show_commands() -> None:
-    assert len(commands()) == 10
+    assert len(commands()) == 11
 
 
 @pytest.mark.slow

@@ -30,5 +30,5 @@ def test_messages_grow_with_the_suite_and_the_table_does_not() -> None:
         assert cost["messages"]["ran"] == 4 * size  # two sides, two passes
         assert cost["messages"]["recorded"] == 4
         assert all(cost["cpu"][part] > 0 for part in scale_gate.PARTS if part in cost["cpu"])
-        assert scale_gate.row(size, cost).count("|") == 4 + 2 * len(scale_gate.SHOWN)
+        assert scale_gate.row(size, cost).count("|") == 5 + 2 * len(scale_gate.SHOWN)
     assert large["lines"] - small["lines"] <= large["messages"]["collected"]  # a line or two for each round

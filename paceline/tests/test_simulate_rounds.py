@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
 
@@ -58,3 +59,17 @@ def test_it_prints_a_line_for_each_scheme(script: ModuleType, table: str) -> Non
     heading, *lines = done.stdout.splitlines()
     assert heading.startswith("scheme")
     assert [line[:42].strip() for line in lines[: len(script.SCHEMES)]] == [each.name for each in script.SCHEMES]
+
+
+def test_shards_that_each_had_all_of_alpha_would_show(script: ModuleType) -> None:
+    heading, *lines = script.shards(Namespace(benchmarks=40, alpha=0.2, gates=16, seed=1))
+    assert [line.split()[0] for line in lines] == [change.__name__ for change in script.CHANGES]
+    shared, unshared = (sum(float(line.split()[at].rstrip("%")) for line in lines) for at in (3, 6))
+    assert shared < unshared
+    assert heading.split()[3] == "false"
+
+
+def test_nine_gates_in_ten_find_what_one_calls_detectable(script: ModuleType) -> None:
+    _, *lines = script.promise(Namespace(suite=[10, 60], spread=[0.03], gates=40, seed=1))
+    assert [int(line.split()[0]) for line in lines] == [10, 60]
+    assert all(float(line.split()[5].rstrip("%")) >= 76 for line in lines)  # 90 % less three standard errors

@@ -48,6 +48,18 @@ def test_one_comment_that_is_brought_up_to_date(hub: Hub, script: Script) -> Non
     assert "runs/78)" in hub.comments[number][1]["body"]
 
 
+def test_flame_graphs_are_linked_if_there_are_any(hub: Hub, script: Script) -> None:
+    number = hub.add_pull(HEAD)
+    give(hub, finding())
+    script("comment", event=event())
+    assert "flame graphs" not in hub.comments[number][0]["body"]
+    hub.add_artifact(RUN, "flamegraphs", b"never fetched")
+    script("comment", event=event())
+    (identity,) = (each["id"] for each in hub.artifacts[RUN] if each["name"] == "flamegraphs")
+    link = f"[flame graphs](https://github.com/owner/project/actions/runs/{RUN}/artifacts/{identity})."
+    assert link in hub.comments[number][0]["body"]
+
+
 def test_what_is_slower_stands_first_and_the_rest_is_folded(hub: Hub, script: Script) -> None:
     number = hub.add_pull(HEAD)
     give(hub, finding("t.py::test_a"), finding("t.py::test_b", "slower"), finding("t.py::test_c", "unsure"))

@@ -70,15 +70,15 @@ def judge(folder: Path, body: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "gate --python={python} --benchmark-against-json={temp}/gate.json --"),
-        ({"PACELINE_AGAINST": ""}, "gate --python={python} --benchmark-against-json={temp}/gate.json --"),
+        ({}, "gate --python={python} {files} --"),
+        ({"PACELINE_AGAINST": ""}, "gate --python={python} {files} --"),
         (
             {"PACELINE_AGAINST": "HEAD^1", "PACELINE_JSON": "g.json", "PACELINE_BUDGET": "9"},
-            "gate HEAD^1 --python={python} --benchmark-against-json=g.json --benchmark-budget=9 --",
+            "gate HEAD^1 --python={python} {files} --benchmark-budget=9 --",
         ),
         (
             {"PACELINE_ARGUMENTS": "bench -k 'a or b'", "PACELINE_JSON": "g.json"},
-            "gate --python={python} --benchmark-against-json=g.json -- bench -k a or b",
+            "gate --python={python} {files} -- bench -k a or b",
         ),
     ],
 )
@@ -86,8 +86,10 @@ def test_inputs_become_arguments_of_the_command(
     given: dict[str, str], words: str, command: Script, tmp_path: Path
 ) -> None:
     done = command("gate", **given, **judge(tmp_path, 'shift 2; echo "$@"; exit 3'))
-    expected = words.format(python=sys.executable, temp=tmp_path)
-    assert done.stdout.splitlines()[-1] == expected
+    folder = "" if "PACELINE_JSON" in given else f"{tmp_path}/"
+    document = given.get("PACELINE_JSON", "gate.json")
+    files = f"--benchmark-against-json={folder}{document} --benchmark-flamegraph={folder}flamegraphs"
+    assert done.stdout.splitlines()[-1] == words.format(python=sys.executable, files=files)
     assert done.returncode == 3, "the gate's own status"
 
 

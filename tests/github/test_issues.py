@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub import issues
 
-from tests.github.documents import HEAD, change_point, check, place
+from tests.github.documents import BASE, HEAD, change_point, check, place
 from tests.github.fakehub import Fault, meet, packed
 
 if TYPE_CHECKING:
@@ -50,6 +50,15 @@ def test_opened_updated_closed_and_opened_again(hub: Hub, script: Script) -> Non
     assert issue["state"] == "open"
     assert "**Closed**" not in issue["body"]
     assert len(hub.issues) == 1
+
+
+def test_the_command_that_explains_it_is_in_the_issue(hub: Hub, script: Script) -> None:
+    hostile = "t.test_a[`$(x)` @team]"
+    bring_up_to_date(hub, script, change_point(benchmark=hostile, parameters=[]), change_point("abcd2", engine="asv"))
+    (ours, of_asv) = hub.issues
+    command = f"\n\n    paceline explain '{hostile}' {BASE} {HEAD}\n\n"
+    assert command in ours["body"]
+    assert "paceline explain" not in of_asv["body"]
 
 
 def several(hub: Hub, script: Script, *ids: str, run: int = 1) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -159,18 +160,18 @@ def pull_request(head: str, action: str = "synchronize", labels: tuple[str, ...]
     return {"action": action, "number": 7, "pull_request": told, "sender": {"login": "alice"}, **more}
 
 
-Shards = tuple[dict[str, bytes], str]
+Shards = tuple[dict[PurePath, bytes], str]  # what artifacts hold, each below its name, and the log
 
 
 def shards_of(tiny: Tiny, event: dict[str, Any], job: dict[str, Any], only: str = "") -> Shards:
     """Run a workflow's shards, or only one; returns what each uploaded, and their log."""
-    log, found = "", {}
+    log, found = "", dict[PurePath, bytes]()
     for shard in [only] if only else job["strategy"]["matrix"]["shard"]:
         runner = tiny.runner(event)
         runner.run(job, shard)
         log += runner.log
         for name, files in runner.uploads.items():
-            found[name] = files["gate.json"].read_bytes()
+            found |= {PurePath(name, inner): path.read_bytes() for inner, path in files.items()}
     return found, log
 
 
@@ -178,8 +179,9 @@ def joined(tiny: Tiny, event: dict[str, Any], job: dict[str, Any], shards: Shard
     """Run the job that joins shards; returns its runner and status."""
     runner = tiny.runner(event)
     for name, content in shards[0].items():
-        (runner.folder / "shards" / name).mkdir(parents=True)
-        (runner.folder / "shards" / name / "gate.json").write_bytes(content)
+        path = runner.folder / "shards" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     status = runner.run(job)
     runner.log = shards[1] + runner.log
     return runner, status
@@ -204,9 +206,13 @@ def test_a_slowdown_is_red_unless_the_label_was_given_for_this_commit(tiny: Tiny
     assert "**slower**" in runner.summary
     assert "::error title=paceline::benchmarks/test_speed.py::test_total_python: slower: " in runner.log
     assert "take it off and give it again" in runner.log
+    graphs = [name for name in runner.uploads["flamegraphs"] if name.endswith(".html")]
+    (finding,) = gate_findings.read(runner.uploads["gate"]["gate.json"].read_bytes()).findings
+    assert len(graphs) == (finding.why is not None), "a busy machine may have no time for it"
 
     given = pull_request(head, "labeled", (LABEL,), label={"name": LABEL})
-    (one,) = (name for name, content in shards[0].items() if json.loads(content)["benchmarks"])
+    documents = {path.parent.name: content for path, content in shards[0].items() if path.name == "gate.json"}
+    (one,) = (name for name, content in documents.items() if json.loads(content)["benchmarks"])
     anew, log = shards_of(tiny, given, shard, only=f"{one[-1]}/4")
     runner, status = joined(tiny, given, join, (shards[0] | anew, log))
     assert status == "success", runner.log

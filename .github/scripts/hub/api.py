@@ -225,16 +225,21 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], sleep: Callabl
     raise AssertionError("the loop returns or raises")
 
 
-def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
-    """Return the zip of a run's newest artifact of that name, or None. Raises MalformedError, ApiError."""
+def newest_artifact(api: Api, run: int, name: str) -> dict[str, Any] | None:
+    """Return what GitHub knows of a run's newest artifact of that name, or None. Raises ApiError."""
     listed = [
         each
         for each in api.every(f"actions/runs/{run}/artifacts", "artifacts", name=name)
         if each.get("name") == name and not each.get("expired") and isinstance(each.get("id"), int)
     ]
-    if not listed:
+    return max(listed, key=lambda each: int(each["id"]), default=None)
+
+
+def artifact(api: Api, run: int, name: str, largest: int) -> bytes | None:
+    """Return the zip of a run's newest artifact of that name, or None. Raises MalformedError, ApiError."""
+    newest = newest_artifact(api, run, name)
+    if newest is None:
         return None
-    newest = max(listed, key=lambda each: int(each["id"]))
     size = newest.get("size_in_bytes")
     if not isinstance(size, int) or size > largest:
         raise MalformedError(f"artifact {name!r} of run {run} has {quoted(size)} bytes; the limit is {largest}")

@@ -34,11 +34,13 @@ LINK = r"(https?://[A-Za-z0-9][^\s<>()\[\]\"'`|\\]{0,400})?"
 class Slowdown:
     """A new slowdown of one benchmark. `ratio` is the value after over the one before; `left` of it by later changes.
 
+    `benchmark` is `name` with its parameters; it is empty for the whole suite.
     `changes` are (name, before, after).
     """
 
     id: str
     kind: str
+    name: str
     benchmark: str
     is_time: bool  #: or memory, or another value
     machines: tuple[str, ...]
@@ -109,6 +111,7 @@ def _finding(row: Any, where: str) -> tuple[str, Slowdown | None]:
     slowdown = Slowdown(
         id=strict.text(row["id"], f"{where}.id", ID),
         kind=kind,
+        name=name,
         benchmark=f"{name}({', '.join(parameters)})" if parameters else name,
         is_time=strict.as_object(row["evidence"]).get("unit", "seconds") == "seconds",
         machines=tuple(_lines(row["machines"], f"{where}.machines")),

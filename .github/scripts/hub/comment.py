@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from hub.api import Api
 
 ARTIFACT = "gate"
+FLAMES = "flamegraphs"
 MARKER = re.compile(r"<!-- paceline:gate run=([0-9]{1,20}) -->")
 LONGEST = 60_000  # characters; GitHub takes 65 536
-SHOWN = 300  # characters of a reason
+SHOWN = 600  # characters of a reason
 NOTICES = 10
 
 
@@ -65,7 +66,10 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     if number is None:
         print(f"nothing to post: expected one open pull request with its head at {judged.commit}")
         return 0
-    _post(api, environment, number, judged, page(gate, judged, job.run_address(environment, judged.run)))
+    address = job.run_address(environment, judged.run)
+    flames = github.newest_artifact(api, judged.run, FLAMES)
+    graphs = f"{address}/artifacts/{flames['id']}" if flames is not None else None
+    _post(api, environment, number, judged, page(gate, judged, address, graphs))
     return 0
 
 
@@ -98,18 +102,22 @@ def _pull_request(api: Api, judged: Judged) -> int | None:
     return numbers[0] if len(numbers) == 1 else None
 
 
-def page(gate: Outcome, judged: Judged, address: str) -> str:
-    """Return the comment: red, slower, broken and suspect benchmarks, or else unsure ones; the rest is folded."""
+def page(gate: Outcome, judged: Judged, address: str, graphs: str | None = None) -> str:
+    """Return the comment: red, slower, broken and suspect benchmarks, or else unsure ones; the rest is folded.
+
+    `graphs`: address of the flame graphs, if the run left any.
+    """
     pairs = in_order(gate.findings)
     urgent = any(finding.urgency <= LET_THROUGH for finding in gate.findings)
     last = LET_THROUGH if urgent else UNSURE
     top = [pair for pair in pairs if pair[0].urgency <= last]
     rest = [pair for pair in pairs if pair[0].urgency > last]
+    links = f"[details of this run]({address})" + (f", [flame graphs]({graphs})" if graphs else "")
     head = [
         f"<!-- paceline:gate run={judged.run} -->",
         f"### paceline: {escape(summary(gate.findings, gate.seconds)) if pairs else 'no benchmark'}",
         "",
-        f"{_in_short(gate.findings)}Commit {judged.commit[:12]}, [details of this run]({address}).",
+        f"{_in_short(gate.findings)}Commit {judged.commit[:12]}, {links}.",
         "",
     ]
     parts = [*(f"- {escape(notice[:SHOWN])}" for notice in gate.notices[:NOTICES]), *[""] * bool(gate.notices)]

@@ -135,6 +135,7 @@ def _options(environment: Mapping[str, str]) -> Iterator[str]:
         yield against
     yield f"--python={sys.executable}"
     yield f"--benchmark-against-json={_document(environment)}"
+    yield f"--benchmark-flamegraph={_document(environment).parent / 'flamegraphs'}"
     for name, option in OPTIONS.items():
         if environment.get(name):
             yield f"{option}={environment[name]}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shlex
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -199,10 +200,24 @@ def text(place: Place, address: str) -> str:
         "",
         *_facts(place),
         "",
+        *_command(place),
         f"Found by [the latest check]({address}). The issue is closed when a check no longer finds it.",
         f"To accept it, run `{accept}` and commit `.paceline/accepted.toml`.",
     ]
     return "\n".join(lines)[:LONGEST] + "\n"
+
+
+def _command(place: Place) -> list[str]:
+    """Return the command that names the functions behind the worst slowdown of one of pytest's benchmarks.
+
+    asv's have parameters apart from their names.
+    """
+    ours = (each for each in place.slowdowns if each.engine.startswith("pytest") and each.is_time)
+    worst = next((each for each in ours if each.name and each.name == each.benchmark), None)
+    if worst is None:
+        return []
+    command = shlex.join(["paceline", "explain", worst.name, place.before, place.after])
+    return ["To name the functions that are slower, run this in a clone:", "", f"    {visible(command)}", ""]
 
 
 def _size(slowdown: Slowdown) -> str:

@@ -5,6 +5,7 @@ Every pytest run loads this, the gate's workers included, so it imports the gate
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the gate, or the recording of this run, if one is asked for."""
     config.addinivalue_line(
-        "markers", "paceline(tolerance): a gate accepts slowdowns of this benchmark below this, e.g. 0.10"
+        "markers",
+        "paceline(tolerance, memory): a gate accepts slowdowns of this benchmark, or increases of its memory, below"
+        " this, e.g. 0.10",
     )
     option = config.option
     is_gate = _is_asked_for(option) and not config.pluginmanager.has_plugin(WORKER)
     if not is_gate or option.collectonly:  # a gate's own session collects nothing
         _collect_asv(config)
-    if option.benchmark_record is not None:
+    if option.benchmark_record is not None and not config.pluginmanager.has_plugin(WORKER):
         _prepare_recording(config)
     if not is_gate:
         return
@@ -69,11 +72,23 @@ def _prepare_recording(config: pytest.Config) -> None:
         extras.require("pytest --benchmark-record", "history")
         from paceline.history.intake.record import recorder
 
-        config.pluginmanager.register(recorder(config), "paceline-recorder")
+        config.pluginmanager.register(recorder(config, _peaks(config)), "paceline-recorder")
     except PacelineError as error:
         raise pytest.UsageError(str(error)) from None
     except OSError as error:
         raise pytest.UsageError(f"{error.filename or 'this system'}: {why(error)}") from None
+
+
+def _peaks(config: pytest.Config) -> Any:
+    """Return a function that measures peaks of memory; None if they are not asked for. Raises PacelineError."""
+    from paceline.config.settings import read_table
+
+    if (config.option.benchmark_memory or read_table(config.rootpath).get("memory", "no")) == "no":
+        return None
+    from paceline.gate.memory.recorded_peaks import peaks
+
+    arguments = [os.fspath(each) for each in config.invocation_params.args]
+    return functools.partial(peaks, arguments, config.invocation_params.dir)
 
 
 def _collect_asv(config: pytest.Config) -> None:

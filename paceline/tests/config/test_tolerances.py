@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from paceline.config.settings import combine, fraction
-from paceline.config.tolerances import Tolerances, matches
+from paceline.config.settings import allowance, combine, fraction
+from paceline.config.tolerances import MEMORY, Allowance, Tolerances, matches
 from paceline.errors import PacelineError
 
 
-def read(**table: Any) -> Tolerances:
+def read(**table: Any) -> Tolerances[float]:
     settings = combine({"against": "HEAD"}, table)
     assert settings is not None
     return settings.tolerances
@@ -71,9 +71,12 @@ def test_settings_that_make_no_sense_are_one_line(table: dict[str, Any], said: s
 @pytest.mark.parametrize(
     ("mark", "said"),
     [
-        ({}, "expected only tolerance=FRACTION, got nothing"),
-        ({"0.1": 0.1}, "expected only tolerance=FRACTION, got 0.1"),
-        ({"tolerance": 0.1, "alpha": 0.1}, "expected only tolerance=FRACTION, got tolerance=0.1, alpha=0.1"),
+        ({}, "expected tolerance=FRACTION or memory=SIZE, got nothing"),
+        ({"0.1": 0.1}, "expected tolerance=FRACTION or memory=SIZE, got 0.1"),
+        (
+            {"tolerance": 0.1, "alpha": 0.1},
+            "expected tolerance=FRACTION or memory=SIZE, got tolerance=0.1, alpha=0.1",
+        ),
         ({"tolerance": 3}, "tolerance: expected a fraction between 0 and 1, such as 0.03 or 3%, got 3"),
         ({"tolerance": "fast"}, "tolerance: expected a fraction between 0 and 1, such as 0.03 or 3%, got 'fast'"),
     ],
@@ -84,3 +87,42 @@ def test_markers_that_make_no_sense_name_the_test(mark: dict[str, Any], said: st
     assert str(error.value).startswith("t.py::test_a: @pytest.mark.paceline")
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        (0, 0),
+        ("0", 0),
+        ("1%", 100),
+        (0.02, 200),
+        ("64 KiB", 65_536),
+        ("1.5kB", 1500),
+        ("2MiB", 2 << 20),
+        ("7 B", 7),
+    ],
+)
+def test_memory_may_grow_by_a_share_or_by_bytes(given: Any, allowed: int) -> None:
+    assert allowance(given).of(10_000) == pytest.approx(allowed)
+
+
+@pytest.mark.parametrize("given", [1, 4096, -1, "64", "much", "1 kb/s", "1 TiB", True, None])
+def test_what_is_neither_is_one_line(given: Any) -> None:
+    with pytest.raises(ValueError, match="expected 0, a fraction such as 1%, or bytes such as 64KiB, got"):
+        allowance(given)
+
+
+def test_memory_has_tolerances_of_its_own() -> None:
+    table = {"memory_tolerance": "2%", "memory_tolerances": {"*io*": "1KiB"}, "tolerance": "9%"}
+    settings = combine({"against": "HEAD"}, table)
+    assert settings is not None
+    found = settings.memory_tolerances
+    assert found.of("t.py::test_io", {"memory": "5%"}, allowance) == Allowance(0.05)
+    assert found.of("t.py::test_io", {"tolerance": 0.5}, allowance) == Allowance(size=1024)
+    assert found.of("t.py::test_a", None, allowance) == Allowance(0.02)
+    assert settings.tolerances.of("t.py::test_a", {"memory": "5%"}, fraction) == 0.09
+    with pytest.raises(PacelineError, match="memory: expected 0, a fraction"):
+        Tolerances(Allowance(), argument=MEMORY).of("t.py::test_a", {"memory": "much"}, allowance)
+    assert list(found.notices(["t.py::test_b"])) == [
+        "[tool.paceline.memory_tolerances]: '*io*' matches no selected benchmark"
+    ]

@@ -6,13 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from paceline.cli import main
+from paceline.commands.bisect import _lines
 from paceline.errors import PacelineError
-from paceline.gate import bisection
+from paceline.gate import bisection, revisions
 from paceline.history.intake.document import asv_name
+from paceline.report.explanations import Explanation, ShareChange
+from paceline.report.verdicts import Finding
 from projects import Project, processes
 
 TEST = """
@@ -21,7 +25,8 @@ import work
 def test_total(benchmark):
     benchmark(work.total, {count})
 """
-ROUNDS_ARE_FEW = ("--alpha=30%", "--tolerance=0.2")
+TOTAL = "test_speed.py::test_total"
+ROUNDS_ARE_FEW = ("--alpha=30%", "--tolerance=0.2", "--explain=0")
 
 
 def work(count: int, body: str = "") -> str:
@@ -90,7 +95,40 @@ def test_the_right_commit_of_many(make_project: Callable[..., Project]) -> None:
     assert "Work more" in found
     assert "  t, " in found, "the author and the date"
     assert "only part of the slowdown" not in found
+    assert f"\nnot explained: the time was too short, or --explain=0. Run `paceline explain {TOTAL} " in found
     assert project.leftovers == []
+
+
+WHY = Explanation((), ShareChange(0.4, 0.3, 0.5), ShareChange(0.4, 0.3, 0.5), 12, 900)
+
+
+@dataclass
+class Gates:
+    """Gates that take no time, in place of a `Target`: commits from "3" on are slower."""
+
+    asked: list[tuple[str, str, float]] = field(default_factory=list)  # commit, base, seconds to explain
+
+    def judge(self, commit: str, against: str, options: Sequence[str]) -> Finding:
+        """Return a verdict, and its explanation if there is time for that."""
+        (seconds,) = (float(each.rpartition("=")[2]) for each in options if each.startswith("--benchmark-explain="))
+        self.asked.append((commit, against, seconds))
+        ratio = 1.4 if against < "3" <= commit else 1.0
+        return Finding(TOTAL, "slower" if ratio > 1 else "same", ratio, why=WHY if seconds and ratio > 1 else None)
+
+    def finding(self, judged: Finding) -> Finding:
+        """Return it."""
+        return judged
+
+
+def test_only_the_last_comparison_is_explained() -> None:
+    for commits, asked in {"12345": [("5", "0", 0), ("3", "2", 60)], "3": [("3", "0", 60)]}.items():
+        gates = Gates()
+        settings = bisection.Search(gates, 0.03, 0.01, 300.0, 60.0)  # type: ignore[arg-type]
+        culprit = bisection.find(list(commits), "0", settings, lambda *_: None)
+        assert culprit.suspects == ("3",)
+        assert (gates.asked[0], gates.asked[-1]) == (asked[0], asked[-1])
+        assert sum(bool(seconds) for *_, seconds in gates.asked) == 1
+        assert _lines(culprit, ["3"], TOTAL)[-1] == f"why: {WHY}"
 
 
 @pytest.mark.slow
@@ -225,8 +263,8 @@ def test_names_in_the_history_become_node_ids(tmp_path: Path) -> None:
         "bench/deeper/test_speed.py::test_it[x]",
         "bench.v2/é e/test_speed.py::test_it",
     ):
-        assert bisection.node_id(test, tmp_path) == test
-        assert bisection.node_id(asv_name(test), tmp_path) == test
-        assert bisection.node_id(asv_name(test), tmp_path / "bench.v2") == f"../{test}".replace("../bench.v2/", "")
+        assert revisions.node_id(test, tmp_path) == test
+        assert revisions.node_id(asv_name(test), tmp_path) == test
+        assert revisions.node_id(asv_name(test), tmp_path / "bench.v2") == f"../{test}".replace("../bench.v2/", "")
     with pytest.raises(PacelineError):
-        bisection.node_id("bench.other.test_it", tmp_path)
+        revisions.node_id("bench.other.test_it", tmp_path)

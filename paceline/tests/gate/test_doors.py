@@ -191,7 +191,7 @@ for folder in sys.argv[1:]:
         print("written")
 """
     message: dict[str, Any] = dict.fromkeys(
-        ("benchmarks", "modules", "values", "paths", "errors", "set_aside", "notes"), ()
+        ("benchmarks", "modules", "values", "memory", "paths", "errors", "set_aside", "notes"), ()
     ) | {"nanoseconds": {}}
     with Workspace.create() as workspace:
         request = Request(Settings("HEAD"), (), project.root)
@@ -377,7 +377,7 @@ def test_a_worker_cannot_lead_the_judge_out_of_the_tree(key: str, tmp_path: Path
     """The judge copies to base what a worker names, and replaces folders there."""
     tree = tmp_path / "tree"
     benchmark: dict[str, Any] = {"id": "t.py::test_a", "path": str(tree / "t.py"), "line": 1, "mark": None}
-    empty = dict.fromkeys(("values", "paths", "errors", "set_aside", "notes"), ())
+    empty = dict.fromkeys(("values", "memory", "paths", "errors", "set_aside", "notes"), ())
     message: dict[str, Any] = {**empty, "benchmarks": [benchmark], "root": str(tree), "ini": None, "asv": None}
     message["nanoseconds"] = {}
     message["modules"] = [str(tree / "t.py"), f"{tree}/../other/t.py", "/etc/passwd"]

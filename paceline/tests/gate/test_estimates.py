@@ -1,13 +1,14 @@
 """Estimates and their bounds: by definition, and by simulation with fixed seeds."""
 
 import itertools
-from statistics import NormalDist
 
 import numpy as np
 import pytest
 from noises import Noise, bimodal, gaussian, heavy_tailed, monte_carlo_limit, shifted, tied
 from paceline.gate import sequential
-from paceline.gate.estimates import detectable, estimate
+from paceline.gate.estimates import detectable, estimate, reach
+from paceline.gate.verdict import Benchmark
+from paceline.report.verdicts import Verdict
 from scipy import stats
 
 
@@ -60,23 +61,29 @@ def test_estimate_shrugs_off_a_gross_outlier() -> None:
     assert abs(estimate(values).value) < 0.01
 
 
-def test_detectable_is_what_nine_trials_in_ten_see() -> None:
-    rng = np.random.default_rng(9)
-    plan = sequential.plan(0.01 / 9)
-    seen = detectable([NormalDist(0, 0.02).inv_cdf(at / 500) for at in range(1, 500)], plan)
-    assert seen is not None
-    found = [sequential.Monitor(plan).update(rng.normal(seen, 0.02, plan.rounds).tolist()) for _ in range(200)]
-    assert 140 <= found.count(sequential.Direction.SLOWER) <= 198
-    assert detectable([0.0, 0.1], plan) is None
+@pytest.mark.parametrize(("spread", "rounds"), [(0.01, 5), (0.05, 5), (0.05, 99)])
+def test_what_a_gate_calls_detectable_nine_gates_in_ten_find(spread: float, rounds: int) -> None:
+    """By the gate's own rules, looks and tolerance included; each gate has its own rounds to tell it from."""
+    rng, plan, gates, limit = np.random.default_rng(9), sequential.plan(0.01 / 9), 150, np.log1p(0.03)
+    found = 0
+    for _ in range(gates):
+        told = detectable(rng.normal(0, spread, rounds).tolist(), plan, limit)
+        assert told is not None
+        benchmark = Benchmark("it", plan, 0.03)
+        while benchmark.verdict is None:
+            benchmark.take(rng.normal(told, spread))
+        found += benchmark.verdict is Verdict.SLOWER
+    assert found >= 0.9 * gates - 3 * np.sqrt(gates * 0.9 * 0.1)
+    assert detectable([0.0, 0.1], plan, limit) is None
 
 
 @pytest.mark.parametrize("rounds", [3, 8, 32])
-def test_detectable_agrees_with_numpy_and_scipy(rounds: int) -> None:
+def test_reach_agrees_with_numpy_and_scipy(rounds: int) -> None:
     values = np.random.default_rng(rounds).normal(0.01, 0.02, rounds)
     plan = sequential.plan(0.01 / 30)
-    first, second = np.triu_indices(rounds)
-    away = np.abs(values - np.median((values[first] + values[second]) / 2))
-    spread = 1.4826 * np.median(away) * rounds / (rounds - 0.8)
-    reach = stats.norm.isf(plan.level / 2) + stats.norm.isf(0.1)
-    expected = reach * spread * np.sqrt(np.pi / 3 / plan.rounds)
-    assert detectable(values.tolist(), plan) == pytest.approx(expected, rel=1e-12)
+    first, second = np.triu_indices(rounds, 1)
+    spread = 1.0483 * np.median(np.abs(values[first] - values[second])) * (1 + 2 / rounds)
+    errors = stats.norm.isf(plan.level / 2) + stats.norm.isf(0.1)
+    assert reach(values.tolist(), plan) == pytest.approx(
+        1.3 * errors * spread * np.sqrt(np.pi / 3 / plan.rounds), rel=1e-12
+    )

@@ -278,6 +278,17 @@ def test_a_suspect_is_told_what_would_settle_it_and_that_is_enough() -> None:
     assert machine.now <= advised
 
 
+def test_a_gate_that_stops_early_says_why_and_tries_what_may_just_fit() -> None:
+    """After two rounds some 8 s are left, and three more take 10 s if they take as long as those so far."""
+    trial, machine = judge({"t.py::test_it": Subject(2.8)}, 30, spent=14.6)
+    reason = str(trial.benchmarks["t.py::test_it"].finding().reason)
+    assert len(machine.rounds) == 3
+    assert " s of the budget of 30 s are left: a round of it takes some 3.7 s, and it needs 2 more" in reason
+    advised = float(reason.partition("--benchmark-budget=")[2].partition(")")[0])
+    trial, machine = judge({"t.py::test_it": Subject(2.8)}, advised, spent=14.6)
+    assert verdicts(trial) == {"same": 1}
+
+
 def test_a_benchmark_that_hangs_is_waited_for_when_nobody_else_is() -> None:
     """Only then is it known that it hangs; here the gate's own time limit never ends it."""
     trial, machine = judge({"t.py::test_hangs": Subject(1.0, hangs=True), **cheap(10)}, 100)

@@ -9,7 +9,8 @@ from paceline.gate import touching
 from paceline.gate.pair import End
 from paceline.gate.touch.comparison import Touch
 
-NOTHING: dict[str, Any] = {"environment": {}, "libraries": {}, "items": [], "modules": [], "common": [], "names": []}
+EMPTY: dict[str, Any] = {key: {} for key in ("environment", "libraries", "named")}
+NOTHING = EMPTY | {"items": [], "modules": [], "common": [], "names": []}
 
 
 class Clock:
@@ -31,6 +32,7 @@ class FakePair:
         """Start with nothing."""
         self.clock = clock
         self.ran: list[str] = []
+        self.apart: dict[str, list[str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -45,20 +47,32 @@ class FakePair:
         """Return nothing that went wrong."""
         return {}
 
-    def rehearse(self, name: str, _seconds: float, _until: float) -> dict[str, End]:
-        """Note the benchmark, which takes a second."""
+    def rehearse(self, name: str, _seconds: float, until: float) -> dict[str, End]:
+        """Note the benchmark, which takes a second, or is cut, and costs the processes."""
         self.ran.append(name)
+        self.lost = self.clock.now + 1 > until
+        self.clock.now = min(self.clock.now + 1, until)
+        return {side: End("cut" if self.lost else "passed") for side in SIDES}
+
+    def rehearse_each(self, names: dict[str, str], _seconds: float, _until: float) -> dict[str, End]:
+        """Note a benchmark of each side, which together take a second."""
+        for side, name in names.items():
+            self.apart.setdefault(side, []).append(name)
         self.clock.now += 1
-        return {side: End("passed") for side in SIDES}
+        return {side: End("passed", origin={"code": ["work"]}) for side in SIDES}
 
     def recordings(self) -> dict[str, Any]:
         """Return what ran."""
-        recording = NOTHING | {"benchmarks": [{"name": name, "ran": []} for name in self.ran]}
-        return dict.fromkeys(SIDES, recording)
+        return {
+            side: NOTHING | {"benchmarks": [{"name": name, "ran": []} for name in self.apart.get(side, self.ran)]}
+            for side in SIDES
+        }
 
 
-def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touch], list[FakePair]]:
-    """Record ten benchmarks, each of which takes a second."""
+def found(
+    monkeypatch: pytest.MonkeyPatch, until: float, differing: str = "work.py", names: int = 100
+) -> tuple[dict[str, Touch], list[FakePair]]:
+    """Record benchmarks, each of which takes a second, after a change of a file."""
     clock, pairs = Clock(), list[FakePair]()
 
     def pair(_: object) -> FakePair:
@@ -67,16 +81,16 @@ def found(monkeypatch: pytest.MonkeyPatch, until: float) -> tuple[dict[str, Touc
 
     monkeypatch.setattr(touching, "time", clock)
     trial: Any = SimpleNamespace(pair=pair)
-    trees: Any = SimpleNamespace(folder=None, differing=list)
+    trees: Any = SimpleNamespace(folder=None, differing=lambda: [differing])
     launcher: Any = SimpleNamespace(recording=lambda *_: None)
     proof: Any = SimpleNamespace(add=lambda *_: None, show=lambda _: None)
     selection: Any = None
-    names = [f"t.py::test_{number}" for number in range(10)]
-    return touching.Touching(trial, selection, trees, launcher, proof).find(names, until), pairs
+    every = [f"t.py::test_{number}" for number in range(names)]
+    return touching.Touching(trial, selection, trees, launcher, proof).find(every, until), pairs
 
 
 def test_all_are_recorded_twice_in_two_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (first, second) = found(monkeypatch, 100)
+    touches, (first, second) = found(monkeypatch, 1000)
     assert all(touch.untouched for touch in touches.values())
     assert first.ran == [*touches] == second.ran[::-1]
 
@@ -88,10 +102,28 @@ def test_without_time_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_time_is_short_what_was_recorded_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    touches, (first, second) = found(monkeypatch, 10)
-    assert first.ran == [*touches][:6]
+    """The last ones get no time: one that is cut would end the processes, with all that they have recorded."""
+    touches, (first, second) = found(monkeypatch, 110)
+    assert first.ran == [*touches][: len(first.ran)]
     assert second.ran == first.ran[: -len(second.ran) - 1 : -1]
-    assert 0 < len(second.ran) < len(first.ran)
+    assert 20 < len(second.ran) <= len(first.ran) < 100
     for name, touch in touches.items():
         assert touch.untouched == (name in second.ran), name
         assert touch.untouched or touch.reason == "it was not recorded in time"
+
+
+@pytest.mark.parametrize("names", [1, 2, 5])
+def test_after_a_change_of_documents_each_side_runs_one_half(monkeypatch: pytest.MonkeyPatch, names: int) -> None:
+    touches, (only,) = found(monkeypatch, 100, "README.md", names)
+    assert len(touches) == names
+    assert all(touch.untouched for touch in touches.values())
+    assert {*only.apart["base"], *only.apart["head"]} == touches.keys()
+    assert not only.ran
+    assert only.clock.now == (names + 1) // 2
+
+
+def test_a_half_that_takes_too_long_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    touches, (halves, *_) = found(monkeypatch, 60, "README.md")
+    assert 0 < len(halves.apart["base"]) < 50
+    assert touches
+    assert not all(touch.untouched for touch in touches.values())

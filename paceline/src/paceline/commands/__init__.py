@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from paceline.errors import PacelineError
@@ -15,6 +16,7 @@ from paceline.report.terminal import printable
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import TextIO
 
     #: What `add_subparsers` returns; argparse has no public name for it.
@@ -68,3 +70,15 @@ def progress(text: str) -> None:
     """Show on a terminal what is being done, in place of the text before; an empty text clears the line."""
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def argument(read: Callable[[str], float]) -> Callable[[str], float]:
+    """Return a reader of an argument for argparse, from one that raises ValueError."""
+
+    def number(text: str) -> float:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    return number

@@ -77,14 +77,17 @@ def _judge(arguments: argparse.Namespace) -> int:
     python = _located(arguments.interpreter) if arguments.interpreter else find_python(started_in)
     say(f"paceline: judging with {python}")
     trial = Trial(Request(settings, tuple(rest), started_in, python), lambda text: say(f"paceline: {text}"))
+    interrupted = False
     try:
         execution.run(trial)
     except KeyboardInterrupt:
-        say(*Closing(trial.outcome()).lines())
-        return INTERRUPTED
+        interrupted = True
     closing = Closing(trial.outcome(), trial.request.json)
     say(*closing.lines())  # first, as what follows may fail
-    closing.write()
+    if trial.is_judged or not interrupted:
+        closing.write()
+    if interrupted:
+        return INTERRUPTED
     return RED if closing.outcome.is_red else 0
 
 

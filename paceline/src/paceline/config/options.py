@@ -177,6 +177,37 @@ OPTIONS = (
         metavar="SECONDS",
     ),
     Option(
+        "memory",
+        "--benchmark-memory",
+        "no",
+        "Measure each benchmark's peak memory and number of allocations too, after the verdicts: `show` them, the"
+        " default with the option, or also `fail` if head needs more. With --benchmark-record, record the peaks.",
+        nargs="?",
+        const="show",
+        choices=["no", "show", "fail"],
+    ),
+    Option(
+        "memory_tolerance",
+        "--benchmark-memory-tolerance",
+        0.01,
+        "Increases of memory below this are accepted: a share, e.g. 1%%, or bytes, e.g. 64KiB. Default: 1%%.",
+        metavar="SHARE|BYTES",
+    ),
+    Option(
+        "explain_same",
+        "--benchmark-explain-same",
+        "no",
+        "Explain benchmarks that are `same` or `unsure` too: `yes` or `no`. Default: no.",
+        choices=["yes", "no"],
+    ),
+    Option(
+        "flamegraph",
+        "--benchmark-flamegraph",
+        None,
+        "Write flame graphs of both sides for each explained benchmark to this folder, as HTML and for speedscope.",
+        metavar="DIR",
+    ),
+    Option(
         "touched",
         "--benchmark-touched",
         "yes",
@@ -205,6 +236,7 @@ OPTIONS = (
 SETTINGS = (
     Option("overlay", "", [], "More files and folders that base takes from head, such as benchmarks/."),
     Option("tolerances", "", {}, "A table of tolerances by pattern of node ids; the last match counts."),
+    Option("memory_tolerances", "", {}, "The same for increases of memory."),
     Option("direction", "", {}, "A table of `less` or `more`, whichever is better, by pattern of benchmarks."),
     Option("critical", "", None, "Patterns of benchmarks that may be red. Default: all."),
 )

@@ -28,6 +28,11 @@ class Request:
         return self.started_in / self.settings.json if self.settings.json else None
 
     @property
+    def flamegraph(self) -> Path | None:
+        """The folder to write flame graphs to."""
+        return self.started_in / self.settings.flamegraph if self.settings.flamegraph else None
+
+    @property
     def asv(self) -> str | None:
         """Return the folder of the asv suite to collect; empty for that of asv.conf.json, None for no suite."""
         given = [word.partition("=")[2] for word in self.arguments if word.partition("=")[0] == ASV.flag]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from paceline.config.options import MERGE_BASE, OPTIONS, SIDES, TABLE
 from paceline.config.shard import Shard
 from paceline.config.shard import read as read_shard
-from paceline.config.tolerances import Tolerances, read_critical, read_patterns
+from paceline.config.tolerances import MEMORY, Allowance, Tolerances, read_critical, read_patterns
 from paceline.errors import PacelineError, shown
 from paceline.system import toml
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 SHOWN = 100  # characters of a setting
 T = TypeVar("T")
 
-TEXTS = ("against", "asv", "json", "python", "results")
+TEXTS = ("against", "asv", "flamegraph", "json", "python", "results")
 FLAGS = {option.setting: option.flag for option in OPTIONS}
 DEFAULTS: dict[str, Any] = {option.setting: option.default for option in TABLE}
 #: What [tool.paceline] may hold.
 KEYS = sorted(option.setting for option in TABLE if not option.by_hand)
+OF_MEMORY = Allowance(DEFAULTS["memory_tolerance"])
 SMALLEST = 1e-12  # of a fraction: below, no number of rounds decides anything
+BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 LONGEST = 366 * 24 * 3600.0  # seconds; no system waits for much longer
 
 
@@ -47,6 +50,11 @@ class Settings:
     unsure: str = DEFAULTS["unsure"]
     timeout: float = DEFAULTS["timeout"]
     explain: float = DEFAULTS["explain"]  #: seconds; 0 turns it off
+    memory: str = DEFAULTS["memory"]  #: no, show or fail
+    allowance: Allowance = OF_MEMORY
+    allowances: tuple[tuple[str, Allowance], ...] = ()  #: by patterns of node ids
+    explain_same: bool = False  #: whether `same` and `unsure` benchmarks are explained too
+    flamegraph: str | None = None  #: folder to write flame graphs to
     overlay: tuple[str, ...] = ()
     new: str = DEFAULTS["new"]
     asv: str | None = None  #: folder of the asv suite that the project names
@@ -57,9 +65,14 @@ class Settings:
     critical: tuple[str, ...] | None = None  #: patterns of node ids that may be red; None for all
 
     @property
-    def tolerances(self) -> Tolerances:
+    def tolerances(self) -> Tolerances[float]:
         """Return the tolerance of each benchmark."""
         return Tolerances(self.tolerance, self.patterns, self.critical)
+
+    @property
+    def memory_tolerances(self) -> Tolerances[Allowance]:
+        """Return by how much each benchmark's memory may grow."""
+        return Tolerances(self.allowance, self.allowances, self.critical, MEMORY)
 
 
 def fraction(given: object) -> float:
@@ -82,6 +95,23 @@ def seconds(given: object) -> float:
 def seconds_or_none(given: object) -> float:
     """Return a number of seconds from 0 to a year. Raises ValueError."""
     return 0.0 if _number(given) == 0 else seconds(given)
+
+
+def allowance(given: object) -> Allowance:
+    """Return an allowance of more memory: a fraction as 0.01 or 1%, bytes as 64KiB, or 0. Raises ValueError."""
+    if _number(given) == 0:
+        return Allowance()
+    found = (
+        re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMG]?i?B)", given.strip(), re.IGNORECASE)
+        if isinstance(given, str)
+        else None
+    )
+    if found and found[2].upper() in BYTES:
+        return Allowance(size=round(float(found[1]) * BYTES[found[2].upper()]))
+    try:
+        return Allowance(fraction(given))
+    except ValueError:
+        raise ValueError(f"expected 0, a fraction such as 1%, or bytes such as 64KiB, got {shown(given)}") from None
 
 
 def _number(given: object) -> float:
@@ -172,6 +202,11 @@ def combine(command_line: Mapping[str, Any], table: Mapping[str, Any]) -> Settin
         unsure=given.read("unsure", _one_of("unsure")),
         timeout=given.read("timeout", seconds),
         explain=given.read("explain", seconds_or_none),
+        memory=given.read("memory", _one_of("memory")),
+        allowance=given.read("memory_tolerance", allowance),
+        allowances=given.read("memory_tolerances", lambda value: read_patterns(value, allowance)),
+        explain_same=given.read("explain_same", _switch("explain_same")),
+        flamegraph=given.read("flamegraph", _any),
         asv=table.get("asv"),
         new=given.read("new", _one_of("new")),
         overlay=given.read("overlay", _overlay),

@@ -30,6 +30,7 @@ FIRST = 0.7  # of a first visit, or a first pair, is what the next will take: th
 CUT = 2.0  # times what a visit was given before it was cut is what it is taken to need
 PATIENCE = 3.0  # times what a visit usually takes, then it is cut
 FEWEST = EARLIEST_LOOK  # rounds that the quickest verdict takes
+HOPE = 0.7  # of the rounds to a verdict must fit, if nobody could use the time otherwise: load may pass
 GUESS = 0.25  # seconds of timing a benchmark, where none has been timed yet
 
 
@@ -145,10 +146,11 @@ class Budget:
     def choose(self, undecided: Mapping[str, Benchmark]) -> tuple[list[str], list[str]]:
         """Return who gets the next round, and who is given up for lack of time.
 
-        Whoever is in neither waits. Nobody in the first means that all time is spent.
+        Whoever is in neither waits. Nobody in the first means that no verdict is within reach of the time left.
         """
         cheap = self._without_dear(list(undecided))
-        chosen = self._affordable({name: undecided[name] for name in cheap})
+        benchmarks = {name: undecided[name] for name in cheap}
+        chosen = self._affordable(benchmarks) or self._affordable(benchmarks, HOPE)
         lost = [name for name in cheap if name not in chosen]
         if chosen:  # what has no value yet may wait: it has nothing that could speak for or against it
             lost = [name for name in lost if undecided[name].values]
@@ -180,14 +182,15 @@ class Budget:
             kept += files[file]
         return kept
 
-    def _affordable(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
+    def _affordable(self, benchmarks: Mapping[str, Benchmark], part: float = 1.0) -> list[str]:
         """Return those that can be brought to a verdict together: the suspicious first, then what takes least time.
 
-        As long as a single round of it fits, a suspicious one stays, as it may still turn out to be harmless, and so
-        does one that was cut before it had shown what it takes, as it may hang.
+        `part`: of the rounds that a verdict needs, must fit into the time left. As long as a single round of it fits,
+        a suspicious one stays, as it may still turn out to be harmless, and so does one that was cut before it had
+        shown what it takes, as it may hang.
         """
         left, costs = self.left, self.costs
-        most, visits = 0, 0.0
+        most, visits = 0.0, 0.0
         chosen: list[str] = []
         pair, files = costs.pair, set[str]()
         in_file = Counter(map(file_of, benchmarks))
@@ -199,7 +202,8 @@ class Budget:
 
         for name in sorted(benchmarks, key=rank):
             benchmark, cost = benchmarks[name], costs.visit(name)
-            wanted = [benchmark.rounds_wanted, *([1] if benchmark.suspicion >= 0 or costs.was_cut(name) else [])]
+            needed = max(1, part * benchmark.rounds_wanted)
+            wanted = [needed, *([1] if benchmark.suspicion >= 0 or costs.was_cut(name) else [])]
             with_file = pair + (0.0 if file_of(name) in files else costs.file(file_of(name)))
             for rounds in wanted:
                 if with_file * max(most, rounds) + visits + cost * rounds <= left and left > 0:

@@ -19,6 +19,8 @@ from paceline.errors import PacelineError, why
 from paceline.gate.budget import Budget
 from paceline.gate.explain.explaining import Explainer
 from paceline.gate.hints import no_benchmark
+from paceline.gate.memory.judging import MemoryTrial
+from paceline.gate.memory.weighing import Scales
 from paceline.gate.pair import PASSED, STARTS_WITHIN, End
 from paceline.gate.proof import Proof
 from paceline.gate.rounds import Pairs, Rounds, why_missing
@@ -28,6 +30,7 @@ from paceline.gate.sides.selection import read_selection
 from paceline.gate.sides.trees import Trees
 from paceline.gate.sides.workspace import Workspace
 from paceline.gate.touching import Touching, report
+from paceline.report import flames
 from paceline.report.outcome import Part
 from paceline.report.verdicts import Verdict
 from paceline.system.refusals import refusal
@@ -101,18 +104,51 @@ class _Execution:
         budget = Budget(until)
         budget.costs.add_files(selection.seconds)
         rounds = Rounds(self._trial, pairs, budget, proof)
-        rounds.measure(list(selection.values))
+        weighed = [] if self._trial.settings.memory == "no" else [*selection.memory & selection.values.keys()]
+        rounds.measure([name for name in selection.values if name not in weighed])
         rounds.run()
         self._trees.insist_on_seal()
+        self._weigh(pairs, weighed)
+        self._trial.is_judged = True
         self._explain(pairs, budget)
+
+    def _weigh(self, pairs: Pairs, names: Sequence[str]) -> None:
+        """Judge the memory of what was timed, and of these. Raises PacelineError if the gate fails by memory."""
+        if self._trial.settings.memory == "no":
+            return
+        try:
+            scales = Scales(self._trial.coins, pairs)
+            MemoryTrial(self._trial, scales, [*self._trial.runnable(), *names]).run()
+        except Exception as error:
+            reason = f"memory could not be measured: {type(error).__name__}: {error}"
+            if self._trial.settings.memory == "fail":
+                raise PacelineError(f"{reason}. Leave out --benchmark-memory.") from error
+            self._trial.notices.append(reason)
+        self._trees.insist_on_seal()
 
     def _explain(self, pairs: Pairs, budget: Budget) -> None:
         """Explain what is slower or faster. The verdicts are there by now, so a failure is only a notice."""
         try:
             Explainer(self._trial, pairs, budget.costs).run()
+            self._draw()
+        except KeyboardInterrupt:
+            self._trial.notices.append("the explanation was interrupted. The verdicts are complete")
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it decides nothing
             reason = why(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             self._trial.notices.append(f"slower and faster benchmarks could not be explained: {reason}")
+
+    def _draw(self) -> None:
+        """Write a flame graph of each explained benchmark, where asked."""
+        folder, count = self._trial.request.flamegraph, len(self._trial.flames)
+        if folder is None or not count:
+            return
+        try:
+            flames.write(self._trial.flames, folder)
+        except OSError as error:
+            self._trial.notices.append(f"cannot write flame graphs to {folder}: {why(error)}")
+        else:
+            self._trial.say(f"wrote flame graphs of {count} benchmark{'s' * (count > 1)} to {folder}")
 
     def _tell_preparation(self, until: float) -> None:
         """Report the time of installing and collecting, if that is much of the budget."""

@@ -41,13 +41,16 @@ PAIRS = 8  # of bursts in a round, at most: with 12, rounds take longer than the
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
 FEWEST_PAIRS = 3
 WITHIN = 0.25  # of the tolerance: a standard error within a round that is small next to that between processes
+WARM_UP = 1 / 3  # of a burst: it warms caches and clocks
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
 BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to run, else it waits for something
 ALONE = 1.02  # CPU time of the process over that of its thread: above this, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
-PASSES = 2  # that count calls: what both agree on is a fact
+PASSES = 2  # that count calls: what both agree on is a fact; one before them fills the interpreter's own caches
 COUNTED_FROM = 20  # calls that a benchmark allows: with fewer, none can be spared for counting
+WEIGHED = 3  # calls until the peak is read: the first two fill caches
+COUNTED = 3  # calls until allocations are read: the first fills memray's caches, the last two must agree
 PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that ran to its end
 LISTENS = 0.2  # seconds between checks that the process is alive
 COLLECTED = ("collected", "surveyed")
@@ -137,6 +140,7 @@ class Visit:
     is_bare: bool = False  #: the bursts are calls alone, without setups in between that are not timed
     samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
     counts: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each pass that counts calls
+    memory: dict[str, Message] = field(default_factory=dict)  #: by side, see `Pair.weigh`
 
     @property
     def is_complete(self) -> bool:
@@ -384,14 +388,29 @@ class Pair:
         """Sample one benchmark in bursts on each side for one round; the result has `samples` instead of `bursts`."""
         return self._visited(nodeid, sampling.recipe, until, lambda most: self._sample(most, sampling, cpus))
 
-    def _visited(self, nodeid: str, recipe: Recipe | None, until: float, work: Callable[[int | None], None]) -> Visit:
+    def weigh(self, nodeid: str, gauge: str | None, until: float) -> Visit:
+        """Measure one benchmark's memory on each side by this gauge; the result has `memory` instead of `bursts`.
+
+        Without a gauge, it is "high-water" where a framework that allocates outside Python is loaded, else "peak".
+        """
+        return self._visited(nodeid, None, until, lambda most: self._weigh(most, gauge), weighs=True)
+
+    def _visited(
+        self,
+        nodeid: str,
+        recipe: Recipe | None,
+        until: float,
+        work: Callable[[int | None], None],
+        *,
+        weighs: bool = False,
+    ) -> Visit:
         """Run one test on each side, and do this work while it waits inside `benchmark(...)`."""
         self._visit = Visit(recipe=recipe)
         self._cut_at = until
         self._until = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until)
         self._order = self._shuffled()
         for side in self._order:
-            self._processes[side].send({"do": "run", "item": nodeid})
+            self._processes[side].send({"do": "run", "item": nodeid, "weighs": weighs})
         with contextlib.suppress(SideEndedError):
             arrived = self._on_each(self._order, self._arrive).values()
             self._visit.is_bare = all(limit is None for limit in arrived)
@@ -409,9 +428,13 @@ class Pair:
 
         At `until` it is cut, which costs the processes.
         """
+        return self.rehearse_each(dict.fromkeys(self._processes, nodeid), seconds, until)
+
+    def rehearse_each(self, nodeids: Mapping[str, str], seconds: float, until: float) -> dict[str, End]:
+        """Run a test of its own on each side, as `rehearse`."""
         self._visit = Visit()
         self._until, self._cut_at = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until), until
-        for side in self._processes:
+        for side, nodeid in nodeids.items():
             self._processes[side].send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
             limits = self._on_each([*self._processes], self._arrive).values()
@@ -522,7 +545,7 @@ class Pair:
         calls, bursts = sampling.calls, sampling.bursts
         counted = sampling.counted and not recipe.cold and (most is None or most >= COUNTED_FROM)
         if most is not None:
-            most -= PASSES * counted
+            most -= (1 + PASSES) * counted
             bursts = min(bursts, max(1, most - 1))
             calls = max(1, min(calls, (most - 1) // bursts))
         if not recipe.cold:
@@ -530,14 +553,36 @@ class Pair:
 
         for _ in range(bursts):
             self._visit.samples.append(self._sampled(calls, recipe.clock))
-        for _ in range(PASSES * counted):
-            self._visit.counts.append(self._sampled(1, "calls"))
+        passes = [self._sampled(1, "calls") for _ in range((1 + PASSES) * counted)]
+        self._visit.counts = passes[1:]
 
     def _sampled(self, calls: int, how: str) -> dict[str, Message]:
         """Sample a burst on each side by a clock, cpu or wall; or count its calls."""
 
         def asked(side: str) -> Message:
-            return self._ask(side, {"do": "burst", "calls": calls, "sampled": how}, "sampled")
+            event = "counted" if how == "calls" else "sampled"
+            return self._ask(side, {"do": "burst", "calls": calls, "sampled": how}, event)
+
+        return self._on_each(self._shuffled(), asked)
+
+    def _weigh(self, most: int | None, gauge: str | None) -> None:
+        """Measure the last of a few calls, then count the allocations of further ones."""
+        if gauge is None:
+            is_outside = any(each["outside"] for each in self._gauged("high-water", 0).values())
+            gauge = "high-water" if is_outside else "peak"
+        calls = WEIGHED if most is None else max(1, min(WEIGHED, most - COUNTED))
+        found = self._gauged(gauge, calls)
+        counted = {}
+        if gauge == "peak" and (most is None or most >= calls + COUNTED):
+            counted = self._gauged("allocations", COUNTED)
+        numbers = {side: each["allocations"] for side, each in counted.items()}
+        for side, each in found.items():
+            self._visit.memory[side] = {**each, "gauge": gauge, "allocations": numbers.get(side)}
+
+    def _gauged(self, gauge: str, calls: int) -> dict[str, Message]:
+        def asked(side: str) -> Message:
+            command = {"do": "burst", "calls": calls, "gauge": gauge, "folder": str(self._logs)}
+            return self._ask(side, command, "gauged")
 
         return self._on_each(self._shuffled(), asked)
 
@@ -553,12 +598,11 @@ class Pair:
             return
         if visit.recipe.clock == "cpu":
             self._pin(cpus)
-        first = self._burst(1)
+        limited = visit.recipe.cold or most is not None
+        first = self._burst(1 if limited else math.ceil(WARM_UP * visit.recipe.calls))
         if visit.recipe.cold:
             visit.bursts = [first]
         else:
-            if most is None:
-                self._burst(visit.recipe.calls)  # warms caches and clocks; too costly where calls are limited
             visit.bursts = [self._burst(visit.recipe.calls) for _ in range(visit.recipe.pairs)]
         if visit.recipe.clock == "wall":  # so the bursts ran on free CPUs
             visit.clock = choose_clock(visit.bursts)

@@ -105,19 +105,21 @@ class Rounds:
             self._trial.values.append(_value_of(name, ends))
 
     def _give_up(self, names: Sequence[str], *, others: bool) -> None:
-        undecided, settings = self._trial.undecided(), self._trial.settings
-        where = "went to more suspicious benchmarks" if others else "is spent"
+        undecided, left = self._trial.undecided(), self._budget.left
         for name in names:
-            settle = self._what_settles(undecided[name])
-            undecided[name].close(f"the budget of {settings.budget:g} s {where}{settle}")
+            is_left = not others and left > self._budget.costs.longest(name)
+            where = "went to more suspicious or cheaper benchmarks" if others else "is spent"
+            text = f"the budget of {self._trial.settings.budget:g} s"
+            text = f"{duration(left)} of {text} are left" if is_left else f"{text} {where}"
+            undecided[name].close(text + self._what_settles(undecided[name], is_left=is_left))
 
-    def _what_settles(self, benchmark: Benchmark) -> str:
-        """Say how much more a suspect would need, or what is too dear for this budget."""
+    def _what_settles(self, benchmark: Benchmark, *, is_left: bool) -> str:
+        """Say how much more a suspect would need, or what is too dear for this budget, or for what is left of it."""
         budget, left = self._trial.settings.budget, self._budget.left
         a_round = self._budget.costs.longest(benchmark.name)
         more, text = benchmark.rounds_to_slower(), "{rounds} more rounds, about {time}, would settle it"
         if not benchmark.is_suspect:
-            if FEWEST * self._budget.costs.visit(benchmark.name) < DEAR * budget:
+            if not is_left and FEWEST * self._budget.costs.visit(benchmark.name) < DEAR * budget:
                 return " (--benchmark-budget)"
             more, text = benchmark.rounds_wanted, "a round of it takes some {one}, and it needs {rounds} more"
         elif more is None:

@@ -104,6 +104,10 @@ class GateSession:
             except PacelineError:
                 self._failed = True
                 raise
+            except KeyboardInterrupt:
+                if self._trial.is_judged:  # only an explanation was interrupted
+                    Closing(self._trial.outcome(), self._trial.request.json).write()
+                raise
             Closing(self._trial.outcome(), self._trial.request.json).write()
         results: list[Finding | Value] = [*self._trial.findings(), *self._trial.values]
         session.items = [self._item(session, result) for result in results]
@@ -190,8 +194,8 @@ def _report(item: Judged, when: Any) -> pytest.TestReport:
 
 def _properties(result: Finding | Value) -> list[tuple[str, Any]]:
     shown = result.as_json()
-    if isinstance(result, Finding) and result.why is not None:
-        shown["why"] = str(result.why)
+    if isinstance(result, Finding):
+        shown |= {name: str(found) for name, found in (("why", result.why), ("memory", result.memory)) if found}
     return [(name, value) for name, value in shown.items() if name != "name"]
 
 

@@ -2,10 +2,13 @@
 
 Each side records twice, in two orders, so that what runs by chance is noticed. A benchmark is touched unless all of
 its runs passed and the recordings prove that it ran the same.
+
+If no Python file differs, one run on one side may do: both sides run the same until one uses a file that differs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from pathlib import PurePosixPath
@@ -14,10 +17,14 @@ from typing import TYPE_CHECKING
 from paceline.config.options import SIDES
 from paceline.gate.pair import PASSED, End
 from paceline.gate.touch.comparison import Touch, compare
+from paceline.gate.touch.reads import folder_content
+from paceline.gate.touch.recording import GENERATED
+from paceline.system import copying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from paceline.gate.pair import Pair
     from paceline.gate.proof import Proof
     from paceline.gate.sides.launcher import Launcher
     from paceline.gate.sides.selection import Selection
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3  # of a pass: a benchmark that ends its process is left out of the next
 ONE_OF_ALL = 0.25  # of the time left for recording: most for one benchmark
+SPARE = 5.0  # times what a benchmark usually takes: less time for one, and recording stops
 CALLS_FOR = 0.005  # seconds: what runs only once a cache is full, or a counter high, is seen too
 NAMED = 5  # reasons
 PYTHON = {".py", ".pyi", ".pyc"}
@@ -49,7 +57,39 @@ class Touching:
         If the time is too short for all, it finds what it can. Raises PacelineError if a side ran code of another
         tree.
         """
-        words, order = self._words(), list(names)
+        differing = [PurePosixPath(name) for name in self._trees.differing()]
+        data = [path for path in differing if path.suffix not in PYTHON]
+        words = _words(data)
+        middle = until - (until - time.monotonic()) / 2
+        touches = self._find_by_halves(names, words, middle) if data and data == differing else {}
+        touches = touches or self._find_on_both(names, words, until)
+        if touches:
+            self._proof.show(names)
+        return touches
+
+    def _find_by_halves(self, names: Sequence[str], words: Sequence[str], until: float) -> dict[str, Touch]:
+        """Return that nothing is touched, shown by one half of the benchmarks on each side; nothing if it is not."""
+        half = (len(names) + 1) // 2
+        parts = dict(zip(SIDES, (names[:half], names[half:] or names), strict=True))
+        ran_own, has_failed = set[str](), False
+        with self._recording(parts, words, until) as pair:
+            for number in range(half):
+                if pair is None or pair.lost or has_failed or time.monotonic() > until:
+                    return {}
+                items = {side: part[number % len(part)] for side, part in parts.items()}
+                for side, end in pair.rehearse_each(items, CALLS_FOR, _its_part(until)).items():
+                    self._proof.add(side, items[side], end)
+                    has_failed |= end.outcome not in PASSED
+                    ran_own |= {side} if end.origin and end.origin["code"] else set()
+            found = None if pair is None or pair.lost or has_failed else _of_both(pair.recordings())
+        if found is None or len(ran_own) < len(SIDES) or not self._uses_same_files(found):
+            return {}
+        touches = {name: touch for each in found.values() for name, touch in _compared([each], [each], words).items()}
+        return touches if touches.keys() == {*names} and all(each.untouched for each in touches.values()) else {}
+
+    def _find_on_both(self, names: Sequence[str], words: Sequence[str], until: float) -> dict[str, Touch]:
+        """Return for each benchmark whether the change can touch it, by two recordings of each side."""
+        order = list(names)
         passes: list[dict[str, Recording]] = []
         for end in (until - (until - time.monotonic()) / 2, until):
             found = self._recorded(order, words, end)
@@ -60,48 +100,81 @@ class Touching:
             order = [name for name in reversed(order) if name in recorded]
             if not order:
                 return {}
-        self._proof.show(names)
         base, head = ([each[side] for each in passes] for side in SIDES)
-        try:
-            touches = compare(base, head, words)
-        except (ValueError, IndexError, TypeError, KeyError):  # the project's code can send anything
+        touches = _compared(base, head, words)
+        if not touches:
             return {}
         left_out = Touch(untouched=False, reason="it was not recorded in time")
         in_all = {name: touches.get(name, left_out) for name in order}  # one recording shows nothing of chance
         touches = {name: in_all.get(name, left_out) for name in names}
         return touches | {name: Touch(untouched=False, reason=reason) for name, reason in self._failed.items()}
 
-    def _words(self) -> list[str]:
-        """Return the words by which code would name a file that differs, other than Python's."""
-        paths = [path for path in map(PurePosixPath, self._trees.differing()) if path.suffix not in PYTHON]
-        words = {word for path in paths for word in (path.name, path.stem, path.suffix[1:])}
-        return sorted(word for word in words if word and not word[0].isspace() and len(word.split()) == 1)
+    def _uses_same_files(self, found: Mapping[str, Recording]) -> bool:
+        """Whether all files and folders that were used are equal on both sides."""
+        used = {(item[0] == "folder", item[1]) for each in found.values() for item in each["items"]}
+        return all(self._is_same(place, is_folder=is_folder) for is_folder, place in used if place)
+
+    def _is_same(self, place: str, *, is_folder: bool) -> bool:
+        """Whether a file is equal on both sides, by its place as recorded, such as `0/package/module.py`."""
+        number, _, name = place.partition("/")
+        if place == GENERATED or number not in {"0", "1"}:
+            return place == GENERATED  # others are in an environment
+        base, head = ((self._trees.slots.path if int(number) else self._trees.tree)(side) for side in SIDES)
+        if is_folder:
+            return folder_content(str(base / name)) == folder_content(str(head / name))
+        return not copying.differs(name, base, head) and not copying.differs(name, head, base)
 
     def _recorded(self, names: Sequence[str], words: Sequence[str], until: float) -> dict[str, Recording] | None:
         """Return both sides' recordings of one pass, as far as it came; None if that was not possible."""
         for _ in range(ATTEMPTS):
             left = [name for name in names if name not in self._failed]
-            launches = {side: self._launcher.recording(side, self._selection, left, words) for side in SIDES}
-            with self._trial.pair(self._trees.folder) as pair:
-                pair.start(launches, SIDES[0])
-                if any(isinstance(found, End) for found in pair.collected(until).values()):
+            with self._recording(dict.fromkeys(SIDES, left), words, until) as pair:
+                if pair is None:
                     return None
-                for name in left:
-                    if pair.lost or time.monotonic() > until:
-                        break
-                    self._note(name, pair.rehearse(name, CALLS_FOR, _its_part(until)))
+                started = time.monotonic()
+                for number, name in enumerate(left):
+                    usual = (time.monotonic() - started) / max(1, number)
+                    if pair.lost or _its_part(until) <= time.monotonic() + SPARE * usual:
+                        break  # one that is cut would cost what was recorded before it
+                    ends = pair.rehearse(name, CALLS_FOR, _its_part(until))
+                    for side in SIDES:
+                        self._note(side, name, ends.get(side))
                 if not pair.lost:
                     return _of_both(pair.recordings())
         return None
 
-    def _note(self, name: str, ends: Mapping[str, End]) -> None:
+    @contextlib.contextmanager
+    def _recording(
+        self, parts: Mapping[str, Sequence[str]], words: Sequence[str], until: float
+    ) -> Iterator[Pair | None]:
+        """Start both sides, each to record these benchmarks; None if that fails."""
+        launches = {
+            side: self._launcher.recording(side, self._selection, part, words) for side, part in parts.items()
+        }
+        with self._trial.pair(self._trees.folder) as pair:
+            pair.start(launches, SIDES[0])
+            yield None if any(isinstance(found, End) for found in pair.collected(until).values()) else pair
+
+    def _note(self, side: str, name: str, end: End | None) -> None:
         """Note how a benchmark ended. Raises PacelineError if a side ran code of another tree."""
-        for side in SIDES:
-            end = ends.get(side)
-            if end is not None:
-                self._proof.add(side, name, end)
-            if end is None or end.outcome not in PASSED:
-                self._failed.setdefault(name, f"{side}: {end.outcome if end else 'it did not end'}")
+        if end is not None:
+            self._proof.add(side, name, end)
+        if end is None or end.outcome not in PASSED:
+            self._failed.setdefault(name, f"{side}: {end.outcome if end else 'it did not end'}")
+
+
+def _compared(base: Iterable[Recording], head: Iterable[Recording], words: Sequence[str]) -> dict[str, Touch]:
+    """Return what recordings show; nothing if they cannot be read, as the project's code can send anything."""
+    try:
+        return compare(base, head, words)
+    except (ValueError, IndexError, TypeError, KeyError):
+        return {}
+
+
+def _words(differing: Iterable[PurePosixPath]) -> list[str]:
+    """Return the words by which code would name a file that differs, other than Python's."""
+    words = {word for path in differing for word in (path.name, path.stem, path.suffix[1:])}
+    return sorted(word for word in words if word and not word[0].isspace() and len(word.split()) == 1)
 
 
 def _its_part(until: float) -> float:

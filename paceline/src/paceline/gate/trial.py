@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from paceline.config.settings import fraction
+from paceline.config.settings import allowance, fraction
 from paceline.gate import screening, sequential
 from paceline.gate.pair import STARTS_WITHIN, Pair
 from paceline.gate.verdict import Benchmark
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from paceline.config.request import Request
     from paceline.config.settings import Settings
+    from paceline.config.tolerances import Allowance
     from paceline.gate.sides.selection import Location
     from paceline.report.explanations import Explanation
+    from paceline.report.flames import Flames
+    from paceline.report.memory import Memory
     from paceline.report.values import Value
 
 
@@ -43,6 +46,10 @@ class Trial:
     locations: Mapping[str, Location] = field(default_factory=dict)  #: of head's benchmarks, in pytest's order
     touched: dict[str, str] = field(default_factory=dict)  #: why the change can touch a benchmark
     why: dict[str, Explanation] = field(default_factory=dict)  #: what is slower or faster
+    memory: dict[str, Memory] = field(default_factory=dict)  #: of benchmarks, and of values that are memory
+    allowances: dict[str, Allowance] = field(default_factory=dict)  #: by how much a benchmark's memory may grow
+    flames: list[Flames] = field(default_factory=list)  #: of what is explained
+    is_judged: bool = False  #: all verdicts are there
     part: Part | None = None  #: of a suite that is judged on several machines
     starts_within: float = STARTS_WITHIN  #: seconds; adjusted once head is collected
     _apart: list[Finding] = field(default_factory=list)
@@ -78,10 +85,14 @@ class Trial:
         """Return the findings so far, in the order in which pytest collected the benchmarks; removed ones last."""
         known = {finding.name: finding for finding in self._apart}
         known |= {name: benchmark.finding() for name, benchmark in self._benchmarks.items()}
-        order = [name for name in self.locations if name in known]
-        order += [name for name in known if name not in self.locations]
-        found = (replace(known[name], touched=self.touched.get(name), why=self.why.get(name)) for name in order)
-        return [each.judged(self.settings.unsure, self.settings.accept) for each in found]
+        found = {
+            name: replace(each, touched=self.touched.get(name), why=self.why.get(name), memory=self.memory.get(name))
+            for name, each in known.items()
+        }
+        judged = {name: each.judged(self.settings.unsure, self.settings.accept) for name, each in found.items()}
+        judged |= {name: of_memory(name, each) for name, each in self.memory.items() if name not in known}
+        order = [name for name in self.locations if name in judged]
+        return [judged[name] for name in (*order, *(name for name in judged if name not in self.locations))]
 
     def enter(self, names: Iterable[str], notes: Mapping[str, str]) -> None:
         """Start to judge these benchmarks; all of them share alpha, whether decided early or late."""
@@ -99,6 +110,10 @@ class Trial:
             for name in names
         }
         self.notices.extend(tolerances.notices(self.locations))
+        if self.settings.memory != "no":
+            allowed = self.settings.memory_tolerances
+            self.allowances = {name: allowed.of(name, each.mark, allowance) for name, each in self.locations.items()}
+            self.notices += [text for text in allowed.notices(self.locations) if text not in self.notices]
 
     @property
     def alpha(self) -> float:
@@ -110,11 +125,23 @@ class Trial:
         """Add a finding for a benchmark that is not timed."""
         self._apart.append(Finding(name, verdict.value, reason=reason, unproven=unproven))
 
-    def decided(self) -> dict[str, Benchmark]:
-        """Return the benchmarks that are slower or faster."""
-        differ = (Verdict.SLOWER, Verdict.FASTER)
-        return {name: each for name, each in self._benchmarks.items() if each.verdict in differ}
+    def to_explain(self) -> dict[str, Benchmark]:
+        """Return the benchmarks that are slower or faster; all that were timed, if the settings ask for that."""
+        explained = {Verdict.SLOWER, Verdict.FASTER}
+        if self.settings.explain_same:
+            explained |= {Verdict.SAME, Verdict.UNSURE}
+        return {name: each for name, each in self._benchmarks.items() if each.verdict in explained and each.values}
+
+    def runnable(self) -> list[str]:
+        """Return the benchmarks that have run on both sides, or could."""
+        cannot = {Verdict.CHANGED, Verdict.BROKEN, Verdict.UNAVAILABLE}
+        return [name for name, each in self._benchmarks.items() if each.verdict not in cannot]
 
     def undecided(self) -> dict[str, Benchmark]:
         """Return the benchmarks that still need rounds."""
         return {name: each for name, each in self._benchmarks.items() if each.verdict is None}
+
+
+def of_memory(name: str, memory: Memory) -> Finding:
+    """Return the finding of a benchmark that measures memory alone."""
+    return Finding(name, memory.verdict, reason=memory.reason, red=memory.red, memory=memory)

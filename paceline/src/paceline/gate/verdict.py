@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
-from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate
+from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate, reach
 from paceline.gate.pair import PASSED, needed_pairs
 from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor, plan
 from paceline.report.verdicts import Finding, Verdict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from paceline.gate.pair import End, Recipe, Visit
     from paceline.gate.sequential import Plan
 
-HOPELESS = 2.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
+HOPELESS = 3.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 SHOWN = 100  # characters of a version
 FAILURES = 2  # a test that fails, or whose process is killed, is tried once more, in fresh processes
 FINAL = {"hung", "missing", "skipped", "unused"}  # outcomes for which that would be in vain, or too dear
@@ -203,7 +203,7 @@ class Benchmark:
         """How far its estimate lies above the tolerance, in units of what could be seen; without rounds least."""
         if not self.values:
             return -math.inf
-        noise = detectable(self.values, self.plan) or 0.0
+        noise = reach(self.values, self.plan) or 0.0
         return (estimate(self.values).value - self._limit) / (self._limit + noise)
 
     @property
@@ -237,7 +237,7 @@ class Benchmark:
         """
         if len(self.values) < self.plan.looks[0] or abs(value) >= limit:
             return False
-        smallest = detectable(self.values, self.plan)
+        smallest = reach(self.values, self.plan)
         return smallest is not None and smallest > HOPELESS * limit
 
     def _end(self, verdict: Verdict, reason: str | None, *, unproven: bool = False) -> None:
@@ -271,7 +271,7 @@ class Benchmark:
                 return replace(about, verdict=Verdict.UNAVAILABLE.value, reason="not timed: the gate was stopped")
             return about
         seen = estimate(self.values)
-        smallest = detectable(self.values, self.plan)
+        smallest = detectable(self.values, self.plan, self._limit)
         high = seen.upper if seen.high is None else seen.high
         base = statistics.median(visit.base_seconds(self.clock) for visit in self._visits) if self._visits else None
         return replace(

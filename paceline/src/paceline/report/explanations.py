@@ -11,6 +11,7 @@ from typing import Any
 
 SHOWN = 3  # functions in the line
 COUNTED = 2  # functions in the line whose calls differ
+ALLOCATED = 1  # functions in the line whose memory differs
 CODE = {"changed": "its code changed", "same": "its code is the same", None: ""}
 
 
@@ -22,6 +23,11 @@ class ShareChange:
     low: float
     high: float
 
+    @property
+    def percent(self) -> str:
+        """Return the change alone, as +9.1 %."""
+        return f"{_signed(self.change)} %"
+
     def __str__(self) -> str:
         return f"{100 * self.low:.1f} .. {_signed(self.high)} %"
 
@@ -32,7 +38,7 @@ class FunctionChange:
 
     `file`: below the side's tree, or as Python finds a library's; empty for a function in C. `p`: adjusted for all
     functions together. `named`: the test rejects that it is unchanged. `code`: changed, same, or None if that is not
-    known.
+    known. `by`: see CallChange.
     """
 
     file: str
@@ -41,24 +47,58 @@ class FunctionChange:
     p: float
     named: bool
     code: str | None = None
+    by: str = ""
+
+    @property
+    def place(self) -> str:
+        """Return where it is: work.py: parse_header."""
+        return f"{self.file}: {self.function}" if self.file else self.function
+
+    @property
+    def about(self) -> str:
+        """Say what is known of its code and of its callers."""
+        called = f"called more or less often by {self.by}" if self.by and self.code != "changed" else ""
+        return ", ".join(filter(None, (CODE[self.code], called)))
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields in the order of the schema."""
-        rest = {"p": self.p, "named": self.named, "code": self.code}
+        rest = {"p": self.p, "named": self.named, "code": self.code, "by": self.by}
         return {"file": self.file, "function": self.function, **asdict(self.difference), **rest}
 
 
 @dataclass(frozen=True)
 class CallChange:
-    """How often one call of the benchmark calls a function on each side, where two passes agree."""
+    """How often one call of the benchmark calls a function on each side, where two passes agree.
+
+    `by`: the function with changed code that calls it more or less often, itself or by way of others; empty if there
+    is none.
+    """
 
     file: str
     function: str
     base: int
     head: int
+    code: str | None = None
+    by: str = ""
 
     def __str__(self) -> str:
-        return f"{self.base} -> {self.head} calls of {_with_module(self.file, self.function)}"
+        by = f" by {self.by}" if self.by else ""
+        return f"{self.base:,} -> {self.head:,} calls of {_with_module(self.file, self.function)}{by}"
+
+
+@dataclass(frozen=True)
+class AllocationChange:
+    """What a function allocates in one call of the benchmark, and what is still there at its end, by side."""
+
+    file: str
+    function: str
+    base_bytes: int
+    base_blocks: int
+    head_bytes: int
+    head_blocks: int
+
+    def __str__(self) -> str:
+        return f"{self.base_bytes:,} -> {self.head_bytes:,} bytes kept by {_with_module(self.file, self.function)}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +106,8 @@ class Explanation:
     """An account of a change: functions that differ most come first. `rest`: all that the line does not show.
 
     `calls`: the functions that are called more or less often: those with the largest difference first, in C last.
+    `allocations`: those that keep other memory. `unsteady`: functions that were left out of both, as two passes of a
+    side do not agree.
     """
 
     functions: tuple[FunctionChange, ...]
@@ -74,6 +116,8 @@ class Explanation:
     rounds: int
     samples: int
     calls: tuple[CallChange, ...] = ()
+    allocations: tuple[AllocationChange, ...] = ()
+    unsteady: int = 0
 
     @property
     def shown(self) -> list[FunctionChange]:
@@ -85,19 +129,22 @@ class Explanation:
         differences = {"total": asdict(self.total), "rest": asdict(self.rest)}
         functions = [each.as_json() for each in self.functions]
         counted = {"rounds": self.rounds, "samples": self.samples, "calls": [asdict(each) for each in self.calls]}
+        counted |= {"allocations": [asdict(each) for each in self.allocations], "unsteady": self.unsteady}
         return {"functions": functions, **differences, **counted}
 
     def __str__(self) -> str:
-        calls = [str(each) for each in self.calls[:COUNTED]]
+        facts = [str(each) for each in (*self.calls[:COUNTED], *self.allocations[:ALLOCATED])]
+        if self.unsteady:
+            facts.append(f"calls or memory of {self.unsteady} functions vary from call to call")
         if not self.shown:
             total = f"in all {_signed(self.total.change)} % ({self.total})"
-            return ", ".join([f"not attributable: no function clearly differs; {total}", *calls])
-        parts = [_shown(each, of="of the total " * (place == 0)) for place, each in enumerate(self.shown)] + calls
+            return ", ".join([f"not attributable: no function clearly differs; {total}", *facts])
+        parts = [_shown(each, of="of the total " * (place == 0)) for place, each in enumerate(self.shown)] + facts
         return f"{', '.join(parts)}; all else within {_signed(self.rest.low)} .. {_signed(self.rest.high)} %"
 
 
 def _shown(each: FunctionChange, of: str) -> str:
-    about = f"; {CODE[each.code]}" if each.code else ""
+    about = f"; {each.about}" if each.about else ""
     low, high = 100 * each.difference.low, 100 * each.difference.high
     name = each.function if each.code else _with_module(each.file, each.function)
     return f"{name} {_signed(each.difference.change)} % {of}({low:.1f} .. {high:.1f}{about})"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.config.shard import MOST as MOST_SHARDS
 from paceline.config.shard import Shard
-from paceline.report.explanations import CallChange, Explanation, FunctionChange, ShareChange
+from paceline.report.explanations import AllocationChange, CallChange, Explanation, FunctionChange, ShareChange
+from paceline.report.memory import Memory, MemoryVerdict, Method
 from paceline.report.outcome import Outcome, Part
 from paceline.report.values import Value
 from paceline.report.verdicts import Finding, Verdict
@@ -25,12 +26,14 @@ VALUE = {"name", "unit", "base", "head", "reason"}
 PART = {"number", "count", "benchmarks", "digest"}
 CLOCKS = {"cpu", "wall"}
 NUMBERS = ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
-LATER = {"touched", "unproven", "why"}  # not there from the beginning of the schema
+LATER = {"touched", "unproven", "why", "memory"}  # not there from the beginning of the schema
 DIFFERENCE = ("change", "low", "high")
-FUNCTION = {"file", "function", *DIFFERENCE, "p", "named", "code"}
+FUNCTION = {"file", "function", *DIFFERENCE, "p", "named", "code", "by"}
+WHY = {"functions", "total", "rest", "rounds", "samples", "calls", "allocations", "unsteady"}
 MOST = 20_000  # benchmarks
 MOST_FUNCTIONS = 1_000
 MOST_NOTICES = 1_000
+LARGEST = 2**53  # of a count
 NAME = r".{1,2000}"
 
 
@@ -135,14 +138,41 @@ def _finding(row: Any, where: str, name: str) -> Finding:
         touched=strict.nothing_or(strict.text, row.get("touched"), f"{where}.touched"),
         unproven=strict.truth(row.get("unproven", False), f"{where}.unproven"),
         why=strict.nothing_or(_why, row.get("why"), f"{where}.why"),
+        memory=strict.nothing_or(_memory, row.get("memory"), f"{where}.memory"),
         **numbers,
     )
 
 
+def _memory(value: Any, where: str) -> Memory:
+    row = strict.table(value, where, {each.name for each in fields(Memory)})
+    sizes = ("base_bytes", "head_bytes", "base_allocations", "head_allocations", "tolerance_bytes")
+    counts = {each: strict.nothing_or(_size, row[each], f"{where}.{each}") for each in sizes}
+    ratios = ("ratio", "low", "high", "tolerance")
+    numbers: dict[str, Any] = {
+        each: strict.nothing_or(strict.number, row[each], f"{where}.{each}") for each in ratios
+    }
+    method = row["method"]
+    return Memory(
+        verdict=strict.one_of(row["verdict"], f"{where}.verdict", {each.value for each in MemoryVerdict}),
+        method=None if method is None else strict.one_of(method, f"{where}.method", {each.value for each in Method}),
+        exact=strict.truth(row["exact"], f"{where}.exact"),
+        rounds=strict.count(row["rounds"], f"{where}.rounds"),
+        reason=strict.nothing_or(strict.text, row["reason"], f"{where}.reason"),
+        red=strict.truth(row["red"], f"{where}.red"),
+        **counts,
+        **numbers,
+    )
+
+
+def _size(value: Any, where: str) -> int:
+    return strict.count(value, where, 2**53)
+
+
 def _why(value: Any, where: str) -> Explanation:
-    row = strict.table(value, where, {"functions", "total", "rest", "rounds", "samples", "calls"})
-    functions = strict.array(row["functions"], f"{where}.functions", MOST_FUNCTIONS)
-    calls = strict.array(row["calls"], f"{where}.calls", MOST_FUNCTIONS)
+    row = strict.table(value, where, WHY)
+    functions, calls, allocations = (
+        strict.array(row[name], f"{where}.{name}", MOST_FUNCTIONS) for name in ("functions", "calls", "allocations")
+    )
     total, rest = (strict.table(row[name], f"{where}.{name}", DIFFERENCE) for name in ("total", "rest"))
     return Explanation(
         functions=tuple(_function(each, f"{where}.functions[{place}]") for place, each in enumerate(functions)),
@@ -151,6 +181,8 @@ def _why(value: Any, where: str) -> Explanation:
         rounds=strict.count(row["rounds"], f"{where}.rounds"),
         samples=strict.count(row["samples"], f"{where}.samples"),
         calls=tuple(_calls(each, f"{where}.calls[{place}]") for place, each in enumerate(calls)),
+        allocations=tuple(_allocation(each, f"{where}.allocations[{n}]") for n, each in enumerate(allocations)),
+        unsteady=strict.count(row["unsteady"], f"{where}.unsteady"),
     )
 
 
@@ -159,21 +191,40 @@ def _calls(value: Any, where: str) -> CallChange:
     return CallChange(
         file=strict.text(row["file"], f"{where}.file"),
         function=strict.text(row["function"], f"{where}.function"),
-        base=strict.count(row["base"], f"{where}.base", 2**53),
-        head=strict.count(row["head"], f"{where}.head", 2**53),
+        base=strict.count(row["base"], f"{where}.base", LARGEST),
+        head=strict.count(row["head"], f"{where}.head", LARGEST),
+        code=_code(row["code"], where),
+        by=strict.text(row["by"], f"{where}.by"),
     )
+
+
+def _allocation(value: Any, where: str) -> AllocationChange:
+    row = strict.table(value, where, {each.name for each in fields(AllocationChange)})
+    numbers = {
+        name: strict.count(row[name], f"{where}.{name}", LARGEST)
+        for name in ("base_bytes", "base_blocks", "head_bytes", "head_blocks")
+    }
+    return AllocationChange(
+        file=strict.text(row["file"], f"{where}.file"),
+        function=strict.text(row["function"], f"{where}.function"),
+        **numbers,
+    )
+
+
+def _code(value: Any, where: str) -> str | None:
+    return None if value is None else strict.one_of(value, f"{where}.code", {"changed", "same"})
 
 
 def _function(value: Any, where: str) -> FunctionChange:
     row = strict.table(value, where, FUNCTION)
-    code = row["code"]
     return FunctionChange(
         file=strict.text(row["file"], f"{where}.file"),
         function=strict.text(row["function"], f"{where}.function"),
         difference=_difference(row, where),
         p=strict.number(row["p"], f"{where}.p"),
         named=strict.truth(row["named"], f"{where}.named"),
-        code=None if code is None else strict.one_of(code, f"{where}.code", {"changed", "same"}),
+        code=_code(row["code"], where),
+        by=strict.text(row["by"], f"{where}.by"),
     )
 
 

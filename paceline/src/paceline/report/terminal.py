@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from paceline.report.memory import BYTES, MemoryVerdict
 from paceline.report.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from paceline.report.memory import Memory
     from paceline.report.values import Value
     from paceline.report.verdicts import Finding
 
@@ -27,8 +29,8 @@ HEADINGS = (
     "detectable",
 )
 MOST_UNTOUCHED = 20  # rows: more are folded into one line
+MOST_SAME = 20  # lines about the same memory: more are folded into one
 NAMED = 2  # benchmarks with the same reason; more are counted
-BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
@@ -110,7 +112,10 @@ def in_order(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
 
 def shown_verdict(finding: Finding) -> str:
     """Return the verdict as a table shows it."""
-    return f"{finding.verdict} (suspect)" if finding.suspect else finding.verdict
+    shown = f"{finding.verdict} (suspect)" if finding.suspect else finding.verdict
+    if finding.memory is None or not finding.memory.red or finding.is_of_memory:
+        return shown
+    return f"{shown}, memory {finding.memory.verdict}"
 
 
 def folded(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
@@ -148,10 +153,21 @@ def reasons(pairs: Iterable[tuple[Finding, str]]) -> list[str]:
     pairs = list(pairs)
     names: dict[tuple[str, str], list[str]] = {}
     for finding, name in pairs:
-        if finding.reason:
+        if finding.reason and not finding.is_of_memory:
             names.setdefault((shown_verdict(finding), finding.reason), []).append(name)
     given = [f"{_all_of(having)}: {verdict}: {reason}" for (verdict, reason), having in names.items()]
-    return [*given, *(f"{name}: why: {finding.why}" for finding, name in pairs if finding.why)]
+    why = (f"{name}: why: {finding.why}" for finding, name in pairs if finding.why)
+    return [*given, *why, *_memory([(finding.memory, name) for finding, name in pairs if finding.memory])]
+
+
+def _memory(pairs: Sequence[tuple[Memory, str]]) -> Iterator[str]:
+    """Yield a line for each benchmark's memory, and one for all that need the same if those are many."""
+    same = [name for memory, name in pairs if memory.verdict == MemoryVerdict.SAME.value]
+    for memory, name in pairs:
+        if memory.verdict != MemoryVerdict.SAME.value or len(same) <= MOST_SAME:
+            yield f"{name}: memory {memory.verdict}: {memory}"
+    if len(same) > MOST_SAME:
+        yield f"{len(same):,} with the same memory, not listed"
 
 
 def _all_of(names: list[str]) -> str:
@@ -172,11 +188,20 @@ def summary(findings: Sequence[Finding], seconds: float) -> str:
 
 
 def claim(finding: Finding) -> str:
-    """Return the verdict with its evidence, on one line."""
+    """Return the verdict with its evidence, on one line; that on memory too if it fails the gate."""
+    memory = f"memory {finding.memory.verdict}: {finding.memory}" if finding.memory else ""
+    if finding.is_of_memory:
+        return memory
+    return "; ".join([*_claims(finding), *([memory] if finding.memory and finding.memory.red else [])])
+
+
+def _claims(finding: Finding) -> Iterator[str]:
     if finding.ratio is None:
-        return f"{finding.verdict}: {finding.reason}"
-    return (
+        yield f"{finding.verdict}: {finding.reason}"
+        return
+    yield (
         f"{shown_verdict(finding)}: head takes {finding.ratio:.3f} times as long as base (95 % interval"
         f" {interval(finding)}; {finding.rounds} rounds, {finding.clock} time)"
-        + (f"; {finding.reason}" if finding.reason else "")
     )
+    if finding.reason:
+        yield finding.reason

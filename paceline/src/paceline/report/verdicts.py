@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paceline.report.explanations import Explanation
+    from paceline.report.memory import Memory
 
 
 class Verdict(Enum):
@@ -26,6 +27,8 @@ class Verdict(Enum):
     CHANGED = "changed"
     BROKEN = "broken"
     UNAVAILABLE = "unavailable"
+    MORE = "more"  # of a benchmark that measures memory alone, as the next
+    LESS = "less"
 
 
 #: How urgent a finding is.
@@ -37,12 +40,12 @@ class Finding:
     """A verdict with its evidence.
 
     `ratio` is head's time over base's, with its exact 95 % interval `low` to `high`; with five rounds `low`
-    is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that the gate would
-    find nine times in ten at this noise. Times are seconds per call: base's median over
+    is None and `high` the one-sided bound. `detectable`: the smallest slowdown (0.02 is 2 %) that nine
+    gates in ten would call slower, at this noise. Times are seconds per call: base's median over
     rounds, and head's as `ratio` times that. `suspect`: unsure, and its whole interval lies above the tolerance.
     `critical`: it may be red; `red`: it fails the gate. `unproven`: not judged because of what one side declares,
     skips or counts. `touched`: why the change can touch it; None if that was not looked at.
-    `why`: which functions make it slower or faster.
+    `why`: which functions make it slower or faster. `memory`: what it needs, which changes no verdict on its time.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Finding:
     unproven: bool = False
     touched: str | None = None
     why: Explanation | None = None
+    memory: Memory | None = None
 
     def judged(self, unsure: str, accepted: str | None) -> Finding:
         """Return the finding with `red` set, and the reason if it is excused from being red.
@@ -80,7 +84,17 @@ class Finding:
         if would and not self.critical:
             excuses.append("not red: no pattern of `critical` matches it")
         reason = "; ".join(filter(None, (*excuses, self.reason))) or None
-        return replace(self, red=would and not excuses, reason=reason)
+        return replace(self, red=(would and not excuses) or self.needs_too_much, reason=reason)
+
+    @property
+    def is_of_memory(self) -> bool:
+        """Whether it is about a benchmark that measures memory alone."""
+        return self.memory is not None and self.tolerance is None
+
+    @property
+    def needs_too_much(self) -> bool:
+        """Whether its memory fails the gate."""
+        return self.memory is not None and self.memory.red
 
     @property
     def urgency(self) -> int:

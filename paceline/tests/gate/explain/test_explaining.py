@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,12 +12,12 @@ import pytest
 from paceline.config.options import SIDES
 from paceline.gate.budget import Costs
 from paceline.gate.explain.account import ROUNDS
-from paceline.gate.explain.explaining import Explainer, changed_calls
+from paceline.gate.explain.explaining import Explainer
 from paceline.gate.pair import End, Recipe, Visit
 from paceline.gate.sequential import plan
 from paceline.gate.verdict import Benchmark
 from paceline.report import json_file, markdown, terminal
-from paceline.report.explanations import CallChange, Explanation, FunctionChange, ShareChange
+from paceline.report.explanations import AllocationChange, CallChange, Explanation, FunctionChange, ShareChange
 from paceline.report.verdicts import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from paceline.gate.pair import Sampling
     from paceline.gate.sides.schedule import Draw
+    from paceline.report.flames import Flames
     from projects import Project
 
 CALL = 1000.0  # nanoseconds of a call on base
@@ -44,6 +46,7 @@ class Trial:
     slower: dict[str, float]
     settings: Settings = field(default_factory=Settings)
     why: dict[str, Explanation] = field(default_factory=dict)
+    flames: list[Flames] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     coins: random.Random = field(default_factory=lambda: random.Random(1))
@@ -57,7 +60,7 @@ class Trial:
         """Note a line."""
         self.said.append(text)
 
-    def decided(self) -> dict[str, Benchmark]:
+    def to_explain(self) -> dict[str, Benchmark]:
         """Return benchmarks that are slower by these factors."""
         return {name: self._benchmark(name, ratio) for name, ratio in self.slower.items()}
 
@@ -103,8 +106,11 @@ class Trial:
         functions = [
             {"place": "work.py", "name": each, "contents": [each + side * (each == "slow")]} for each in times
         ]
-        spent = ({"nanoseconds": round(1000 * CALL * time), "samples": 50} for time in times.values())
-        return {"iterations": 1000, "functions": [a | b for a, b in zip(functions, spent, strict=True)]}
+        spent = (round(1000 * CALL * time) for time in times.values())
+        stacks = [
+            {"frames": [*range(place + 1)], "nanoseconds": time, "samples": 50} for place, time in enumerate(spent)
+        ]
+        return {"iterations": 1000, "functions": functions, "stacks": stacks}
 
     def explain(self) -> Self:
         """Explain, and return this."""
@@ -122,6 +128,10 @@ def test_the_function_is_named_with_what_became_of_its_code() -> None:
     assert {each.function: each.code for each in why.functions} == {"slow": "changed", "other": "same"}
     assert (why.rounds, why.samples, trial.notices) == (ROUNDS, ROUNDS * 4 * 50, [])
     assert trial.said == ["explaining 1 benchmark: at most 60 s"]
+    (flames,) = trial.flames
+    slow = ("work.py", "slow")
+    assert set(flames.head) == {(slow,), (slow, ("work.py", "other"))}
+    assert sum(flames.base.values()) == pytest.approx(CALL * 1e-9, rel=0.05)
     assert trial.now <= trial.settings.explain
 
 
@@ -154,40 +164,25 @@ def test_what_fails_is_left_out_and_the_others_are_not(outcome: str) -> None:
     assert trial.notices == [f"not explained: b: base {outcome}: "]
 
 
-def _pass(**calls: int) -> dict[str, Any]:
-    functions = [{"place": "w.py", "name": name, "samples": count} for name, count in calls.items()]
-    return {"iterations": 1, "functions": functions}
-
-
-def test_calls_count_where_both_passes_agree() -> None:
-    base = [_pass(same=3, more=5, chance=7, gone=1), _pass(same=3, more=5, chance=8, gone=1)]
-    head = [_pass(same=3, more=50, chance=9, new=2), _pass(same=3, more=50, chance=9, new=2)]
-    found = changed_calls([{"base": a, "head": b} for a, b in zip(base, head, strict=True)])
-    assert found == (
-        CallChange("w.py", "more", 5, 50),
-        CallChange("w.py", "new", 0, 2),
-        CallChange("w.py", "gone", 1, 0),
-    )
-    in_c = {"iterations": 1, "functions": [{"place": "", "name": "len", "samples": 9}]}
-    assert str(changed_calls([{"base": _pass(), "head": in_c}])[0]) == "0 -> 9 calls of len"
-    assert changed_calls([]) == ()
-
-
 WHY = Explanation(
     (
         FunctionChange("w.py", "parse_header", ShareChange(0.091, 0.07, 0.112), 0.0005, named=True, code="changed"),
-        FunctionChange("re/__init__.py", "compile", ShareChange(-0.02, -0.03, -0.01), 0.002, named=True),
+        FunctionChange(
+            "re/__init__.py", "compile", ShareChange(-0.02, -0.03, -0.01), 0.002, named=True, by="parse_header"
+        ),
         FunctionChange("w.py", "other", ShareChange(0.001, -0.02, 0.02), 1.0, named=False, code="same"),
     ),
     ShareChange(0.08, 0.07, 0.09),
     ShareChange(0.009, -0.001, 0.024),
     12,
     20_000,
-    (CallChange("re/__init__.py", "compile", 300, 600),),
+    (CallChange("re/__init__.py", "compile", 300, 600, None, "parse_header"),),
+    (AllocationChange("w.py", "parse_header", 1200, 9, 2400, 18),),
 )
 LINE = (
-    "parse_header +9.1 % of the total (7.0 .. 11.2; its code changed), re.compile -2.0 % (-3.0 .. -1.0),"
-    " 300 -> 600 calls of re.compile; all else within -0.1 .. +2.4 %"
+    "parse_header +9.1 % of the total (7.0 .. 11.2; its code changed), re.compile -2.0 % (-3.0 .. -1.0; called more"
+    " or less often by parse_header), 300 -> 600 calls of re.compile by parse_header, 1,200 -> 2,400 bytes kept by"
+    " w.parse_header; all else within -0.1 .. +2.4 %"
 )
 
 
@@ -246,4 +241,25 @@ def test_a_real_gate_names_the_function_that_was_slowed_down(make_project: Calla
     assert first["named"]
     assert first["low"] > 0
     assert "test_handle: why: parse_header +" in run.output
+    assert project.leftovers == []
+
+
+@pytest.mark.slow
+def test_verdicts_are_kept_if_an_explanation_is_interrupted(make_project: Callable[..., Project]) -> None:
+    project = make_project(files={"work.py": WORK, "test_work.py": TEST})
+    project.write({"work.py": WORK.replace("for char in text", "for char in 3 * text")})
+    document = project.root.parent / "findings.json"
+    process = project.start(*GATE, f"--benchmark-against-json={document}")
+    assert process.stdout is not None
+    output = ""
+    while "explaining 1 benchmark" not in output:
+        output += (line := process.stdout.readline())
+        assert line, output
+    process.send_signal(signal.SIGINT)
+    output += process.communicate(timeout=60)[0]
+    assert process.returncode == 2, output
+    assert "Traceback" not in output
+    assert "the explanation was interrupted. The verdicts are complete" in output
+    (found,) = json.loads(document.read_text(encoding="utf-8"))["benchmarks"]
+    assert (found["verdict"], found["why"]) == ("slower", None)
     assert project.leftovers == []

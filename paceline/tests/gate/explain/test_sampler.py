@@ -1,6 +1,7 @@
 """Real workers say which functions their bursts ran, by file and name, and for how long."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paceline.gate.pair import Recipe, Sampling, Visit
@@ -40,27 +41,43 @@ def sampled(folder: Path, text: str, clock: str = "cpu", calls: int = 60) -> Vis
 
 def shares(visit: Visit, side: str = "head") -> dict[str, float]:
     """Return each function's share of the time, by name."""
-    functions = [each for burst in visit.samples for each in burst[side]["functions"]]
-    total = sum(each["nanoseconds"] for each in functions)
+    stacks = [(names(burst[side], each), each) for burst in visit.samples for each in burst[side]["stacks"]]
+    total = sum(each["nanoseconds"] for _, each in stacks)
     found: dict[str, float] = {}
-    for each in functions:
-        found[each["name"]] = found.get(each["name"], 0) + each["nanoseconds"] / total
+    for stack, each in stacks:
+        found[stack[-1]] = found.get(stack[-1], 0) + each["nanoseconds"] / total
     return found
+
+
+def names(sampled: dict[str, Any], stack: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of a stack's functions."""
+    return tuple(sampled["functions"][number]["name"] for number in stack["frames"])
 
 
 @pytest.mark.parametrize("clock", ["cpu", "wall"])
 def test_functions_get_their_share(tmp_path: Path, clock: str) -> None:
-    visit = sampled(tmp_path, PARTS + "\ndef test_it(benchmark):\n    benchmark(work)\n", clock)
+    text = PARTS + "\ndef deep(left):\n    return deep(left - 1) if left else Parser().slow(9000)\n"
+    visit = sampled(tmp_path, text + "\ndef test_it(benchmark):\n    benchmark(lambda: (work(), deep(150)))\n", clock)
     assert {side: end.outcome for side, end in visit.ends.items()} == {"base": "passed", "head": "passed"}
     assert {len(visit.samples), *(each["head"]["iterations"] for each in visit.samples)} == {2, 60}
     found = shares(visit)
     assert found["Parser.slow"] > 2 * found["quick"] > 0
+    stacks = {names(burst["head"], each) for burst in visit.samples for each in burst["head"]["stacks"]}
+    assert ("test_it.<locals>.<lambda>", "work", "Parser.slow") in stacks
+    assert ("outer calls, left out", *["deep"] * 99, "Parser.slow") in stacks
 
 
 def test_setups_do_not_count(tmp_path: Path) -> None:
     text = PARTS + "\ndef test_it(benchmark):\n"
     text += "    benchmark.pedantic(quick, setup=lambda: ((20000 + Parser().slow(20000) % 2,), {}), rounds=99)\n"
     assert set(shares(sampled(tmp_path, text, calls=40))) == {"quick"}
+
+
+def test_time_between_short_calls_goes_to_no_function(tmp_path: Path) -> None:
+    """Our clocks are read around each of them, and a busy machine stops the process there."""
+    text = PARTS + "\ndef short():\n    Parser().slow(600)\n\ndef test_it(benchmark):\n"
+    text += "    benchmark.pedantic(short, setup=lambda: None, rounds=9999)\n"
+    assert shares(sampled(tmp_path, text, calls=3000))["Parser.slow"] > 0.7
 
 
 def test_coroutines_and_functions_in_c(tmp_path: Path) -> None:
@@ -102,6 +119,15 @@ def test_the_content_of_own_code_is_told_and_that_of_libraries_is_not(tmp_path: 
     assert {len(contents) for (place, _), contents in found.items() if place == "textwrap.py"} == {0}
 
 
+KEEPS = """
+def kept(count):
+    return [bytes(1000) for _ in range(count)]
+
+def once():
+    kept(500)
+    assert [work() for _ in range(3)] and sorted([2, 1])
+    return kept(7)
+"""
 PLAIN = "benchmark(once)"
 LIMITED = "benchmark.pedantic(once, setup=lambda: quick(9) and None, rounds={rounds})"
 
@@ -110,15 +136,27 @@ LIMITED = "benchmark.pedantic(once, setup=lambda: quick(9) and None, rounds={rou
     ("use", "passes"), [(PLAIN, 2), (LIMITED.format(rounds=99), 2), (LIMITED.format(rounds=9), 0)]
 )
 def test_calls_are_counted_twice_and_agree(tmp_path: Path, use: str, passes: int) -> None:
-    """Without those of a setup; a benchmark that may be called a few times only is not counted."""
-    text = PARTS + "\ndef once():\n    return [work() for _ in range(3)] and sorted([2, 1])\n"
+    """Without those of a setup; a benchmark that may be called a few times only is not counted. So is memory."""
+    text = PARTS + KEEPS
     text += f"\ndef test_it(benchmark):\n    {use}\n"
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     sampling = Sampling(Recipe(5, 3, "cpu", cold=False), calls=20, bursts=1, counted=True)
     with started(tmp_path, both(tmp_path)) as pair:
         visit = pair.sample(f"{FILE}::test_it", sampling, [], float("inf"))
     assert visit.ends["head"].outcome == "passed"
-    counted = [each[side]["functions"] for each in visit.counts for side in ("base", "head")]
-    calls = [{each["name"]: each["samples"] for each in functions} for functions in counted]
-    found = [tuple(one[name] for name in ("quick", "Parser.slow", "work", "sorted")) for one in calls]
+    counted = [_counted(each[side]) for each in visit.counts for side in ("base", "head")]
+    found = [tuple(one[name][0] for name in ("quick", "Parser.slow", "work", "sorted")) for one, _ in counted]
     assert found == [(3, 3, 3, 1)] * 2 * passes
+    assert [callers["work", "quick"] for _, callers in counted] == [3] * 2 * passes
+    for one, _ in counted:
+        size, blocks = (sum(one[name][place] for name in one if name.startswith("kept")) for place in (1, 2))
+        assert 7 * 1000 < size < 8 * 1100
+        assert blocks == 8, "seven texts and the list; of the first call everything is gone"
+        assert one["once"][1] == 0
+
+
+def _counted(message: dict[str, Any]) -> tuple[dict[str, list[int]], dict[tuple[str, str], int]]:
+    """Return calls, bytes and blocks of each function by its name, and calls by caller."""
+    functions = [each["name"] for each in message["functions"]]
+    counts = {functions[number]: counts for number, *counts in message["counts"]}
+    return counts, {(functions[caller], functions[called]): calls for caller, called, calls in message["callers"]}

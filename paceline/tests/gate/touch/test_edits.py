@@ -28,9 +28,8 @@ def bench_lazy():
 
 def texts(*patterns: str) -> st.SearchStrategy[str]:
     """Draw a pattern, and what stands in it: %n is a number, %v a value, %c a call, %d the start of a definition."""
-    values = st.one_of(
-        NUMBERS, st.sampled_from(["A", "B", "K.a", "len(L)", "K().a", "globals()['A']", "getattr(K, 'a')"])
-    )
+    named = ["A", "B", "K.a", "len(L)", "K().a", "globals()['A']", "getattr(K, 'a')", "import_module('one').A"]
+    values = st.one_of(NUMBERS, st.sampled_from(named))
     calls = st.sampled_from(["x", "f(x)", "K().m(x)", "(lambda y=A: y + x)()", "sum(y for y in L)", "next(gen())"])
     starts = st.sampled_from(["", "", "@traced\n", "@cached\n", "# comment\n"])
     kinds = {"%n": NUMBERS, "%v": values, "%c": calls, "%d": starts}
@@ -47,6 +46,7 @@ def texts(*patterns: str) -> st.SearchStrategy[str]:
 
 
 HELPERS = """import functools
+from importlib import import_module
 from dataclasses import dataclass
 def traced(f):
     f.count = 1
@@ -85,6 +85,7 @@ SLOTS = {
         NOTHING,
     ],
     "two.py": [
+        st.just("from importlib import import_module"),
         texts("from one import *", "from one import A, B, K, L, cached, f, gen, traced", "from one import *\nA = %n"),
         NOTHING,
         texts("%ddef g(x): return %c + %v", "%ddef g(x, *, y=%v):\n    return %c", "def g(x):\n    return x or f(x)"),
@@ -95,9 +96,10 @@ SLOTS = {
         NOTHING,
     ],
     "three.py": [
-        st.sampled_from(["import one", "import two, one", "from one import A"]),
+        st.sampled_from(["import one", "import two, one", "from one import A", "import two as one"]),
         texts("C = %n", "C = 1 + %n", ""),
-        texts("def z(x): return x + %n", "def z(x): return globals().get('C', %n)", "def z(x, y=%n):\n    return y"),
+        texts("def z(x): return x + %n", "def z(x): return one.A + x",
+              "def z(x): return globals().get('C', %n)", "def z(x, y=%n):\n    return y"),
     ],
 }  # fmt: skip
 

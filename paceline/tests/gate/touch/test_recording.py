@@ -117,13 +117,14 @@ def bench_steady(): often()
 
 
 CACHED = {
-    "bench.py": "import work\n"
-    + "".join(f"def bench_{name}(): work.cached()\n" for name in ("first", "second", "third")),
+    "bench.py": "import work\ndef bench_before(): pass\n"
+    + "".join(f"def bench_{name}(): work.cached()\n" for name in ("first", "second", "third"))
+    + "def bench_after(): pass\n",
     "work.py": "import functools\n@functools.cache\ndef cached(): return fill()\n\ndef fill(): return 1\n",
 }
 
 
-def test_a_cache_that_the_first_fills_counts_for_all(tmp_path: Path) -> None:
+def test_a_cache_that_the_first_fills_counts_for_all_that_cannot_do_without(tmp_path: Path) -> None:
     assert touched(touch(tmp_path, CACHED, "return 1", "return 2", passes=2)) == {"first", "second", "third"}
 
 
@@ -250,8 +251,9 @@ def test_a_library_that_differs(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_be_read_unseen(tmp_path: Path) -> None:
-    code = "def bench_reads(): return open_natively('table.parquet')\n\ndef bench_other(): pass\n"
-    code += "\ndef open_natively(name): pass\n"
+    """Its name is in a string. A name of code is no name of a file."""
+    code = "def bench_reads(): return open_natively('table.parquet')\n\ndef bench_calls(): parquet()\n"
+    code += "\ndef open_natively(name): pass\n\ndef parquet(): pass\n"
     recording = run(write(tmp_path / "side", {"bench.py": code}), watched="parquet")["recording"]
     assert touched(compare([recording], [recording], ["parquet"])) == {"reads"}
 
@@ -272,6 +274,21 @@ def bench_nothing(): pass
     (sides[1] / "bench.py").write_text(code.replace("return 1", new))
     base, head = ([run(side, watched="HISTORY")["recording"]] for side in sides)
     assert touched(compare(base, head, ["HISTORY"])) == expected
+
+
+MAKES = {
+    "in its globals": "exec(f'def made(): return {os.getpid()}', vars(wave))\n    wave.made()",
+    "in a module": "made = Path(tempfile.mkdtemp(), f'made{os.getpid()}.py')\n    made.write_text('x = 1')\n"
+    "    sys.path.append(str(made.parent))\n    __import__(made.stem)\n    sys.path.pop()",
+}
+
+
+@pytest.mark.parametrize("makes", MAKES)
+def test_code_that_a_library_makes_does_not_count_by_its_name(tmp_path: Path, makes: str) -> None:
+    """What a library makes of what it is given differs only if that differs, which is seen by itself."""
+    code = "import os, sys, tempfile, wave\nfrom pathlib import Path\n\n"
+    files = {"bench.py": f"{code}def bench_made():\n    {MAKES[makes]}\n"}
+    assert not touched(touches(tmp_path, files, files))
 
 
 ENTRY_POINTS = "from importlib.metadata import distributions\n\n\ndef read():\n"
@@ -312,7 +329,7 @@ def pytest_sessionfinish(session):
 
 @pytest.mark.slow
 def test_fixtures_of_a_conftest(tmp_path: Path) -> None:
-    """A fixture counts for the tests that use it; a fixture of the session, for all."""
+    """A fixture counts for the tests that use it."""
     files = {
         "conftest.py": "import pytest\nfrom work import one, two\n\n@pytest.fixture\ndef a():\n    yield one()\n\n"
         "@pytest.fixture(scope='session')\ndef wide(): return two()\n",
@@ -336,4 +353,5 @@ def test_fixtures_of_a_conftest(tmp_path: Path) -> None:
 
     base = of("base", "", "")
     assert touched(compare(base, of("head", "return 1", "return 3"))) == {"test_a.py::test_a"}
-    assert len(touched(compare(base, of("head", "return 2", "return 3")))) == 4
+    wide = {"test_a.py::test_b", "test_a.py::test_c"}
+    assert touched(compare(base, of("head", "return 2", "return 3"))) == wide

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from recorded import touches
+from paceline.gate.touch.comparison import compare
+from paceline.gate.touch.recording import Recording
+from recorded import record
 
 PROJECT = {
     "pkg/__init__.py": "",
@@ -218,10 +220,16 @@ def edited(change: Change) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """What was recorded before the change."""
+    return record(tmp_path_factory.mktemp("project") / "base", PROJECT)
+
+
 @pytest.mark.parametrize("name", CHANGES)
-def test_change(name: str, tmp_path: Path) -> None:
+def test_change(name: str, base: Recording, tmp_path: Path) -> None:
     change = CHANGES[name]
-    found = touches(tmp_path, PROJECT, edited(change))
+    found = compare([base], [record(tmp_path / "head", edited(change))])
     touched = {each.removeprefix("bench_") for each, touch in found.items() if not touch.untouched}
     everything = {each.removeprefix("bench_") for each in found}
     evaluated = {"work"} if sys.version_info < (3, 14) else set()

@@ -520,3 +520,18 @@ def test_file_of_a_long_run_stays_small(measured: Project) -> None:
     assert all(row[10][0] > KEPT == len(row[11][0]) for row in document["results"].values())
     assert path.stat().st_size < 20_000
     assert result_file(path.read_bytes()).columns.shape == (5, 3)
+
+
+def test_the_peak_of_memory_is_a_second_series_in_bytes(make_project: Callable[..., Project]) -> None:
+    text = "def test_list(benchmark):\n    benchmark(lambda: 'x' * 10_000)\n"
+    project = make_project(files={"benchmarks/test_speed.py": text, ".gitignore": "__pycache__/\n"})
+    run = record(project, "--benchmark-memory")
+    assert run.status == 0, run.output
+    assert "1 recorded for" in run.output
+    results = project.root / ".asv" / "results"
+    time, memory = sorted(load(results, repository=project.root).series, key=lambda each: each.unit, reverse=True)
+    assert (time.key.benchmark, time.unit) == ("benchmarks.test_speed.test_list", "seconds")
+    assert (memory.key.benchmark, memory.unit) == ("benchmarks.test_speed.peakmem_test_list", "bytes")
+    assert memory.values.tolist() == [sys.getsizeof("x" * 10_000)]
+    described = json.loads((results / "benchmarks.json").read_text(encoding="utf-8"))[memory.key.benchmark]
+    assert (described["unit"], described["type"]) == ("bytes", "peakmemory")

@@ -6,87 +6,29 @@ An explanation changes no verdict: its rounds are fresh ones, and what fails her
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
-from paceline.gate.explain.account import ROUNDS, SampledRound, explain
-from paceline.gate.pair import PASSED, End, Sampling
+from paceline.gate.explain.account import ROUNDS
+from paceline.gate.explain.cases import Case
+from paceline.gate.pair import End
 from paceline.gate.sides import schedule
-from paceline.report.explanations import CallChange
 from paceline.report.verdicts import Verdict
 from paceline.system import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from paceline.gate.budget import Costs
-    from paceline.gate.explain.account import Function, Times
-    from paceline.gate.pair import Pair, Visit
+    from paceline.gate.pair import Pair
     from paceline.gate.trial import Trial
     from paceline.gate.verdict import Benchmark
-    from paceline.gate.worker.messages import Message
 
 LEAST, LONGEST = 0.15, 1.0  # seconds in which a side is sampled in a round: with less, explaining fewer is better
 SPARE = 0.85  # of the time is planned: rounds differ
+COUNTED = 200  # times a call's time must fit into the limit, for calls to be counted: that takes six slow calls
 FIRST = 0.5  # of its share goes to the first round: a busy machine may take twice as long
-TURN = 0.05  # seconds: the sides are sampled in turns of about this length, so that both meet the same machine
-MOST_TURNS = 20
-MOST_CALLS = 100  # functions whose calls differ
 TOO_SHORT = "the time was too short (--benchmark-explain)"
-
-
-@dataclass
-class _Case:
-    """One benchmark that is explained, with the rounds so far."""
-
-    benchmark: Benchmark
-    seconds: float  #: of a call, on the slower side
-    rounds: list[SampledRound] = field(default_factory=list)
-    samples: int = 0
-    calls: tuple[CallChange, ...] = ()
-    contents: dict[str, dict[Function, set[str]]] = field(default_factory=lambda: {side: {} for side in SIDES})
-
-    def sampling(self, seconds: float) -> Sampling | None:
-        """Return how to sample each side for about these seconds; None without a recipe."""
-        recipe = self.benchmark.recipe
-        if recipe is None:
-            return None
-        if recipe.cold:
-            return Sampling(recipe, 1, 1)
-        counted = not self.rounds
-        turns = max(1, min(MOST_TURNS, int(seconds / max(self.seconds, TURN))))
-        return Sampling(recipe, max(1, round(seconds / turns / self.seconds)), turns, counted)
-
-    def add(self, visit: Visit) -> str:
-        """Take a round; returns why it could not be used, or an empty text."""
-        for side, end in visit.ends.items():
-            if end.outcome not in PASSED or end.foreign:
-                return f"{side} ran other code" if end.foreign else f"{side} {end.outcome}: {end.reason or ''}"
-        times = {side: self._times(side, visit) for side in SIDES}
-        if not visit.samples or not all(sum(each.values()) for each in times.values()):
-            return "it could not be sampled"
-        self.rounds.append(SampledRound(**times))
-        self.calls = self.calls or changed_calls(visit.counts)
-        return ""
-
-    def _times(self, side: str, visit: Visit) -> Times:
-        """Return nanoseconds per call of each function; notes their contents."""
-        found: Times = {}
-        calls = sum(burst[side]["iterations"] for burst in visit.samples)
-        for each in (each for burst in visit.samples for each in burst[side]["functions"]):
-            function = each["place"], each["name"]
-            found[function] = found.get(function, 0.0) + each["nanoseconds"] / calls
-            self.contents[side].setdefault(function, set()).update(each["contents"])
-            self.samples += each["samples"]
-        return found
-
-    def code(self) -> dict[Function, str]:
-        """Return which functions of the sides' trees have the same code, and which have not."""
-        base, head = (self.contents[side] for side in SIDES)
-        both = {each: (base[each], head[each]) for each in base.keys() & head.keys() if base[each] and head[each]}
-        same = {each: "same" for each, (before, after) in both.items() if before == after}
-        return same | {each: "changed" for each, (before, after) in both.items() if before.isdisjoint(after)}
 
 
 class Explainer:
@@ -108,15 +50,15 @@ class Explainer:
         self._clock = clock
         self._cpus = host.cpus()
         self._until = 0.0
-        self._cases: dict[str, _Case] = {}
+        self._cases: dict[str, Case] = {}
 
     def run(self) -> None:
-        """Explain; the trial's `why` has the explanations after this."""
-        found = {name: each for name, each in self._trial.decided().items() if each.recipe is not None}
+        """Explain; the trial's `why` has the explanations after this, and its `flames` the stacks."""
+        found = {name: each for name, each in self._trial.to_explain().items() if each.recipe is not None}
         if not found or not self._trial.settings.explain:
             return
         self._until = self._clock() + self._trial.settings.explain
-        self._cases = {name: _Case(each, _seconds(each)) for name, each in sorted(found.items(), key=_urgency)}
+        self._cases = {name: self._case(each) for name, each in sorted(found.items(), key=_urgency)}
         seconds = self._limit()
         self._tell()
         while left := [name for name, each in self._cases.items() if len(each.rounds) < ROUNDS]:
@@ -127,11 +69,16 @@ class Explainer:
                 break
             self._round(left, seconds)
             share, taken = (self._until - self._clock()) / max(1, rounds - 1), self._clock() - started
-            if taken > share and seconds == LEAST and len(left) > 1:
+            if taken > share and seconds == LEAST and len(left) > 1 and rounds < ROUNDS:  # the first one also counts
                 self._give_up(left[-1:], TOO_SHORT)
             seconds = _bounded(seconds * SPARE * share / taken)
         for name, each in self._cases.items():
-            self._trial.why[name] = replace(explain(each.rounds, each.samples, each.code()), calls=each.calls)
+            self._trial.why[name] = each.explanation()
+            self._trial.flames.append(each.flames(self._trial.why[name]))
+
+    def _case(self, benchmark: Benchmark) -> Case:
+        seconds = _seconds(benchmark)
+        return Case(benchmark, seconds, counts=COUNTED * seconds <= self._trial.settings.explain)
 
     def _tell(self) -> None:
         if self._cases:
@@ -184,24 +131,6 @@ class Explainer:
                 visit = pair.sample(name, sampling, pinned, self._until)
                 if reason := self._cases[name].add(visit):
                     self._give_up([name], TOO_SHORT if visit.is_cut else reason)
-
-
-def changed_calls(passes: Sequence[Mapping[str, Message]]) -> tuple[CallChange, ...]:
-    """Return the functions that the sides call differently often, if all passes of each side agree on them."""
-    if any(each[side]["iterations"] != 1 for each in passes for side in SIDES):
-        return ()
-    counts = {side: [_calls(each[side]) for each in passes] for side in SIDES}
-    found = []
-    for file, function in dict.fromkeys(each for side in counts.values() for one in side for each in one):
-        seen = {side: {one.get((file, function), 0) for one in counts[side]} for side in SIDES}
-        if all(len(each) == 1 for each in seen.values()) and seen["base"] != seen["head"]:
-            found.append(CallChange(file, function, *(seen[side].pop() for side in SIDES)))
-    found.sort(key=lambda each: (not each.file, -abs(each.head - each.base), each.file))
-    return tuple(found[:MOST_CALLS])
-
-
-def _calls(counted: Message) -> dict[Function, int]:
-    return {(each["place"], each["name"]): each["samples"] for each in counted["functions"]}
 
 
 def _bounded(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Names functions by file and qualified name, the same on both sides, as a message has them.
+"""Names functions by file and qualified name, the same on both sides, and numbers them for a message.
 
 Standard library only: workers load this.
 """
@@ -13,30 +13,37 @@ from paceline.gate.touch.digest import content
 from paceline.gate.touch.recording import TreeFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-MOST = 2000  # functions, those with the most time or calls
+MOST = 2000  # functions in a message: those that are numbered first
 LOOP = "the benchmark's own call"
+OTHERS = "other functions"
 
 
 class FunctionNames:
-    """Names code that has run. `roots`: folders of the side's tree."""
+    """Names code that has run. `roots`: folders of the side's tree. `listed`: the functions, by their numbers."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._places = TreeFiles(roots)
         self._libraries = sorted((os.path.realpath(each) + os.sep for each in sys.path if each), key=len)[::-1]
+        self._known: dict[int, tuple[object, int]] = {}  # by id: what ran, which keeps the id, and its number
+        self._numbers: dict[tuple[str, str], int] = {}
+        self.listed: list[dict[str, Any]] = []
 
-    def merged(self, found: Iterable[tuple[object, int, int] | list[Any]]) -> list[dict[str, Any]]:
-        """Return one object for each function. `found`: what ran, nanoseconds, samples or calls."""
-        functions: dict[tuple[str, str], dict[str, Any]] = {}
-        for ran, nanoseconds, samples in found:
-            place, name, contents = self._described(ran)
-            empty = {"place": place, "name": name, "contents": [], "nanoseconds": 0, "samples": 0}
-            function = functions.setdefault((place, name), empty)
-            function["contents"] = sorted({*function["contents"], *contents})
-            function["nanoseconds"] += nanoseconds
-            function["samples"] += samples
-        return sorted(functions.values(), key=lambda each: (-each["nanoseconds"], -each["samples"]))[:MOST]
+    def number(self, ran: object) -> int:
+        """Return the number of the function that ran: code, something that can be called, or a name."""
+        if id(ran) not in self._known:
+            self._known[id(ran)] = ran, self._add(*self._described(ran))
+        return self._known[id(ran)][1]
+
+    def _add(self, place: str, name: str, contents: list[str]) -> int:
+        if (place, name) not in self._numbers and len(self.listed) >= MOST:
+            place, name, contents = "", OTHERS, []
+        number = self._numbers.setdefault((place, name), len(self.listed))
+        if number == len(self.listed):
+            self.listed.append({"place": place, "name": name, "contents": []})
+        self.listed[number]["contents"] = sorted({*self.listed[number]["contents"], *contents})
+        return number
 
     def _described(self, ran: object) -> tuple[str, str, list[str]]:
         """Return file and name of what ran, and its content if it is of the side's tree."""

@@ -1,4 +1,4 @@
-"""Samples which function runs inside a burst, in the worker.
+"""Samples the stack of functions that runs inside a burst, in the worker.
 
 Each sample takes the time since the one before it, less what was not timed and what the sampler itself took. So the
 functions' times add up, however unevenly the timer fires. Timers on CPU time fire only every 4 to 8 ms on Linux, so
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import random
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.gate.explain.function_names import FunctionNames
+from paceline.gate.explain.function_names import LOOP, FunctionNames
 from paceline.gate.worker.real import Real
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 INTERVAL = 0.001  # seconds between samples, on average
+DEEPEST = 100  # functions of a stack, from the one that runs; those that call them are left out
+OUTER = "outer calls, left out"
+WORKER = f"{Path(__file__).parents[1] / 'worker'}{os.sep}"
 TIMERS = (("ITIMER_REAL", "SIGALRM"), ("ITIMER_PROF", "SIGPROF"))  # the second where a test uses the first
 
 
@@ -34,11 +39,11 @@ class Sampler:
 
     def __init__(self, roots: Sequence[str], loops: Sequence[CodeType], clock: str) -> None:
         self._names = FunctionNames(roots)
-        self._loops = loops
-        self._own = {__file__, contextlib.__file__, *(code.co_filename for code in loops)}
+        self._loops = {id(code) for code in loops}
+        self._own = {__file__, contextlib.__file__}
         self._clock = Real.wall if clock == "wall" else Real.thread
         self._draw = random.Random().uniform  # noqa: S311 - its own: a test may seed the shared one
-        self._found: dict[int, list[Any]] = {}  # by id: what ran, nanoseconds, samples
+        self._found: dict[tuple[int, ...], list[Any]] = {}  # by ids: what ran, nanoseconds, samples
         self._timer: int | None = None
         self._is_timed = False
         self._passed = self._since = 0
@@ -86,30 +91,51 @@ class Sampler:
     def _sample(self, _: int, frame: FrameType | None) -> None:
         if self._timer is None:
             return
-        if self._is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__:
-            now = self._clock()
-            ran = self._ran(frame)
-            entry = self._found.setdefault(id(ran), [ran, 0, 0])
+        is_timed = self._is_timed and frame is not None and frame.f_code is not Sampler._sample.__code__
+        now = self._clock()
+        stack = self._stack(frame) if frame is not None and is_timed else []
+        if stack:
+            entry = self._found.setdefault(tuple(map(id, stack)), [stack, 0, 0])
             entry[1] += self._passed + now - self._since
             entry[2] += 1
-            self._passed = 0
-            self._arm(INTERVAL)
-            self._since = self._clock()
-        else:
-            self._arm(INTERVAL)
+            self._passed, self._since = 0, now
+        self._arm(INTERVAL)
+        if is_timed:
+            self._since += self._clock() - now
 
-    def _ran(self, frame: FrameType) -> object:
-        """Return the code that runs, or a function in C that the benchmark calls itself."""
+    def _stack(self, frame: FrameType) -> list[object]:
+        """Return the code that runs, then its callers, up to the benchmark's own call.
+
+        If the benchmark calls a function in C itself, that is the whole stack. Nothing while our clocks are read: a
+        busy machine stops the process there more often than elsewhere. The time goes to the next sample.
+        """
+        found: list[Any] = []
         above: FrameType | None = frame
-        while above is not None and above.f_code.co_filename in self._own:
-            if above.f_code in self._loops:
-                return called(above.f_locals.get("target"))
+        is_ours = False
+        while above is not None and len(found) < DEEPEST:
+            code = above.f_code
+            if id(code) in self._loops and all(each.co_filename in self._own for each in found):
+                is_next = above is frame or frame.f_lineno == frame.f_code.co_firstlineno
+                return [called(above.f_locals.get("target"))] if is_next else []
+            if code.co_filename.startswith(WORKER):
+                if found:
+                    return found
+                is_ours = True
+            elif is_ours:
+                return [LOOP]
+            else:
+                found.append(code)
             above = above.f_back
-        return frame.f_code
+        return found if above is None else [*found, OUTER]
 
-    def found(self) -> list[dict[str, Any]]:
-        """Return what was sampled since it was opened last, by function."""
-        return self._names.merged(self._found.values())
+    def found(self) -> dict[str, Any]:
+        """Return the stacks that were sampled since it was opened last, the outermost function of each first."""
+        order = sorted(self._found.values(), key=lambda each: -each[1])
+        stacks = [
+            {"frames": [self._names.number(each) for each in stack][::-1], "nanoseconds": spent, "samples": samples}
+            for stack, spent, samples in order
+        ]
+        return {"functions": self._names.listed, "stacks": stacks}
 
 
 def called(target: Any) -> object:

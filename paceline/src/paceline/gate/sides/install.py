@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paceline.errors import PacelineError
-from paceline.system.git import plain_environment
+from paceline.system.git import git, plain_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +27,11 @@ PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-deps", "--no-w
 # The first attempt needs no network, but the build's requirements in the environment; the next uses build isolation.
 ATTEMPTS = (("--no-build-isolation", "--check-build-dependencies"), ("--retries=1", "--timeout=10"))
 UV_ATTEMPTS = (("--no-build-isolation",), ())
+# Variables by which builds can be told a version that they would make of the commit, each of another tool.
+VERSIONS = (
+    *("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION", "PBR_VERSION"),
+    *("POETRY_DYNAMIC_VERSIONING_BYPASS", "UV_DYNAMIC_VERSIONING_BYPASS"),
+)
 # Lines that pip prints around every cause.
 FRAMES = re.compile(
     r"subprocess-exited-with-error|metadata-generation-failed|[Ff]ailed (to build|building)|[Cc]ould not build|^note:"
@@ -42,6 +47,7 @@ def install(executable: str, what: Sequence[Path], site: Path, side: str, remedy
     """Install projects or wheels into `site`, in one call. Raises PacelineError with the cause and this remedy."""
     site.mkdir(exist_ok=True)
     command, environment, attempts = _installer(executable, side)
+    environment |= last_release(what[0])
     reasons: list[str] = []
     for attempt in attempts:
         words = [*command, "--target", str(site), *attempt, *map(str, what)]
@@ -83,9 +89,22 @@ def _lent_pips(executable: str) -> Iterator[str]:
         yield from done.stdout.split("\n")[0].split(" ")[:1] if done.stdout.strip() else ()
 
 
+def last_release(project: Path) -> dict[str, str]:
+    """Return variables that give a project the version of the last tag before its commit, unless the user gives one.
+
+    Otherwise two sides differ by their versions alone.
+    """
+    try:
+        tag = git(project, "describe", "--tags", "--abbrev=0") if project.is_dir() else ""
+    except PacelineError:
+        return {}
+    found = re.search(r"\d+(\.\d+)+", tag)
+    return {name: found[0] for name in VERSIONS if found and name not in os.environ}
+
+
 def run_as_asv(command: InstallCommand, side: str) -> None:
     """Run one of asv's commands. Raises PacelineError with the cause if it fails."""
-    environment = plain_environment() | dict(command.environment)
+    environment = plain_environment() | last_release(command.folder) | dict(command.environment)
     try:
         done = subprocess.run(
             command.words, cwd=command.folder, env=environment, capture_output=True, text=True, check=False

@@ -40,6 +40,7 @@ class Selection:
     errors: Mapping[str, str]  # reasons why files and tests could not be collected, by node id
     set_aside: tuple[str, ...]  # the user's options that a gate does not apply
     values: Mapping[str, Location] = field(default_factory=dict)  # benchmarks that give a value, not a time
+    memory: frozenset[str] = frozenset()  # those values of which asv defines that less is better
     asv: str | None = None  # folder of an asv suite, below `root`; base gets all of it
     notes: tuple[str, ...] = ()  # settings of that suite that are not used
     seconds: Mapping[str, float] = field(default_factory=dict)  # to import each file
@@ -65,6 +66,7 @@ def read_selection(message: Message, tree: Path, arguments: Sequence[str], trans
         errors=message["errors"],
         set_aside=tuple(message["set_aside"]),
         values={each["id"]: _location(each, tree) for each in message["values"]},
+        memory=frozenset(message["memory"]),
         asv=None if message["asv"] is None else _relative(str(tree / message["asv"]), tree).as_posix(),
         notes=tuple(message["notes"]),
         seconds={name: taken / 1e9 for name, taken in message["nanoseconds"].items()},

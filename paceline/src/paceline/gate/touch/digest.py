@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SIZE = 12  # bytes of a digest: no two of 10**9 contents meet
 BEHAVIOUR = 0x3FF  # flags that say how a code object runs; the others are of its docstring and __future__ imports
 LONGEST = 200  # characters of a string that may be a name, a path, or names joined by something
+QUOTE = (
+    "'"  #: what comes before a word of a string, which may be of a file's name, where it counts as no more than that
+)
 _WORD = re.compile(r"\w+")
 _HAS_CONSTANT = frozenset(dis.hasconst)
 _EXTENDED = dis.EXTENDED_ARG
@@ -37,7 +40,8 @@ def digest(*parts: str | bytes) -> str:
 class Content:
     """A code object's `digest`, and the `names` that it and its nested code refer to.
 
-    Names are of globals and attributes, and the words of each string constant that could name one.
+    Names are of globals and attributes, and the words of each string constant that could name one, with and without a
+    quote before them.
     """
 
     digest: str
@@ -90,6 +94,10 @@ def _constant(value: object, clean: Callable[[str], str], names: set[str]) -> st
 
 
 def names_in(text: str) -> list[str]:
-    """Return the words of a short string that may be a name, a path or a format: it has a brace, or no space."""
+    """Return the words of a short string that may be a name, a path or a format: it has a brace, or no space.
+
+    Each also comes with a quote before it.
+    """
     may = len(text) <= LONGEST and ("{" in text or not any(map(str.isspace, text)))
-    return _WORD.findall(text) if may else []
+    words = _WORD.findall(text) if may else []
+    return words + [QUOTE + word for word in words]

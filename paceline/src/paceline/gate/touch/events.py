@@ -6,6 +6,7 @@ functions on 3.11. Standard library only: workers load this.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import threading
 from abc import ABC, abstractmethod
@@ -17,15 +18,27 @@ if TYPE_CHECKING:
 
 MODULE = "<module>"
 NAME = "paceline"
+#: Functions that give modules out. Each of their calls is looked at.
+IMPORT_MODULE, MODULE_FROM_SPEC = importlib.import_module.__code__, importlib.util.module_from_spec.__code__
+_GIVING = frozenset(map(id, (IMPORT_MODULE, MODULE_FROM_SPEC)))
 TOOLS = (3, 4, 2, 1, 5, 0)  # ids of monitoring tools, those first that nobody else has reserved
 
 
 class Events(ABC):
-    """Collects code objects. `look` is called with the first frame of a module's code, and of code in no file."""
+    """Collects code objects.
+
+    `look` is called with the first frame of a module's code, and of code in no file; and with each frame of the
+    functions that give modules out.
+    """
 
     def __init__(self, look: Callable[[FrameType], None]) -> None:
         self._look = look
         self._found: dict[int, CodeType] = {}
+        self._ignored: set[int] = set()
+
+    def ignore(self, key: int) -> None:
+        """Never report the code of this id again. The caller keeps the object."""
+        self._ignored.add(key)
 
     def take(self) -> dict[int, CodeType]:
         """Return what has run since the last time, by id. The caller keeps the objects, or their ids come back."""
@@ -41,6 +54,10 @@ class Events(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Report no more."""
+
+    def pause(self) -> None:
+        """Until `restart`, report no more in this thread if reports are slow, else as before."""
+        self.restart()
 
     @abstractmethod
     def restart(self) -> None:
@@ -66,13 +83,16 @@ class Monitoring(Events):
         monitoring = self._monitoring
         if self._tool is None:
             return
-        found, look, disable = self._found, self._look, monitoring.DISABLE
+        found, ignored, look, disable = self._found, self._ignored, self._look, monitoring.DISABLE
 
         def hit(code: CodeType, _: int) -> object:
+            if id(code) in ignored:
+                return disable
             found[id(code)] = code
-            if code.co_name == MODULE or code.co_filename[:1] == "<":
+            gives = id(code) in _GIVING
+            if gives or code.co_name == MODULE or code.co_filename[:1] == "<":
                 look(sys._getframe(1))  # noqa: SLF001 - of the interpreter
-            return disable
+            return None if gives else disable
 
         def thrown(code: CodeType, *_: object) -> None:  # an event that cannot be disabled
             found[id(code)] = code
@@ -108,16 +128,18 @@ class Profiling(Events):
 
     def start(self) -> None:
         """Begin to report."""
-        found, look = self._found, self._look
+        found, ignored, look = self._found, self._ignored, self._look
 
         def hit(frame: FrameType, event: str, _: object) -> None:
             if event != "call":
                 return
             code = frame.f_code  # slow: it is audited
-            if id(code) not in found:
-                found[id(code)] = code
-                if code.co_name == MODULE or code.co_filename[:1] == "<":
-                    look(frame)
+            key = id(code)
+            is_new, gives = key not in ignored and key not in found, key in _GIVING
+            if is_new:
+                found[key] = code
+            if gives or (is_new and (code.co_name == MODULE or code.co_filename[:1] == "<")):
+                look(frame)
 
         self._hit = hit
         self._before = set(sys._current_frames()) - {threading.get_ident()}  # noqa: SLF001 - of the interpreter
@@ -128,6 +150,10 @@ class Profiling(Events):
         """Report no more."""
         sys.setprofile(None)
         threading.setprofile(None)
+
+    def pause(self) -> None:
+        """Report no more in this thread until `restart`."""
+        sys.setprofile(None)
 
     def restart(self) -> None:
         """Report again, in this thread too if a test has taken the profile function away."""

@@ -32,11 +32,14 @@ ALIASES = {
 #: Functions that look up a name that they are given, and others that look up or list any, of an object or its class.
 COMPUTING = frozenset({"attrgetter", "getattr", "hasattr", "methodcaller"})
 LOOKING_UP = COMPUTING | {"__dict__", "__getattribute__", "dir", "getattr_static", "getmembers", "vars"}
-#: What gets hold of modules, or of classes that nothing names, from which any name can be reached.
+#: What gets hold of modules, or of classes that nothing names, from which any name can be reached. `import_module` is
+#: not among them: which modules it gives out is recorded.
 REACHING = frozenset(
-    {"__globals__", "__import__", "__subclasses__", "f_globals", "getmodule", "globals", "import_module"}
-    | {"iter_modules", "locals", "walk_packages"}
+    {"__globals__", "__import__", "__subclasses__", "f_globals", "getmodule", "globals", "importorskip"}
+    | {"iter_modules", "load_module", "locals", "resolve_name", "run_module", "run_path", "walk_packages"}
 )
+#: A module whose own statements act by one of these may hold names that no statement binds.
+_FILLING = LOOKING_UP | REACHING | {"__name__", "eval", "exec", "import_module", "modules", "setattr"}
 _SUSPECT = re.compile(rf"\b(?:{'|'.join(sorted(LOOKING_UP | REACHING))}|sys\.modules)\b")
 SHOWN = 60  # characters of a statement
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -62,14 +65,29 @@ class Definition(NamedTuple):
     is_member: bool = False  #: of a class
 
 
+class Import(NamedTuple):
+    """What an import statement binds: a module, with a dot for each level; or of that the name `of`, `*` for all."""
+
+    bound: str
+    module: str
+    of: str = ""
+
+
+ANYTHING = Import("", "", "*")  #: of a module that may hold names which no statement of it binds
+
+
 @dataclass
 class Table:
-    """A module's statements, and the lines on which names are looked up (`computed`) or modules are got hold of."""
+    """A module's statements, and the lines on which names are looked up (`computed`) or modules are got hold of.
+
+    `imports`: those of all statements, in functions too.
+    """
 
     effects: list[Action] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
     computed: set[int] = field(default_factory=set)
     reaching: set[int] = field(default_factory=set)
+    imports: list[Import] = field(default_factory=lambda: [ANYTHING])
 
     def unwritten(self, lines: Collection[int]) -> set[str]:
         """Return the signs of what code on these lines refers to without writing it."""
@@ -81,12 +99,13 @@ class Table:
         return self.unwritten(statement.lines).union(statement.refers)
 
 
-def read(
+def read(  # noqa: PLR0913, PLR0917 - all that a module cannot say of itself
     source: str,
     acts: Callable[[str], bool | None],
     ran: Collection[str] = (),
     interpreted: Callable[[str], bool] | None = None,
     parts: Collection[str] = (),
+    gives_module: Callable[[str, str], bool] | None = None,
 ) -> Table:
     """Return the table of a module. Raises SyntaxError.
 
@@ -94,12 +113,13 @@ def read(
     is the worst for a class with bases.
     `ran`: names of the tree's functions that ran while modules were imported. `interpreted`: if a
     compiler is loaded, whether the function of this qualified name ran as Python; the bodies of others count too.
-    `parts`: of the names of the tree's modules.
+    `parts`: of the names of the tree's modules. `gives_module`: whether importing a name from a module, written
+    with a dot for each level, gives a module of the tree; without it, any of `parts` does.
     """
     tree = ast.parse(source)
     reader = _Reader(tree, source, acts, ran, interpreted)
     reader.read(tree.body, "")
-    reader.close(tree, parts)
+    reader.close(tree, parts, gives_module or (lambda _, name: name in parts))
     return reader.table
 
 
@@ -181,13 +201,22 @@ class _Reader:
         for statement in body:
             self._read(statement, inside)
 
-    def close(self, tree: ast.Module, parts: Collection[str]) -> None:
+    def close(self, tree: ast.Module, parts: Collection[str], gives_module: Callable[[str, str], bool]) -> None:
         """Add what belongs to the module as a whole."""
         self.table.definitions.append(Definition(DOCUMENTATION, _documents(tree.body[:1]), ()))
         nodes = list(ast.walk(tree))
         if _SUSPECT.search("\n".join(self._lines)):
             self.table.computed = _computed(nodes)
-        self.table.reaching = _reaching(nodes, parts)
+        self.table.imports = [each for node in nodes for each in _imports(node)]
+        bound = {
+            each.bound
+            for each in self.table.imports
+            if (gives_module(*each[1:]) if each.of else _is_any(each, parts))
+        }
+        self.table.reaching = _reaching(nodes, parts, bound)
+        fills = any(not _FILLING.isdisjoint(each.refers) for each in self.table.effects)
+        if fills or any(each.name == "__getattr__" and not each.is_member for each in self.table.definitions):
+            self.table.imports.append(ANYTHING)
 
     def _read(self, statement: ast.stmt, inside: str) -> None:
         match statement:
@@ -391,14 +420,33 @@ def _computed(nodes: Iterable[ast.AST]) -> set[int]:
     return found
 
 
-def _reaching(nodes: Iterable[ast.AST], parts: Collection[str]) -> set[int]:
-    """Return the lines on which a module is a value, and not only what an attribute is taken of."""
+def _imports(node: ast.AST) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        for each in node.names:
+            top = each.name.partition(".")[0]
+            yield Import(each.asname, each.name) if each.asname else Import(top, top)
+    elif isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (node.module or "")
+        yield from (Import(each.asname or each.name, module, each.name) for each in node.names)
+
+
+def _is_any(each: Import, parts: Collection[str]) -> bool:
+    return each.module.rpartition(".")[2] in parts
+
+
+def _reaching(nodes: Sequence[ast.AST], parts: Collection[str], bound: Collection[str]) -> set[int]:
+    """Return the lines on which a module is a value, and not only what an attribute is taken of.
+
+    `bound`: names that mean modules of the tree.
+    """
     owners = {id(each.value) for each in nodes if isinstance(each, ast.Attribute)}
-    bound = {name for each in nodes for name in _imported_modules(each, parts)}
+    harmless = {id(each) for node in nodes for each in _not_looked_into(node)}
     found: set[int] = set()
     for node in nodes:
         match node:
-            case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
+            case ast.Attribute(value=ast.Name(id="sys"), attr="modules") if id(node) not in harmless:
+                found.update(lines(node))
+            case ast.Call(func=ast.Name(id="ModuleType") | ast.Attribute(attr="ModuleType")):
                 found.update(lines(node))
             case ast.Name(id=name) | ast.Attribute(attr=name) if name in REACHING:
                 found.update(lines(node))
@@ -410,14 +458,14 @@ def _reaching(nodes: Iterable[ast.AST], parts: Collection[str]) -> set[int]:
     return found
 
 
-def _imported_modules(node: ast.AST, parts: Collection[str]) -> Iterable[str]:
-    """Return the names that an import binds, and that may mean modules of the tree."""
-    if not isinstance(node, ast.Import | ast.ImportFrom):
-        return ()
-    pairs = [
-        (each.name.rpartition(".")[2] if each.asname else each.name.partition(".")[0], each) for each in node.names
-    ]
-    return [each.asname or part for part, each in pairs if part in parts]
+def _not_looked_into(node: ast.AST) -> Sequence[ast.expr]:
+    """Return of which collections a node only sets or removes an item, or asks whether it is there."""
+    match node:
+        case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
+            return [value]
+        case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[value]):
+            return [value]
+    return []
 
 
 def lines(node: Any) -> range:

@@ -35,7 +35,8 @@ CHILDREN = frozenset(
     }
 )
 _THREAD = "_thread.start_new_thread"
-_WATCHED = OPENS | LISTS | CHILDREN | {_THREAD}
+_UNPICKLED = "pickle.find_class"
+_WATCHED = OPENS | LISTS | CHILDREN | {_THREAD, _UNPICKLED}
 _CACHES = ("__pycache__", ".pyc")
 _STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - as co_filename has it
 #: The standard library's modules that start processes for others, and those that ask the system by its programs.
@@ -51,7 +52,7 @@ _installed: list[bool] = []
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if _listeners and event in _WATCHED:
+    if event in _WATCHED and _listeners:  # it is hot: most events are not watched
         _listeners[-1](event, args)
 
 
@@ -68,6 +69,7 @@ class Reads:
     def __init__(self, is_own: Callable[[str], bool]) -> None:
         self._is_own = is_own
         self._used: dict[tuple[str, str], None] = {}
+        self.unpickled: dict[str, None] = {}  # names of modules that a pickle has named
         self._deaf: int | None = None  # a thread
         self.in_benchmark = False
 
@@ -105,6 +107,8 @@ class Reads:
         elif event == _THREAD:
             if sys.version_info < (3, 12) and getattr(args[0], "__name__", "") != "_bootstrap":
                 self._used["child", "a thread without the threading module"] = None
+        elif event == _UNPICKLED:
+            self.unpickled[str(args[0])] = None
         elif args:
             self._note(event, args[0])
 

@@ -12,13 +12,15 @@ import platform
 import sys
 import tempfile
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import resolve_name
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from paceline.config.options import RECORDED, WATCHED
 from paceline.gate.touch import modules
-from paceline.gate.touch.digest import content, digest
-from paceline.gate.touch.events import MODULE, events
+from paceline.gate.touch.digest import QUOTE, content, digest
+from paceline.gate.touch.events import IMPORT_MODULE, MODULE, MODULE_FROM_SPEC, events
 from paceline.gate.touch.reads import PYTEST, Reads, callers, file_content, is_import_of_a_library
 from paceline.gate.worker.real import Real
 
@@ -93,14 +95,14 @@ class TreeFiles:
 class TouchRecorder:
     """Records from `start` on. `begin` and `end` are around a benchmark; what runs outside counts for all.
 
-    `roots`: folders of the side's tree. `watched`: names that count although no module binds them.
+    `roots`: folders of the side's tree. `watched`: words of strings that count.
     """
 
     def __init__(self, roots: Sequence[str], watched: Iterable[str] = ()) -> None:
         self._places = TreeFiles(roots)
         self._events = events(self._look)
         self._reads = Reads(self._places.is_own)
-        self._watched = frozenset(watched)
+        self._watched = frozenset(f"{QUOTE}{word}" for word in watched)
         self._codes: dict[int, tuple[CodeType, int | None]] = {}  # keeps the code, so that its id stays its own
         self._items: dict[tuple[str, str, str, str], int] = {}
         self._refers: list[frozenset[str]] = []
@@ -108,6 +110,7 @@ class TouchRecorder:
         self._files: dict[str, str] = {}  # by place, of modules that have run
         self._importers: dict[str, str] = {}  # files of libraries, by the modules that they have imported
         self._foreign: set[int] = set()  # ids of code that ran for a library
+        self._given: dict[tuple[str, str], None] = {}  # names and files of modules that functions have given out
         self._modules: set[str] = set()  # names of sys.modules that have been looked at
         self._ran: set[str] = set()
         self._common: set[int] = set()
@@ -153,12 +156,12 @@ class TouchRecorder:
         """End the benchmark that was started last."""
         self._reads.in_benchmark = False
         unseen = self._events.unseen()
+        self._events.pause()  # what runs until the next benchmark is the gate's own
         found = self._taken()
         if unseen is not None:
             found.add(self._item("unseen", "", unseen, ""))
         self._benchmarks.append({"name": self._running, "ran": sorted(found)})
         self._running = None
-        self._events.restart()
 
     def stop(self) -> Recording:
         """End, and return all that was recorded."""
@@ -176,15 +179,50 @@ class TouchRecorder:
     def _look(self, frame: FrameType) -> None:
         """Look at who starts code: modules that a library imports, and code that a library makes for itself."""
         code = frame.f_code
+        if code is IMPORT_MODULE or code is MODULE_FROM_SPEC:
+            self._note_given(frame)
+            return
         place = self._places.place_of_code(code.co_filename)
         if place == GENERATED:
-            if is_import_of_a_library(frame.f_back, self._places.is_own):
+            if self._is_of_a_library(frame) or is_import_of_a_library(frame.f_back, self._places.is_own):
                 self._foreign.add(id(code))
         elif place is not None and code.co_name == MODULE:
             importers = (name for name in callers(frame.f_back) if not name.endswith(_LOADERS))
             importer = next((name for name in importers if not name.startswith("<frozen importlib")), "")
             if not self._places.is_own(importer):
                 self._importers[place] = importer
+
+    def _is_of_a_library(self, frame: FrameType) -> bool:
+        """Whether code without a file runs among a library's globals, which made it of what that was given."""
+        path, name = frame.f_globals.get("__file__"), frame.f_globals.get("__name__")
+        is_below = isinstance(path, str) and self._places.place_of_code(path) is None
+        return is_below or (isinstance(name, str) and name.startswith("namedtuple_"))
+
+    def _note_given(self, frame: FrameType) -> None:
+        """Note a module that code of the tree asks for by its name or file, other than in an import statement."""
+        caller = frame.f_back
+        if caller is None or caller.f_code.co_filename.startswith("<frozen importlib"):
+            return
+        if any(self._places.place_of_code(name) is not None for name in callers(caller)):
+            given = frame.f_locals
+            spec = given.get("spec")
+            name, file = getattr(spec, "name", ""), getattr(spec, "origin", "")
+            if frame.f_code is IMPORT_MODULE:
+                name, file = _absolute(given.get("name"), given.get("package")), ""
+            if isinstance(name, str):
+                self._given[name, file if isinstance(file, str) else ""] = None
+
+    def _modules_given(self) -> set[int]:
+        """Return what was asked for since the last time: modules of the tree."""
+        found = set()
+        while self._reads.unpickled:
+            self._given[self._reads.unpickled.popitem()[0], ""] = None
+        while self._given:
+            name, file = self._given.popitem()[0]
+            path = _file_of(sys.modules.get(name)) or file
+            if self._places.is_own(path) and os.path.isfile(path):  # noqa: PTH113 - an origin may be any word
+                found.add(self._item("given", str(self._places.place(path)), "", ""))
+        return found
 
     def _taken(self) -> set[int]:
         """Return the numbers of what has run and was read since the last time."""
@@ -194,6 +232,8 @@ class TouchRecorder:
         for key, code in ran.items():
             if key not in self._codes and key not in foreign:
                 self._codes[key] = code, self._of_code(code)
+                if self._codes[key][1] is None:
+                    self._events.ignore(key)
             number = self._codes[key][1] if key in self._codes else None
             if number is not None:
                 found.add(number)
@@ -201,7 +241,7 @@ class TouchRecorder:
             for kind, name, hashed in self._reads.take():
                 place = None if kind == "child" else self._places.place(name)
                 found.add(self._item(kind, place or "", "" if place else name, hashed))
-            return found.union(self._natives())
+            return found.union(self._natives(), self._modules_given())
 
     def _of_code(self, code: CodeType) -> int | None:
         place = self._places.place_of_code(code.co_filename)
@@ -277,6 +317,7 @@ class TouchRecorder:
             "libraries": self._libraries(),
             "items": [[*key, names.numbers(self._referred(key[1], number, tables))] for key, number in items],
             "modules": [self._module(place, table, names) for place, table in tables.items()],
+            "named": self._named(),
             "common": sorted(self._common),
             "benchmarks": self._benchmarks,
             "names": names.names,
@@ -306,7 +347,19 @@ class TouchRecorder:
                 [names.number(each.name), each.digest, names.numbers(table.referred(each)), each.is_member]
                 for each in table.definitions
             ],
+            [list(each) for each in dict.fromkeys(table.imports)],
         ]
+
+    def _named(self) -> dict[str, str]:
+        """Return the places of the tree's modules by their names; empty for one that may be more than its file."""
+        found = {name: _file_of(module) for name, module in list(sys.modules.items()) if module is not None}
+        places = {name: self._places.place(path) for name, path in found.items() if path}
+        tops = {name.partition(".")[0] for name, place in places.items() if place}
+        return {
+            name: places.get(name) or "" if type(sys.modules.get(name)) is ModuleType else ""
+            for name, path in found.items()
+            if (places.get(name) or (name.partition(".")[0] in tops and not _is_namespace(sys.modules.get(name))))
+        }
 
     def _tables(self) -> dict[str, modules.Table]:
         ran: dict[str, set[str]] = {place: set() for place in self._files}
@@ -326,7 +379,9 @@ class TouchRecorder:
         try:
             with Real.open(path, "rb") as file:
                 source = file.read()
-            return modules.read(source.decode(), _Live(path).acts, self._ran, interpreted, parts)
+            live = _Live(path, self._is_own_module)
+            gives = live.gives_module if live.is_loaded else None
+            return modules.read(source.decode(), live.acts, self._ran, interpreted, parts, gives)
         except (OSError, SyntaxError, ValueError, RecursionError):
             whole = modules.Action(
                 file_content(path, self._places.hidden), (modules.LOOKS_UP, modules.REACHES), "the whole file"
@@ -339,7 +394,7 @@ class TouchRecorder:
         for name, module in sorted(sys.modules.items()):
             path = _file_of(module)
             top = name.partition(".")[0]
-            if path and top not in sys.stdlib_module_names and not self._places.is_own(path):
+            if path and top not in sys.stdlib_module_names and self._places.place_of_code(path) is None:
                 found.setdefault(top, []).append(f"{name} {_state(path)}")
         return {top: digest(*states) for top, states in found.items() if top != "__main__"}
 
@@ -366,8 +421,16 @@ class _Names:
 class _Live:
     """The module of one file as it is now."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, is_own: Callable[[object], bool]) -> None:
         self._module = next((each for each in list(sys.modules.values()) if _file_of(each) == path), None)
+        self._is_own = is_own
+        self.is_loaded = self._module is not None
+
+    def gives_module(self, module: str, name: str) -> bool:
+        """Whether importing a name from a module, given with a dot for each level, gives a module of the tree."""
+        full = _absolute(module, getattr(self._module, "__package__", None))
+        found = getattr(sys.modules.get(full), "__dict__", {}).get(name)
+        return any(map(self._is_own, (found, sys.modules.get(f"{full}.{name}"))))
 
     def acts(self, name: str) -> bool | None:
         """Whether making a class ran code of its metaclass, bases or attributes; None if it cannot be found."""
@@ -385,6 +448,18 @@ def _acted(made: type) -> bool:
     hooks = [each.__module__ for each in made.__mro__[1:] if "__init_subclass__" in vars(each)]
     named = [type(value) for value in list(vars(made).values()) if hasattr(type(value), "__set_name__")]
     return not _PLAIN_HOOKS.issuperset([*hooks, *(each.__module__ for each in named)])
+
+
+def _absolute(name: Any, package: Any) -> Any:
+    try:
+        return resolve_name(name, package)
+    except Exception:  # noqa: BLE001 - the caller may have given anything
+        return name
+
+
+def _is_namespace(module: object) -> bool:
+    """Whether this is a package without a file."""
+    return type(module) is ModuleType and "__path__" in vars(module) and _file_of(module) is None
 
 
 _LOADERS = (f"_pytest{os.sep}assertion{os.sep}rewrite.py", f"importlib{os.sep}__init__.py")

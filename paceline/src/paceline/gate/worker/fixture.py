@@ -39,10 +39,15 @@ LINE = 100  # bytes, of which a file of three numbers has fewer
 Reading = tuple[int, int, int]
 
 
+def _unmeasured(target: Callable[..., Any]) -> Callable[..., Any]:
+    return target
+
+
 class Watch:
-    """Is opened around calls that are timed; it does nothing unless they are sampled."""
+    """Is opened around calls that are timed; it does nothing unless they are sampled, or their memory is measured."""
 
     timed: ClassVar[Callable[[], AbstractContextManager[None]]] = contextlib.nullcontext
+    around: ClassVar[Callable[[Callable[..., Any]], Callable[..., Any]]] = _unmeasured
     is_open: ClassVar[bool] = False
 
 
@@ -87,7 +92,7 @@ class Plain:
 
     def time(self, calls: int) -> Reading:
         """Return wall, process and thread time of `calls` calls, in nanoseconds."""
-        target, args, kwargs = self._target, self._args, self._kwargs
+        target, args, kwargs = Watch.around(self._target), self._args, self._kwargs
         self._result = None
         with Watch.timed():
             if calls == 1:
@@ -122,8 +127,8 @@ class Awaited:
 
     async def time(self, calls: int) -> Reading:
         """Return wall, process and thread time of `calls` calls, in nanoseconds."""
-        target, args, kwargs = self._target, self._args, self._kwargs
-        loop = range(calls)
+        target, args, kwargs = Watch.around(self._target), self._args, self._kwargs
+        loop, result = range(calls), self._result
         with Watch.timed():
             before = _read_clocks_before()
             for _ in loop:
@@ -204,11 +209,14 @@ class Pedantic:
 class Burst:
     """A burst that the gate has asked for, and what the system's counters were before it.
 
-    `sampled`: it is sampled by this clock, cpu or wall, or its calls are counted, instead of timed.
+    `sampled`: it is sampled by this clock, cpu or wall, or its calls are counted, instead of timed. `gauge`: what
+    measures its memory instead, with files in this folder.
     """
 
     calls: int
     sampled: str | None
+    gauge: str | None
+    folder: str | None
     children: float
     queued: int
     waits: int
@@ -369,11 +377,16 @@ class TrialFixture(BenchmarkFixture):
                 pin(command["cpus"])
                 self._channel.send({"event": "pinned"})
             else:
-                yield Burst(command["calls"], command.get("sampled"), _child_seconds(), _queued(), _waits())
+                how = command.get("sampled"), command.get("gauge"), command.get("folder")
+                yield Burst(command["calls"], *how, _child_seconds(), _queued(), _waits())
 
     @contextlib.contextmanager
     def _sampled(self, burst: Burst, iterations: int) -> Iterator[None]:
-        """Sample a burst and send what was found, if the gate has asked for that."""
+        """Sample a burst, or measure its memory, and send what was found, if the gate has asked for that."""
+        if burst.gauge is not None:
+            with self._gauged(burst.gauge, burst.folder):
+                yield
+            return
         if burst.sampled is None:
             yield
             return
@@ -389,10 +402,26 @@ class TrialFixture(BenchmarkFixture):
                 yield
         finally:
             Watch.timed, Watch.is_open = contextlib.nullcontext, False
-        self._channel.send({"event": "sampled", "iterations": burst.calls * iterations, "functions": sampler.found()})
+        event = {"event": "counted" if counts else "sampled", "iterations": burst.calls * iterations}
+        self._channel.send(event | sampler.found())
+
+    @contextlib.contextmanager
+    def _gauged(self, name: str, folder: str | None) -> Iterator[None]:
+        """Measure the memory of a burst's calls, and send what was found."""
+        from paceline.gate.worker.gauges import GAUGES
+
+        gauge = GAUGES[name](folder)
+        Watch.around, Watch.is_open = gauge.around, True
+        try:
+            with gauge.running():
+                yield
+                found = gauge.found()
+        finally:
+            Watch.around, Watch.is_open = _unmeasured, False
+        self._channel.send({"event": "gauged", **found})
 
     def _report(self, burst: Burst, reading: Reading, iterations: int) -> None:
-        if burst.sampled is not None:
+        if burst.sampled is not None or burst.gauge is not None:
             self._drop_output()
             return
         waits = _waits() - burst.waits

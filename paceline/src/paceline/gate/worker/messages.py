@@ -11,8 +11,10 @@ from typing import Any
 Message = dict[str, Any]
 
 COUNT, PLACE, NANOSECONDS = range(1, 2**63), range(2**31), range(-(2**63), 2**63)
+SIZE = range(2**63)
 TEXT = (str, None)
 LOCATION = {"id": str, "path": str, "line": PLACE, "mark": ({str: (bool, NANOSECONDS, float, str)}, None)}
+FUNCTION = {"place": str, "name": str, "contents": [str]}
 COLLECTED = {
     "errors": {str: str},
     "set_aside": [str],
@@ -28,6 +30,7 @@ EVENTS: dict[str, dict[Any, Any]] = {
     "surveyed": {
         **COLLECTED,
         "values": [LOCATION],
+        "memory": [str],
         "asv": TEXT,
         "notes": [str],
         "root": str,
@@ -50,8 +53,16 @@ EVENTS: dict[str, dict[Any, Any]] = {
     },
     "sampled": {
         "iterations": COUNT,
-        "functions": [{"place": str, "name": str, "contents": [str], "nanoseconds": NANOSECONDS, "samples": COUNT}],
+        "functions": [FUNCTION],
+        "stacks": [{"frames": [PLACE], "nanoseconds": NANOSECONDS, "samples": COUNT}],
     },
+    "counted": {
+        "iterations": COUNT,
+        "functions": [FUNCTION],
+        "counts": [[PLACE]],
+        "callers": [[PLACE]],
+    },
+    "gauged": {"bytes": (SIZE, None), "allocations": (NANOSECONDS, None), "outside": [str]},
     "done": {
         "outcome": str,
         "reason": TEXT,
@@ -68,6 +79,7 @@ EVENTS: dict[str, dict[Any, Any]] = {
         "libraries": {str: str},
         "items": [[(str, [PLACE])]],
         "modules": [[(str, [[(str, bool, PLACE, [PLACE])]])]],
+        "named": {str: str},
         "common": [PLACE],
         "names": [str],
     },

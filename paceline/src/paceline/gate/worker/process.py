@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = Worker(config, Caller(os.environ[ADDRESS]), set_aside)
     if config.option.basetemp is not None:
         config.option.basetemp = own_folder(Path(config.option.basetemp), worker.task["slot"])
-    config.pluginmanager.register(worker, "paceline-worker")
+    config.pluginmanager.register(worker, asv_suite.IN_WORKER)
 
 
 def own_folder(basetemp: Path, slot: str) -> Path:
@@ -116,6 +116,7 @@ class Worker:
         self._config = config
         self._loaded: dict[str, str] = {}
         self._proof: dict[str, Any] = {}  # of what is loaded
+        self.weighs = False  #: the running test is for its memory
         self._everywhere = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
     def _receive(self) -> dict[str, Any]:
@@ -164,6 +165,7 @@ class Worker:
         self._say(about | {"nanoseconds": self._nanoseconds} | collected(session, self.task))
         places = {item.nodeid: place for place, item in enumerate(session.items)}
         while (command := self._receive())["do"] == "run":
+            self.weighs = command.get("weighs", False)
             self._run(session.items, places[command["item"]])
         if command["do"] == "tell" and recorder is not None:
             self._tell(recorder.stop())
@@ -263,6 +265,7 @@ def collected(session: pytest.Session, task: dict[str, Any]) -> dict[str, Any]:
     config, suite = session.config, asv_suite.suite_of(session.config)
     return found | {
         "values": [described(item) for item in values],
+        "memory": [item.nodeid for item in values if item.is_of_memory],
         "asv": suite.place if suite else None,
         "notes": suite.notes(session.items) if suite else [],
         "root": os.path.realpath(config.rootpath),

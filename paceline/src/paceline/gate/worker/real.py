@@ -40,4 +40,5 @@ class Real:
     pin = staticmethod(os.sched_setaffinity) if hasattr(os, "sched_setaffinity") else None
     usage = staticmethod(resource.getrusage) if resource is not None else None
     set_timer = staticmethod(signal.setitimer) if hasattr(signal, "setitimer") else None
+    process_usage: int = getattr(resource, "RUSAGE_SELF", 0)
     own_usage: int = getattr(resource, "RUSAGE_THREAD", getattr(resource, "RUSAGE_SELF", 0))

@@ -39,6 +39,7 @@ LISTS = frozenset({list, type(None)})
 NUMBERS = frozenset({bool, int, float, type(None)})
 TIMES = frozenset({int, float, type(None)})
 FORMERLY = "formerly"  # in a machine.json: names that this machine had before, with spaces between them
+PEAK = "peakmem_"  # asv's mark, before the last part of a name: in our own files, of a test's peak of memory
 KEPT_COLUMNS = ("result", "stats_q_25", "stats_q_75", "stats_ci_99_a", "stats_ci_99_b")
 
 #: A row of a file: benchmark, values of each of its parameters, version (None if missing), and number of results: one
@@ -81,6 +82,13 @@ class Result:
     shared: Shared
     started: NDArray[np.float64]
     columns: NDArray[np.float64]
+
+
+def kind_of(benchmark: str) -> dict[str, str]:
+    """Return asv's type and unit of a benchmark of our own files, by its name."""
+    if benchmark.partition("[")[0].rpartition(".")[2].startswith(PEAK):
+        return {"type": "peakmemory", "unit": "bytes"}
+    return {"type": "time", "unit": "seconds"}
 
 
 def combinations(row: Row) -> Iterator[tuple[str, ...]]:

@@ -26,6 +26,7 @@ from paceline.history.asv.asv_files import (
     Row,
     benchmarks_file,
     combinations,
+    kind_of,
     machine_file,
 )
 from paceline.history.asv.cache import Cache
@@ -351,7 +352,7 @@ def _by_series(points: _Points, are_times: NDArray[np.bool_]) -> _Points:
 
 def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
     if key.engine != "asv":
-        return "seconds"
+        return kind_of(key.benchmark)["unit"]
     said = described.get(key.benchmark, {}).get("unit")
     kind = key.benchmark.rpartition(".")[2].partition("_")[0].lower()
     return str(said or UNITS.get(kind, "seconds"))

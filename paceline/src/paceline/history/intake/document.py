@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.history.asv.asv_files import BENCHMARKS_VERSION, FORMERLY, OUR_SCHEMA, OURS, RESULT_VERSION
+from paceline.history.asv.asv_files import (
+    BENCHMARKS_VERSION,
+    FORMERLY,
+    OUR_SCHEMA,
+    OURS,
+    PEAK,
+    RESULT_VERSION,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +53,10 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Measured:
-    """One benchmark of a run. Times are seconds per call; without samples, only the quartiles are known."""
+    """One benchmark of a run. Times are seconds per call; without samples, only the quartiles are known.
+
+    `peak`: it is the benchmark's peak of memory, in bytes.
+    """
 
     test: str  #: pytest's id, below the project's root
     samples: Sequence[float]
@@ -57,11 +68,17 @@ class Measured:
     group: str = ""
     axes: Mapping[str, Any] = field(default_factory=dict)
     version: str = UNVERSIONED
+    peak: bool = False
 
     @property
     def name(self) -> str:
         """Return the benchmark's name in the history."""
-        return asv_name(self.test)
+        return asv_name(self.test, PEAK if self.peak else "")
+
+    def of_memory(self, size: int) -> Measured:
+        """Return the peak of this benchmark's memory."""
+        quartiles = (float(size),) * 3
+        return replace(self, samples=(), quartiles=quartiles, number=1, repeat=1, duration=None, peak=True)
 
 
 @dataclass(frozen=True)
@@ -81,11 +98,16 @@ class Environment:
         return {**self.machine, **({FORMERLY: " ".join(self.former)} if self.former else {})}
 
 
-def asv_name(test: str) -> str:
-    """Return a test's name in asv's style: `a/test_b.py::C::test_d[e/f]` becomes `a.test_b.C.test_d[e/f]`."""
+def asv_name(test: str, prefix: str = "") -> str:
+    """Return a test's name in asv's style: `a/test_b.py::C::test_d[e/f]` becomes `a.test_b.C.test_d[e/f]`.
+
+    `prefix` comes before its last part.
+    """
     path, bracket, parameters = test.partition("[")
     module, colons, rest = path.partition("::")
     dotted = (module.removesuffix(".py").replace("/", ".") + colons + rest).replace("::", ".")
+    above, dot, last = dotted.rpartition(".")
+    dotted = f"{above}{dot}{prefix}{last}"
     return _bounded(_characters(dotted + bracket + parameters))
 
 
@@ -189,8 +211,7 @@ def benchmark_entries(measured: Sequence[Measured]) -> dict[str, dict[str, Any]]
             "name": each.name,
             "param_names": [],
             "params": [],
-            "type": "time",
-            "unit": "seconds",
+            **kind_of(each.name),
             "version": as_text(each.version),
         }
         for each in measured

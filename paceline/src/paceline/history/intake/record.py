@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,15 +26,21 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    Peaks = Callable[[Sequence[str], float, Callable[[str], None]], Mapping[str, int]]
+
+SECONDS = 60.0  # at least, to measure memory
 DIRTY = "dirty"
 CLEAN = "clean"  # the option without a value
 
 
-def recorder(config: pytest.Config) -> Recorder:
-    """Return the plugin that records. Raises PacelineError if nothing could be recorded."""
+def recorder(config: pytest.Config, peaks: Peaks | None = None) -> Recorder:
+    """Return the plugin that records. Raises PacelineError if nothing could be recorded.
+
+    `peaks` measures the memory of benchmarks within some seconds, and tells what it could not measure.
+    """
     option = config.option
     asked = option.benchmark_record
     if asked not in {CLEAN, DIRTY}:
@@ -53,7 +60,7 @@ def recorder(config: pytest.Config) -> Recorder:
             f"{changed[0]}{more} from commit {head.commit[:12]}, for which the run would be recorded. Commit first,"
             " or mark the run with --benchmark-record=dirty."
         )
-    return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)))
+    return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)), peaks)
 
 
 def _insist_on_writable(results: Path) -> None:
@@ -92,8 +99,12 @@ def _refuse_contradictions(option: Any) -> None:
 class Recorder:
     """Collects the measured benchmarks, and records them once all tests have run."""
 
-    def __init__(self, config: pytest.Config, results: Path, head: provenance.Provenance) -> None:
+    def __init__(
+        self, config: pytest.Config, results: Path, head: provenance.Provenance, peaks: Peaks | None = None
+    ) -> None:
         self._config = config
+        self._peaks = peaks
+        self._started = time.monotonic()
         self._results = results
         self._place = project.place(config.rootpath, project.find_root(config.rootpath))
         self._head = head
@@ -164,14 +175,23 @@ class Recorder:
                 "no benchmark ran and passed, so nothing was recorded. Name tests that use the `benchmark` fixture,"
                 " or loosen -k and -m."
             )
+        measured += self._memory()
         self._insist_on_head()
         environment = this_environment()
         document = result_document(measured, self._head, environment)
         path = record(self._results, document, measured, environment.machine_file, self._notices.append)
         marked = ", marked as dirty" if self._head.dirty else ""
-        self._notices.append(f"{len(measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
+        self._notices.append(f"{len(self._measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
         with contextlib.suppress(PacelineError):
             self._notices += provenance.remarks(self._config.rootpath)
+
+    def _memory(self) -> list[Measured]:
+        """Return the peaks of what was timed, if they are asked for; measuring takes as long as timing at most."""
+        if self._peaks is None:
+            return []
+        seconds = max(SECONDS, time.monotonic() - self._started)
+        peaks = self._peaks([*self._measured], seconds, self._notices.append)
+        return [self._measured[name].of_memory(size) for name, size in peaks.items()]
 
     def _insist_on_head(self) -> None:
         try:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.errors import PacelineError, why
-from paceline.history.asv.asv_files import BENCHMARKS_FILE, MACHINE_FILE, OURS, benchmarks_file, machine_file
+from paceline.history.asv.asv_files import BENCHMARKS_FILE, MACHINE_FILE, OURS, benchmarks_file, kind_of, machine_file
 from paceline.history.intake.document import benchmark_entries, benchmarks_document, machine_document
 from paceline.system import files, locks
 from paceline.system.strict import MalformedError
@@ -184,7 +184,7 @@ def of_all_results(results: Path) -> dict[str, dict[str, Any]]:
         for name, params, version, count in json.loads(rows):
             if count:
                 names = [f"param{number + 1}" for number in range(len(params))]
-                entry = {"name": name, "params": params, "param_names": names, "type": "time", "unit": "seconds"}
+                entry = {"name": name, "params": params, "param_names": names, **kind_of(name)}
                 found.setdefault(name, {**entry, "version": version or "", "code": ""})
     return found
 

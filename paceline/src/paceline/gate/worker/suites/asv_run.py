@@ -227,10 +227,10 @@ def _cache(found: Any, folder: Path) -> Any:
 def time_call(benchmark: BenchmarkFixture, run: AsvRun, config: pytest.Config) -> None:
     """Time a `time_*` benchmark by pytest-benchmark's fixture, or by the gate's."""
     __tracebackhide__ = True
+    if isinstance(benchmark, TrialFixture):
+        repeat(benchmark, run)
+        return
     with run.prepared():
-        if isinstance(benchmark, TrialFixture):
-            benchmark.repeat(_limited(run, _repeated(run)))
-            return
         cost = _first_call(run)
         number = getattr(run.found, "number", 0)
         again: Any = benchmark.pedantic  # it has no types
@@ -241,6 +241,13 @@ def time_call(benchmark: BenchmarkFixture, run: AsvRun, config: pytest.Config) -
             again(function, args, iterations=number, rounds=_rounds(config, cost * number))
         else:
             benchmark(function, *args)
+
+
+def repeat(benchmark: TrialFixture, run: AsvRun) -> None:
+    """Let the gate call the benchmark as often as it likes."""
+    __tracebackhide__ = True
+    with run.prepared():
+        benchmark.repeat(_limited(run, _repeated(run)))
 
 
 def _repeated(run: AsvRun) -> Subject:

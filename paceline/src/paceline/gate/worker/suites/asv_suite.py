@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from paceline.config.asv_conf import AsvSuite
 
 NAME = "paceline-asv"
+IN_WORKER = "paceline-worker"  # plugin of a process of a pair
 CACHES = "PACELINE_ASV_CACHES"  # variable with the folder for a side's values of setup_cache
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 LONGEST_ID = 60  # characters of a parameter; longer names are unreadable, and too long for a file's name
@@ -397,7 +398,10 @@ def _test(parent: pytest.Collector, found: Any, params: tuple[Any, ...], text: s
 
 
 class AsvValue(pytest.Item):
-    """A `mem_*`, `peakmem_*` or `track_*` benchmark with its parameters: gives a value, which is not judged."""
+    """A `mem_*`, `peakmem_*` or `track_*` benchmark with its parameters: gives a value.
+
+    A gate does not judge the value, unless it judges memory.
+    """
 
     fixturenames = ("benchmark",)  # so that --benchmark-only lets it run
     found: Any = None
@@ -410,12 +414,21 @@ class AsvValue(pytest.Item):
         item.found, item._params = found, params
         return item
 
-    def runtest(self) -> None:
-        """Measure, and keep the value with its unit."""
-        from paceline.gate.worker.suites.asv_run import AsvRun, value
+    @property
+    def is_of_memory(self) -> bool:
+        """Whether less of the value is better, as asv defines it."""
+        return getattr(self.found, "type", None) in {"memory", "peakmemory"}
 
-        suite = _plugin(self)
-        measured, unit = value(AsvRun(self.found, self._params, suite.caches)), str(self.found.unit)
+    def runtest(self) -> None:
+        """Measure, and keep the value with its unit; a gate that judges memory measures a `peakmem_*` itself."""
+        from paceline.gate.worker.suites.asv_run import AsvRun, repeat, value
+
+        suite, worker = _plugin(self), self.config.pluginmanager.get_plugin(IN_WORKER)
+        run = AsvRun(self.found, self._params, suite.caches)
+        if worker is not None and worker.weighs and self.found.type == "peakmemory":
+            repeat(worker.fixture(self), run)
+            return
+        measured, unit = value(run), str(self.found.unit)
         suite.values[self.nodeid] = measured, unit
         self.user_properties += [("value", measured), ("unit", unit)]
 
