@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def double_precision() -> Iterator[None]:
-    """Let Keras make and read arrays in float64, and then give back what was set: the setting is the process's."""
-    before = keras.config.floatx()
+    """Let Keras make and read arrays in float64, and then give back what was set: both settings are the process's.
+
+    New layers follow the policy, which Keras sets to `floatx` once, when it is first needed.
+    """
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         yield
     finally:
         keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(policy)
 
 
 def model() -> keras.Model:

@@ -95,6 +95,14 @@ def test_numpy_allocates_nothing_but_the_answer() -> None:
     assert peak < 20_000 * 8 + 4_000
 
 
+def test_keras_computes_in_double_precision_whatever_ran_before() -> None:
+    keras = pytest.importorskip("keras")
+    keras.config.set_dtype_policy("float32")  # as any use of Keras outside of the suite leaves it
+    problem = problem_module.make((1000,))
+    problem_module.check(problem, prepared("keras_predict_tensorflow", problem)())
+    assert keras.config.dtype_policy().name == keras.config.floatx() == "float32"
+
+
 def test_tensorflow_traces_once() -> None:
     run = prepared("graph_tensorflow", catalog.make("fraud_scoring", "tiny"))
     compiled = catalog.contender_module("fraud_scoring", "graph_tensorflow").score
