@@ -63,7 +63,8 @@ def commands() -> list[str]:
     """Return every command that the pages show, without comments, once."""
     found: dict[str, None] = {}
     for page in PAGES:
-        text = re.sub(r"```(python|yaml|text)\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        text = page.read_text(encoding="utf-8")
+        text = re.sub(r"\A---\n.*?\n---\n|```(python|yaml|text)\n.*?```", "", text, flags=re.DOTALL)
         shown = re.findall(r"^    ([^ ].*)$", text, re.MULTILINE)
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             shown += block.splitlines()

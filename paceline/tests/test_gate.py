@@ -50,7 +50,7 @@ def test_schema_of_the_json(project: Project) -> None:
     assert list(document["benchmarks"][0]) == [
         *("name", "verdict", "ratio", "low", "high", "rounds", "clock"),
         *("base_seconds", "head_seconds", "detectable", "reason"),
-        *("suspect", "tolerance", "critical", "red", "unproven", "touched", "why"),
+        *("suspect", "tolerance", "critical", "red", "unproven", "touched", "why", "memory"),
     ]
 
 
