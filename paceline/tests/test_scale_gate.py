@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "scale_gate.py"
-QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=50%")
+QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=50%", "--benchmark-explain=0")
 
 
 def script() -> Any:

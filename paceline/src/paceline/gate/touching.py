@@ -9,6 +9,7 @@ If no Python file differs, one run on one side may do: both sides run the same u
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections import Counter
 from pathlib import PurePosixPath
@@ -71,21 +72,24 @@ class Touching:
         """Return that nothing is touched, shown by one half of the benchmarks on each side; nothing if it is not."""
         half = (len(names) + 1) // 2
         parts = dict(zip(SIDES, (names[:half], names[half:] or names), strict=True))
-        ran_own, has_failed = set[str](), False
+        ran_own = set[str]()
         with self._recording(parts, words, until) as pair:
             for number in range(half):
-                if pair is None or pair.lost or has_failed or time.monotonic() > until:
-                    return {}
+                if pair is None or pair.lost or time.monotonic() > until:
+                    break
                 items = {side: part[number % len(part)] for side, part in parts.items()}
                 for side, end in pair.rehearse_each(items, CALLS_FOR, _its_part(until)).items():
-                    self._proof.add(side, items[side], end)
-                    has_failed |= end.outcome not in PASSED
+                    self._note(side, items[side], end)
                     ran_own |= {side} if end.origin and end.origin["code"] else set()
-            found = None if pair is None or pair.lost or has_failed else _of_both(pair.recordings())
+            found = None if pair is None or pair.lost else _of_both(pair.recordings())
+        failed, self._failed = self._failed, {}
         if found is None or len(ran_own) < len(SIDES) or not self._uses_same_files(found):
             return {}
         touches = {name: touch for each in found.values() for name, touch in _compared([each], [each], words).items()}
-        return touches if touches.keys() == {*names} and all(each.untouched for each in touches.values()) else {}
+        touches = {name: touch for name, touch in touches.items() if name not in failed}
+        if touches.keys() | failed.keys() != {*names} or not all(each.untouched for each in touches.values()):
+            return {}
+        return touches | {name: Touch(untouched=False, reason=reason) for name, reason in failed.items()}
 
     def _find_on_both(self, names: Sequence[str], words: Sequence[str], until: float) -> dict[str, Touch]:
         """Return for each benchmark whether the change can touch it, by two recordings of each side."""
@@ -131,12 +135,14 @@ class Touching:
             with self._recording(dict.fromkeys(SIDES, left), words, until) as pair:
                 if pair is None:
                     return None
-                started = time.monotonic()
-                for number, name in enumerate(left):
-                    usual = (time.monotonic() - started) / max(1, number)
-                    if pair.lost or _its_part(until) <= time.monotonic() + SPARE * usual:
+                took: list[float] = []
+                for name in left:
+                    started = time.monotonic()
+                    usual = statistics.median_low(took) if len(took) > 1 else 0.0
+                    if pair.lost or _its_part(until) <= started + SPARE * usual:
                         break  # one that is cut would cost what was recorded before it
                     ends = pair.rehearse(name, CALLS_FOR, _its_part(until))
+                    took.append(time.monotonic() - started)
                     for side in SIDES:
                         self._note(side, name, ends.get(side))
                 if not pair.lost:
