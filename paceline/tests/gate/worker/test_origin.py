@@ -75,6 +75,9 @@ import json, sys
 sys.path.insert(0, 'elsewhere')
 from family import elder, member
 import work
+import types
+sys.modules['odd'] = types.ModuleType('odd')
+sys.modules['odd'].__file__ = 'site/_odd.py'  # of no file, as PyTorch has it: it would be the tree's
 task = json.loads({json.dumps(json.dumps(task))})
 loaded = dict(origin.loaded_modules())
 print(json.dumps([list(origin.foreign_modules(task, loaded)), origin.own_code(task, loaded, set())]))

@@ -69,7 +69,8 @@ def loaded_modules() -> Iterator[tuple[str, str]]:
         if type(file) is str and "\0" not in file and type(name) is str and name.partition(".")[0] != "paceline":
             if file not in _real_paths:
                 _real_paths[file] = os.path.realpath(file)
-            yield name, _real_paths[file]
+            if os.path.isabs(file) or os.path.exists(file):  # noqa: PTH110, PTH117 - PyTorch has names without files
+                yield name, _real_paths[file]
 
 
 def foreign_modules(task: Mapping[str, Any], loaded: Mapping[str, str]) -> Iterator[tuple[str, str]]:
