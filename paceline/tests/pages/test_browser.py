@@ -242,7 +242,7 @@ def test_benchmark_is_read_by_keyboard(visit: Visit) -> None:
     page.keyboard.press("Enter")
     assert "2023-11-14" in page.inner_text(".point")
     page.get_by_text("Values as a table").click()
-    assert page.locator("details tbody tr").count() == 60
+    page.wait_for_function("document.querySelectorAll('details tbody tr').length === 60")
 
 
 def test_benchmark_zooms_by_brush_and_keeps_it_in_the_address(visit: Visit) -> None:
