@@ -112,7 +112,8 @@ def _cases(config: pytest.Config, default_sizes: Iterable[str]) -> list[tuple[st
     """Return every (workload, contender, size) that the options leave."""
     option = config.option
     workloads = _choose("workload", option.workload, catalog.workloads())
-    workloads = [workload for workload in workloads if workload not in _left_out(config)]
+    left_out = _left_out(config)
+    workloads = [workload for workload in workloads if workload not in left_out]
     contenders = _choose("contender", option.contender, (c for w in workloads for c in catalog.contenders(w)))
     sizes = _choose("size", option.size, (s for w in workloads for s in catalog.sizes(w)))
     if option.size is None:

@@ -24,13 +24,16 @@ class Clock:
 
 
 class FakePair:
-    """Both processes; every benchmark passes, and runs nothing."""
+    """Both processes; benchmarks run nothing, and pass.
+
+    `seconds`: what a benchmark takes, if not one. `outcomes`: of those that do not pass, where each side has its own.
+    """
 
     lost = False
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, seconds: dict[str, float], outcomes: dict[str, str]) -> None:
         """Start with nothing."""
-        self.clock = clock
+        self.clock, self.seconds, self.outcomes = clock, seconds, outcomes
         self.ran: list[str] = []
         self.apart: dict[str, list[str]] = {}
 
@@ -48,10 +51,11 @@ class FakePair:
         return {}
 
     def rehearse(self, name: str, _seconds: float, until: float) -> dict[str, End]:
-        """Note the benchmark, which takes a second, or is cut, and costs the processes."""
+        """Note the benchmark, which ends in time, or is cut, and costs the processes."""
         self.ran.append(name)
-        self.lost = self.clock.now + 1 > until
-        self.clock.now = min(self.clock.now + 1, until)
+        end = self.clock.now + self.seconds.get(name, 1)
+        self.lost = end > until
+        self.clock.now = min(end, until)
         return {side: End("cut" if self.lost else "passed") for side in SIDES}
 
     def rehearse_each(self, names: dict[str, str], _seconds: float, _until: float) -> dict[str, End]:
@@ -59,7 +63,9 @@ class FakePair:
         for side, name in names.items():
             self.apart.setdefault(side, []).append(name)
         self.clock.now += 1
-        return {side: End("passed", origin={"code": ["work"]}) for side in SIDES}
+        return {
+            side: End(self.outcomes.get(name, "passed"), origin={"code": ["work"]}) for side, name in names.items()
+        }
 
     def recordings(self) -> dict[str, Any]:
         """Return what ran."""
@@ -70,13 +76,18 @@ class FakePair:
 
 
 def found(
-    monkeypatch: pytest.MonkeyPatch, until: float, differing: str = "work.py", names: int = 100
+    monkeypatch: pytest.MonkeyPatch,
+    until: float,
+    differing: str = "work.py",
+    names: int = 100,
+    seconds: dict[str, float] | None = None,
+    outcomes: dict[str, str] | None = None,
 ) -> tuple[dict[str, Touch], list[FakePair]]:
-    """Record benchmarks, each of which takes a second, after a change of a file."""
+    """Record benchmarks after a change of a file."""
     clock, pairs = Clock(), list[FakePair]()
 
     def pair(_: object) -> FakePair:
-        pairs.append(FakePair(clock))
+        pairs.append(FakePair(clock, seconds or {}, outcomes or {}))
         return pairs[-1]
 
     monkeypatch.setattr(touching, "time", clock)
@@ -127,3 +138,18 @@ def test_a_half_that_takes_too_long_shows_nothing(monkeypatch: pytest.MonkeyPatc
     assert 0 < len(halves.apart["base"]) < 50
     assert touches
     assert not all(touch.untouched for touch in touches.values())
+
+
+def test_one_slow_import_does_not_end_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = {"t.py::test_0": 15.0, "t.py::test_2": 15.0}
+    touches, (first, second) = found(monkeypatch, 200, names=20, seconds=slow)
+    assert all(touch.untouched for touch in touches.values())
+    assert len(first.ran) == len(second.ran) == 20
+
+
+def test_a_benchmark_that_fails_in_one_half_is_touched_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    touches, (only,) = found(monkeypatch, 100, "README.md", 6, outcomes={"t.py::test_4": "skipped"})
+    assert not only.ran
+    touched = {name: touch.reason for name, touch in touches.items() if not touch.untouched}
+    assert touched == {"t.py::test_4": "head: skipped"}
+    assert len(touches) == 6

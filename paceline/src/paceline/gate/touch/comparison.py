@@ -91,7 +91,7 @@ class _Run:
         self._loaded = self._first_loads(recording)
 
     def _first_loads(self, recording: Recording) -> dict[str, int]:
-        """Return before the end of which benchmark each module was loaded."""
+        """Return for each module which benchmark, by its place in the order, was the first to end with it loaded."""
         numbers = {
             number: place
             for number, (kind, place, *_) in enumerate(recording["items"])

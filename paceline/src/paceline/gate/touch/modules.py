@@ -459,7 +459,7 @@ def _reaching(nodes: Sequence[ast.AST], parts: Collection[str], bound: Collectio
 
 
 def _not_looked_into(node: ast.AST) -> Sequence[ast.expr]:
-    """Return of which collections a node only sets or removes an item, or asks whether it is there."""
+    """Return the collections that a node does not look into: it sets or removes an item, or asks if one is there."""
     match node:
         case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
             return [value]
