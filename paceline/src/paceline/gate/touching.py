@@ -8,8 +8,8 @@ If no Python file differs, one run on one side may do: both sides run the same u
 
 from __future__ import annotations
 
+import bisect
 import contextlib
-import statistics
 import time
 from collections import Counter
 from pathlib import PurePosixPath
@@ -135,14 +135,14 @@ class Touching:
             with self._recording(dict.fromkeys(SIDES, left), words, until) as pair:
                 if pair is None:
                     return None
-                took: list[float] = []
+                took: list[float] = []  # seconds, sorted
                 for name in left:
                     started = time.monotonic()
-                    usual = statistics.median_low(took) if len(took) > 1 else 0.0
+                    usual = took[len(took) // 4] if len(took) > 1 else 0.0  # few import a framework
                     if pair.lost or _its_part(until) <= started + SPARE * usual:
                         break  # one that is cut would cost what was recorded before it
                     ends = pair.rehearse(name, CALLS_FOR, _its_part(until))
-                    took.append(time.monotonic() - started)
+                    bisect.insort(took, time.monotonic() - started)
                     for side in SIDES:
                         self._note(side, name, ends.get(side))
                 if not pair.lost:
