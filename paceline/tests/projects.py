@@ -161,6 +161,18 @@ class Project:
         against = [] if named else ["--benchmark-against=HEAD"]
         return self.run(*QUICK, *against, *arguments, environment=environment)
 
+    def paceline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of paceline in the project to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "paceline.cli", *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=500,
+        )
+
     @property
     def leftovers(self) -> list[Path]:
         """Temporary folders that a gate left behind."""

@@ -1,6 +1,5 @@
 """The script that measures the detector, in small; its full table is in docs/explanation/history-evidence.md."""
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from paceline.history.detect import scan
 from scipy import stats
+from scripts import script
 
 SCRIPT = Path(__file__).parents[1] / "detection.py"
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "history-evidence.md"
@@ -18,12 +18,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "history-evidence.md
 
 @pytest.fixture(scope="module")
 def detection() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("detection", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    found: ModuleType = script("detection")
+    return found
 
 
 def test_help_is_enough() -> None:

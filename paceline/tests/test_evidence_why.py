@@ -1,12 +1,12 @@
 """The script that plants slowdowns and asks for explanations simulates them, and adds up real ones."""
 
-import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from scripts import script
 
 SCRIPT = Path(__file__).parents[1] / "evidence_why.py"
 REAL = {"kind": "yaml", "planted": 0.1, "first": True, "found": True, "wrong": [], "covered": True}
@@ -37,7 +37,6 @@ def test_real_and_simulated_ones_add_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_one_names_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    found = importlib.import_module("evidence_why").record("python", 0.2, None, 300)
+def test_a_real_one_names_the_function() -> None:
+    found = script("evidence_why").record("python", 0.2, None, 300)
     assert found["first"], found

@@ -1,28 +1,14 @@
 """The script that measures gates over large suites judges real ones, and their messages grow with the suite."""
 
-import importlib.util
-from pathlib import Path
-from typing import Any
-
 import pytest
+from scripts import script
 
-SCRIPT = Path(__file__).parents[1] / "scale_gate.py"
 QUICK = ("--benchmark-tolerance=50%", "--benchmark-alpha=50%", "--benchmark-explain=0")
-
-
-def script() -> Any:
-    """Return the script as a module."""
-    spec = importlib.util.spec_from_file_location("scale_gate", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.slow
 def test_messages_grow_with_the_suite_and_the_table_does_not() -> None:
-    scale_gate, sizes = script(), (60, 180)
+    scale_gate, sizes = script("scale_gate"), (60, 180)
     small, large = (scale_gate.measure(size, *QUICK) for size in sizes)
     for size, cost in zip(sizes, (small, large), strict=True):
         assert cost["verdicts"]["untouched"] == size - 20

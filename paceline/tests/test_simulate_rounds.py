@@ -1,6 +1,5 @@
 """The script that simulates rounds judges as the gate does; its tables are in docs/explanation/rounds.md."""
 
-import importlib.util
 import subprocess
 import sys
 from argparse import Namespace
@@ -9,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import scripts
 from paceline.gate import screening, sequential
 from paceline.gate.verdict import Benchmark
 from paceline.report.verdicts import Verdict
@@ -19,13 +19,8 @@ SCRIPT = Path(__file__).parents[1] / "simulate_rounds.py"
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("simulate_rounds", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    found: ModuleType = scripts.script("simulate_rounds")
+    return found
 
 
 def by_the_gate(values: list[list[float]], alpha: float) -> list[tuple[Verdict | None, int]]:

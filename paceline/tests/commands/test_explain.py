@@ -1,9 +1,7 @@
 """`paceline explain` between any two revisions, by a real gate, and its one-line errors."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,24 +22,12 @@ def other(make_project: Callable[..., Project]) -> Project:
     return project
 
 
-def explain(project: Project, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "paceline.cli", "explain", *arguments],
-        cwd=project.root,
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
-
-
 @pytest.mark.slow
 def test_functions_are_named_whatever_the_verdict_is(other: Project, tmp_path: Path) -> None:
     before = other.git("status", "--porcelain", "--ignored")
     document, graphs = tmp_path / "found.json", tmp_path / "graphs"
     more = ["--benchmark-tolerance=80%", "--benchmark-alpha=50%", f"--json={document}", f"--flamegraph={graphs}"]
-    done = explain(other, ["test_speed.py::test_total", "HEAD~1", "HEAD", "--seconds=250", *more])
+    done = other.paceline("explain", "test_speed.py::test_total", "HEAD~1", "HEAD", "--seconds=250", *more)
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = json.loads(document.read_text(encoding="utf-8"))["benchmarks"]
     assert found["verdict"] == "same"

@@ -49,15 +49,7 @@ def history(make_project: Callable[..., Project]) -> tuple[Project, list[str]]:
 
 
 def run(project: Project, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "paceline.cli", "bisect", *arguments, *ROUNDS_ARE_FEW],
-        cwd=project.root,
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
+    return project.paceline("bisect", *arguments, *ROUNDS_ARE_FEW)
 
 
 @pytest.mark.slow
