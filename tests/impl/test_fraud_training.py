@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.turns import fastest
 
 problem_module = catalog.problem_module("fraud_training")
 
@@ -173,14 +173,5 @@ def test_keras_leaves_the_process_in_the_precision_that_it_found() -> None:
 @pytest.mark.slow
 def test_compiling_the_epoch_is_faster_than_calling_the_step() -> None:
     problem = problem_module.make((200, 128, 1))
-    times = []
-    for contender in ("step_tensorflow", "epoch_tensorflow"):
-        run = prepared(contender, problem)
-        run()
-        taken = []
-        for _ in range(3):
-            start = perf_counter()
-            run()
-            taken.append(perf_counter() - start)
-        times.append(min(taken))
-    assert times[0] > 1.5 * times[1]
+    step, epoch = fastest(*(prepared(each, problem) for each in ("step_tensorflow", "epoch_tensorflow")), rounds=3)
+    assert step > 1.5 * epoch
