@@ -36,7 +36,7 @@ DEFAULT_SIZES = ("small", "article")
 #: Contenders whose framework has no other device. Known by name, since it cannot be imported without a driver.
 ONLY_ON_GPUS = ("with_cupy",)
 
-#: Contenders in an environment of their own: a file in the suite's environment that is there when it is ready, and the
+#: Contenders in an environment of their own: a file in the suite's that is there when theirs is ready, and the
 #: command that makes it. Without it they are left out, which is no error under --strict-contenders.
 OWN_ENVIRONMENTS = {"flink_sql": ("flink/ready", "make flink")}
 

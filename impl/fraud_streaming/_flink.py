@@ -1,8 +1,8 @@
 """Runs SQL on Flink. This is a program in Flink's own environment, and ``flink_sql`` starts it.
 
-A line of standard input is a job to prepare, or the number of a prepared job to run, in JSON. A line of standard output
-answers each. Flink runs in a Java process that ends with this one, or on the cluster at ``FLINK_ADDRESS``. This module
-can only import what Flink's environment has.
+A line of standard input is a job to prepare, or the number of a prepared job to run, in JSON. A line of standard
+output answers each. Flink runs in a Java process that ends with this one, or on the cluster at ``FLINK_ADDRESS``.
+This module can only import what Flink's environment has.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def connected(address: str) -> TableEnvironment:
         "restart-strategy.type": "none",  # a job that starts again writes alerts again
     }.items():
         configuration.set_string(name, value)
-    if "FLINK_ADDRESS" in os.environ:
+    if os.environ.get("FLINK_ADDRESS"):
         configuration.set_string("pipeline.jars", ";".join(JARS))
     settings = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration)
     return TableEnvironment.create(settings.build())

@@ -1,7 +1,7 @@
-"""Flink SQL reads and preprocesses, a function in Python scores one payment at a time, in Flink's own process.
+"""Flink SQL preprocesses, and a function in Python scores one payment at a time in Flink's own process.
 
-The statements are in ``_flink.sql``. Flink has an environment of its own, which ``make flink`` makes. Its start is part
-of ``prepare``. A run submits the statement that fills both topics, so its time includes planning and deploying the job.
+The statements are in ``_flink.sql``. Flink has an environment of its own, which ``make flink`` makes. Its start is
+part of ``prepare``. A run submits the statement that fills both topics, and plans and deploys that job.
 
 Flink keeps no progress here. A run after one that broke off begins at the first payment, and writes its alerts again.
 """
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -64,8 +65,9 @@ class Flink:
         """
         if self.process.stdin is None or self.process.stdout is None:
             raise ValueError
-        self.process.stdin.write(json.dumps(what).encode() + b"\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # standard output tells that the process has ended
+            self.process.stdin.write(json.dumps(what).encode() + b"\n")
+            self.process.stdin.flush()
         while not select.select([self.process.stdout], [], [], PATIENCE)[0]:
             self.require(broker)
         answer: dict[str, Any] = json.loads(self.process.stdout.readline() or self.last_words())
@@ -83,9 +85,10 @@ class Flink:
 
     def last_words(self) -> str:
         """Return an answer that says why the process has ended."""
-        self.close()
+        self.process.wait()
         self.log.seek(0)
         *_, last = [b"it said nothing", *self.log.read().splitlines()]
+        self.close()
         return json.dumps({"error": f"the process ended: {last.decode(errors='replace')}"})
 
     def close(self) -> None:
@@ -93,6 +96,7 @@ class Flink:
         atexit.unregister(self.close)
         started.cache_clear()
         self.process.communicate()
+        self.log.close()
 
 
 @cache
@@ -128,13 +132,16 @@ def prepare(problem: Problem) -> Run:
     job = started().ask({"statements": statements(problem, broker.servers), **model}, broker)
 
     def run() -> Answer:
-        begins = {ALERTS: 0, REJECTED: 0} | progress(ends)
-        begins |= {name: at + sum(1 for _ in broker.read(consumer, name, at)) for name, at in begins.items()}
-        commit(consumer, {SOURCE: 0, **begins})
-        started().ask(job, broker)
-        answer = of_last_run(broker)
-        commit(ends, {ALERTS: begins[ALERTS] + len(answer[0]), REJECTED: begins[REJECTED] + len(answer[2])})
-        commit(consumer, {SOURCE: problem.records, **begins})
+        try:
+            begins = {ALERTS: 0, REJECTED: 0} | progress(ends)
+            begins |= {name: at + sum(1 for _ in broker.read(consumer, name, at)) for name, at in begins.items()}
+            commit(consumer, {SOURCE: 0, **begins})
+            started().ask(job, broker)
+            answer = of_last_run(broker)
+            commit(ends, {ALERTS: begins[ALERTS] + len(answer[0]), REJECTED: begins[REJECTED] + len(answer[2])})
+            commit(consumer, {SOURCE: problem.records, **begins})
+        except KafkaException as error:
+            raise broker.lost(in_words(error)) from None
         return answer
 
     return run
