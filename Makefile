@@ -78,10 +78,12 @@ clean:  ## remove the environment and everything built
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable . --editable ./paceline
 	@touch $@
 
-# The connector's package brings copies of Flink 2.0, which would be loaded in place of Flink: the connector is all that stays.
+# Of the connector's package only the connector and its client stay: its copies of Flink 2.0 would be loaded in place of
+# Flink. A cluster that is started from here finds Python for Flink in lib, where each process can load it only once.
 .venv/flink/ready: requirements-flink.txt | .venv/ready
 	$(BIN)/python -m venv .venv/flink
 	.venv/flink/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-flink.txt
 	find .venv/flink/lib -path '*/pyflink/lib/*.jar' ! -name '*-[0-9]*.[0-9]*.jar' ! -name flink-connector-kafka.jar \
 	  ! -name kafka-clients.jar -delete
+	cd .venv/flink/lib/python*/site-packages/pyflink/lib && ln -sf ../opt/flink-python-*.jar .
 	@touch $@

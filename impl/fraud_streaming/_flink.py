@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from queue import SimpleQueue
 from struct import pack
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyflink
 from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
 from pyflink.java_gateway import get_gateway
@@ -29,10 +27,6 @@ from impl._shared.autoencoder import kernels_and_biases, reconstruct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: The Kafka connector and the client that it needs. Flink in the Java process has them, a cluster gets them by job.
-LIBRARIES = Path(pyflink.__file__).parent / "lib"
-JARS = [f"file://{LIBRARIES / name}" for name in ("flink-connector-kafka.jar", "kafka-clients.jar")]
 
 
 class Score(ScalarFunction):  # type: ignore[misc] # PyFlink has no types
@@ -108,8 +102,6 @@ def connected(address: str) -> TableEnvironment:
         "restart-strategy.type": "none",  # a job that starts again writes alerts again
     }.items():
         configuration.set_string(name, value)
-    if os.environ.get("FLINK_ADDRESS"):
-        configuration.set_string("pipeline.jars", ";".join(JARS))
     settings = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration)
     return TableEnvironment.create(settings.build())
 
