@@ -23,7 +23,7 @@ from trees import row
 def built(history: History, *, with_asv: bool = False) -> build.Built:
     """Build the site of a history in this process."""
     root = history.project.root
-    results = project.results_folder(root)
+    results = project.results(root).folder
     return build.build(root, results, history.site, lambda _: None, with_asv=with_asv)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import RESULTS_HELP, progress, say, warn
+from paceline.commands import RESULTS_HELP, progress, received, say, warn
 from paceline.errors import PacelineError, why
 from paceline.report.places import new_places
 from paceline.system import extras, files
@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
         epilog="Exit status: 0 no new slowdown, 1 a new slowdown, 3 paceline itself failed, 4 nothing to check, or"
         " wrong use.",
     )
-    parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
+    parser.add_argument("--results", metavar="DIR|URL", help=RESULTS_HELP)
     parser.add_argument(
         "--branch",
         help="branch whose commits order the runs (default: the first in asv.conf.json, else the default branch)",
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.reason and not arguments.accept:
         raise PacelineError("--reason was given without --accept. Add --accept ID, or leave out --reason.")
-    results = project.results_folder(Path(), arguments.results)
+    results = received(Path(), arguments.results).folder
     file = arguments.accepted or accepted.file_of(project.root_of(results))
     if arguments.accepted and not arguments.accept and not file.exists():
         raise PacelineError(f"--accepted {file}: no such file. Correct the name, or --accept changes into it.")
