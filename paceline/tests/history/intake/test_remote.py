@@ -252,10 +252,8 @@ def test_wrong_credentials_are_one_line(
         strict.setattr("moto.core.responses.ActionAuthenticatorMixin.request_count", 0)
         assert main(["check", "--results", URL]) == 4
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == (
-        f"ERROR: cannot read {URL}: AWS Error INVALID_ACCESS_KEY_ID: The AWS Access Key Id you provided does not exist"
-        " in our records. Correct AWS_ACCESS_KEY_ID."
-    )
+    assert line.startswith(f"ERROR: cannot read {URL}: AWS Error INVALID_ACCESS_KEY_ID: The AWS Access Key Id ")
+    assert line.endswith(" does not exist in our records. Correct AWS_ACCESS_KEY_ID.")
 
 
 @pytest.mark.slow
