@@ -5,6 +5,8 @@ import logging
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -171,6 +173,20 @@ def test_what_cannot_be_uploaded_is_kept_and_uploaded_by_the_next_command(
     assert main(["check", "--results", URL]) == 0
     assert capsys.readouterr().err == ""
     assert len(objects(bucket)) == 10
+
+
+def test_a_killed_upload_leaves_no_part_of_a_run(bucket: fs.FileSystem, here: Path) -> None:
+    machine = mirror(here)
+    write(machine.folder, runs(*range(40)))
+    sender = subprocess.Popen([sys.executable, "-m", remote.__name__, "send", URL, str(machine.folder)])
+    while bucket.get_file_info(f"there/history/{MACHINE}/{next(iter(runs(1)))}").type is fs.FileType.NotFound:
+        assert sender.poll() is None
+    sender.kill()
+    sender.wait()
+    local = {f"{MACHINE}/{path.name}": path.read_bytes() for path in (machine.folder / MACHINE).iterdir()}
+    assert objects(bucket).items() < local.items()
+    assert remote.receive(machine) == []
+    assert objects(bucket) == local
 
 
 def test_a_run_is_recorded_whatever_tests_do_to_the_environment(
