@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LISTING = "listing.json"
 LOCK = ".lock"
-AT_ONCE = 16  # downloads
+AT_ONCE = 16  # downloads or uploads
 #: Next steps for pyarrow's errors, by a part of their texts.
 REMEDIES = {
     "NETWORK_CONNECTION": "Check the network, and AWS_ENDPOINT_URL if it is set.",
@@ -262,15 +262,19 @@ def _upload(store: _Store, folder: Path, known: dict[str, Stamp], theirs: Mappin
     """
     unsent = sorted(_names(folder) - known.keys() - {BENCHMARKS_FILE}, key=lambda name: (_is_run(name), name))
     notes = []
-    for name in unsent:
-        path = folder / name
+
+    def put(name: str) -> Stamp | None:
         there = theirs.get(name) or store.stamp(name)
         if there is None:
-            known[name] = store.write(name, path)
-        elif _is_run(name) and there.size == path.stat().st_size:
-            known[name] = there
-        elif _is_run(name):
-            notes.append(f"{path}: {store.url} has another object of this name; the local file was kept")
+            return store.write(name, folder / name)
+        return there if _is_run(name) and there.size == (folder / name).stat().st_size else None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for name, stamp in zip(unsent, pool.map(put, unsent), strict=True):
+            if stamp is not None:
+                known[name] = stamp
+            elif _is_run(name):
+                notes.append(f"{folder / name}: {store.url} has another object of this name; the local file was kept")
     return notes
 
 
