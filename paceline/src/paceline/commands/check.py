@@ -174,19 +174,16 @@ def _check_projects(arguments: argparse.Namespace) -> int:
     if given:
         raise PacelineError(f"--projects takes no --{given[0]}. Leave it out, or check one history with --results.")
     histories = search.histories_below(arguments.projects, progress)
-    found = pool.run(
-        partial(_project, arguments, Path.cwd()),
-        histories,
-        arguments.jobs or host.machine()["usable_cpus"],
-        lambda count: progress(f"checked {count} of {len(histories)} projects"),
-    )
+
+    def show(count: int) -> None:
+        progress(f"checked {count} of {len(histories)} projects")
+
+    show(0)
+    jobs = arguments.jobs or host.machine()["usable_cpus"]
+    found = pool.run(partial(_project, arguments, Path.cwd()), histories, jobs, show)
     progress("")
     projects = [
-        _not_checked(
-            history, PacelineError(f"its process ended: {each}. Free memory, or check it alone with --results.")
-        )
-        if isinstance(each, Exception)
-        else each
+        _lost(history, each) if isinstance(each, Exception) else each
         for history, each in zip(histories, found, strict=True)
     ]
     warn(*(f"ERROR: {each.results}: {each.error}" for each in projects if each.error))
@@ -214,6 +211,11 @@ def _project(arguments: argparse.Namespace, here: Path, history: Path) -> Projec
         )
     except Exception as error:  # noqa: BLE001  # the other projects are checked all the same
         return _not_checked(history, error)
+
+
+def _lost(history: Path, error: Exception) -> ProjectCheck:
+    ended = PacelineError(f"its process ended: {error}. Free memory, or check it alone with --results.")
+    return _not_checked(history, ended)
 
 
 def _not_checked(history: Path, error: Exception) -> ProjectCheck:

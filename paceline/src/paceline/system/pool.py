@@ -31,10 +31,12 @@ def run(
     At most `jobs` processes work at once; on a cluster, its workers decide. If a process is killed, as by a system
     short of memory, the rest goes on with half as many. If it was alone, its argument has that error.
     """
+    address = os.environ.get(CLUSTER)
     found: dict[int, R | Exception] = {}
     left = dict(enumerate(arguments))
     while left:
-        with _cluster() if CLUSTER in os.environ else _processes(min(jobs, len(left))) as executor:
+        jobs = min(jobs, len(left))
+        with _cluster(address) if address else _processes(jobs) as executor:
             _collect(executor, task, left, found, hear)
         lost = [number for number in left if isinstance(found.get(number, BrokenExecutor()), BrokenExecutor)]
         if jobs == 1:
@@ -92,12 +94,11 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _cluster() -> Iterator[Executor]:
+def _cluster(address: str) -> Iterator[Executor]:
     """Yield an executor on the cluster; tasks that have not begun are cancelled if the block ends by an error."""
     extras.require(CLUSTER, "dask")
     from distributed import Client
 
-    address = os.environ[CLUSTER]
     try:
         client = Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
