@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from paceline.cli import main
 from paceline.history.search import histories_below
 from paceline.report import projects_report
 from paceline.report.projects_report import ProjectCheck
+from paceline.system import pool
 from paceline.system.pool import CLUSTER
 from trees import commit, ours, row, write
 
+DOCS = Path(__file__).parents[3] / "docs"
 LATER = 99
 ACCEPTED = """
 [[accepted]]
@@ -88,6 +91,19 @@ def test_every_history_has_its_own_settings_and_none_stops_another(fleet: Path, 
     reports = [each["report"] for each in document["projects"]]
     assert reports[1] is None
     assert [each["state"] for each in reports[0]["findings"] + reports[2]["findings"]] == ["accepted", "new"]
+
+
+def test_a_lost_process_is_one_line(
+    fleet: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pool, "run", lambda *_: [BrokenProcessPool("It was terminated.")])
+    assert main(["check", "--projects", str(fleet / "steady")]) == 4
+    printed = capsys.readouterr()
+    expected = (
+        f"ERROR: {fleet}/steady/results: its process failed: It was terminated. Check it alone with --results.\n"
+    )
+    assert printed.err == expected
+    assert printed.out.splitlines()[0] == "1 project: 1 not checked"
 
 
 ON_CLUSTER = """
@@ -186,6 +202,22 @@ def test_what_is_a_history(tmp_path: Path) -> None:
         "b/.asv/results",
     ]
     assert histories_below(tmp_path / "b" / ".asv" / "results") == [tmp_path / "b" / ".asv" / "results"]
+
+
+def test_the_docs_show_what_is_a_history(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "many-projects.md").read_text(encoding="utf-8")
+    for place in re.findall(r"^(fleet/\S+)  +\S", page, re.MULTILINE):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    expected = re.findall(r"its history is (\S+)", page)
+    assert len(expected) == 2
+    assert [each.relative_to(tmp_path).as_posix() for each in histories_below(tmp_path / "fleet")] == expected
+
+
+def test_the_docs_list_the_fields() -> None:
+    _, section = (DOCS / "reference" / "json.md").read_text("utf-8").split("check --projects`\n", 1)
+    written = projects_report.document([ProjectCheck("a", 0)])["projects"]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(written[0])
 
 
 def found(places: int, quarantined: int = 0) -> Mapping[str, Any]:

@@ -214,8 +214,7 @@ def _project(arguments: argparse.Namespace, here: Path, history: Path) -> Projec
 
 
 def _lost(history: Path, error: Exception) -> ProjectCheck:
-    ended = PacelineError(f"its process ended: {error}. Free memory, or check it alone with --results.")
-    return _not_checked(history, ended)
+    return _not_checked(history, PacelineError(f"its process failed: {error} Check it alone with --results."))
 
 
 def _not_checked(history: Path, error: Exception) -> ProjectCheck:
