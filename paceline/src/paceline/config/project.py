@@ -22,6 +22,7 @@ OURS = ".paceline"
 CACHE = f"{OURS}/cache"
 MIRRORS = f"{OURS}/mirrors"
 SHOWN = 60  # characters of a URL in the name of its mirror
+AA = "aa"
 MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
 #: Variables that say where S3 is: the same URL may name one bucket here and another there.
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -97,7 +98,7 @@ def html_folder(here: Path) -> Path:
 
 def aa_folder(results: Path) -> Path:
     """Return the folder with the results of gates of identical code."""
-    return results.parent / "aa"
+    return results.parent / AA
 
 
 def branches(root: Path) -> tuple[str, ...]:
