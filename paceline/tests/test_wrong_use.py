@@ -115,7 +115,8 @@ def test_overlay_that_does_not_exist(project: Project) -> None:
 
 @pytest.mark.slow
 def test_json_that_cannot_be_written(project: Project) -> None:
-    process = project.start(*QUICK, "--benchmark-against=HEAD", "--benchmark-against-json=work.py/x")
+    words = ("--benchmark-against=HEAD", "--benchmark-against-json=work.py/x")
+    process = project.start(*QUICK, *words, early=True)
     output, _ = process.communicate()
     assert process.returncode == WRONG_USE
     assert "work.py/x: " in output.partition("ERROR: cannot write ")[2]

@@ -301,28 +301,26 @@ def test_no_configuration_is_one_line(project: Project) -> None:
     assert "no asv.conf.json in" in run.error
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        (
-            "class A:\n    def setup_cache(self): raise ValueError('no data')\n    def time_a(self, c): pass\n",
-            "no data",
-        ),
-        (
-            "class A:\n    def setup_cache(self): return lambda: 0\n    def time_a(self, c): pass\n",
-            "cannot be pickled",
-        ),
-        ("import time\ndef time_a(): time.sleep(9)\ntime_a.timeout = 0.2\n", "longer than its timeout of 0.2 s"),
-        ("def setup(): raise NotImplementedError\ndef time_a(): pass\n", "setup raised NotImplementedError"),
-        ("def time_a(): raise NotImplementedError('a bug')\n", "NotImplementedError: a bug"),
-        ("def timeraw_a(): return 'raise ValueError(5)'\n", "ValueError: 5"),
-        ("def track_a(): return 'x'\n", "expected a number, got 'x'"),
-    ],
-)
-def test_what_cannot_run_says_why(make_project: MakeProject, text: str, why: str) -> None:
-    run = make_project(files=one(text)).run("--benchmark-asv", *FAST, "-rs")
-    assert why in run.output, run.output
-    assert run.status == (0 if "setup raised" in why else 1)
+CANNOT_RUN = {
+    "class A:\n    def setup_cache(self): raise ValueError('no data')\n    def time_a(self, c): pass\n": "no data",
+    "class A:\n    def setup_cache(self): return lambda: 0\n    def time_a(self, c): pass\n": "cannot be pickled",
+    "import time\ndef time_a(): time.sleep(9)\ntime_a.timeout = 0.2\n": "longer than its timeout of 0.2 s",
+    "def time_a(): raise NotImplementedError('a bug')\n": "NotImplementedError: a bug",
+    "def timeraw_a(): return 'raise ValueError(5)'\n": "ValueError: 5",
+    "def track_a(): return 'x'\n": "expected a number, got 'x'",
+}
+
+
+def test_what_cannot_run_says_why(suite: Project) -> None:
+    suite.write({f"benchmarks/bench_{number}.py": text for number, text in enumerate(CANNOT_RUN)})
+    suite.write({"benchmarks/bench_work.py": "def setup(): raise NotImplementedError\ndef time_a(): pass\n"})
+    run = suite.run("--benchmark-asv", *FAST, "-rsf", environment={"COLUMNS": "300"})
+    assert run.status == 1, run.output
+    assert "setup raised NotImplementedError" in run.output
+    told = [line for line in run.output.splitlines() if line.startswith("FAILED ")]
+    assert len(told) == len(CANNOT_RUN)
+    for line, why in zip(sorted(told), CANNOT_RUN.values(), strict=True):
+        assert why in line
 
 
 def test_a_file_that_cannot_be_imported_leaves_the_others(suite: Project) -> None:
