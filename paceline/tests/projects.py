@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Container, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +169,8 @@ class Project:
 
     def run_here(self, *arguments: str) -> Run:
         """Run pytest in the project, in this process: for tests that leave it as it was, and are many."""
-        modules, output = set(sys.modules), io.StringIO()
+        own, output = {path.stem for path in self.root.iterdir()}, io.StringIO()
+        others = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in own}
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(output):
             patch.chdir(self.root)
             given = self.environment()
@@ -178,17 +180,21 @@ class Project:
                 patch.setenv(name, text)
             patch.setattr(sys, "path", [str(self.root), *sys.path])
             patch.setattr(sys, "meta_path", [*sys.meta_path])
-            status = pytest.main(["--benchmark-only", "--capture=sys", *ALONE, *arguments])
-            for name in sys.modules.keys() - modules:
-                if str(getattr(sys.modules[name], "__file__", "")).startswith(str(self.root)):
-                    del sys.modules[name]
+            forget(own)
+            try:
+                status = pytest.main(["--benchmark-only", "--capture=sys", *ALONE, *arguments])
+            finally:
+                forget(own)
+                sys.modules.update(others)
         return Run(int(status), output.getvalue())
 
     def judge(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
         """Run a quick gate that decides early, against HEAD unless another revision is named."""
-        named = any(word.partition("=")[0] in REVISIONS for word in arguments)
-        against = [] if named else ["--benchmark-against=HEAD"]
-        return self.run(*QUICK, *against, *arguments, environment=environment, early=True)
+        return self.run(*QUICK, *against(arguments), *arguments, environment=environment, early=True)
+
+    def judge_here(self, *arguments: str) -> Run:
+        """Run a gate that ends before it starts a process, in this process."""
+        return self.run_here(*QUICK, *against(arguments), *arguments)
 
     def paceline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of paceline in the project to its end."""
@@ -206,6 +212,17 @@ class Project:
     def leftovers(self) -> list[Path]:
         """Temporary folders that a gate left behind."""
         return list(self.temporary.glob("paceline-*"))
+
+
+def against(arguments: Sequence[str]) -> list[str]:
+    """Say that HEAD is base, unless these arguments name another revision."""
+    return [] if any(word.partition("=")[0] in REVISIONS for word in arguments) else ["--benchmark-against=HEAD"]
+
+
+def forget(packages: Container[str]) -> None:
+    """Let these packages and modules be imported anew."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+        del sys.modules[name]
 
 
 def processes() -> str:
