@@ -16,6 +16,7 @@ ASV_RESULTS = "results"  # asv's own default, where it has a configuration
 HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
 OURS = ".paceline"
 CACHE = f"{OURS}/cache"
+AA = "aa"
 MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
 
 
@@ -68,7 +69,7 @@ def html_folder(here: Path) -> Path:
 
 def aa_folder(results: Path) -> Path:
     """Return the folder with the results of gates of identical code."""
-    return results.parent / "aa"
+    return results.parent / AA
 
 
 def branches(root: Path) -> tuple[str, ...]:

@@ -8,7 +8,13 @@ from paceline.errors import PacelineError
 
 _HISTORY = ("archspec", "numpy", "orjson", "psutil", "scipy", "threadpoolctl")
 #: Modules by extra; their distributions have the same names.
-MODULES = {"asv": ("asv_runner",), "history": _HISTORY, "memory": ("memray",), "pages": ("asv", *_HISTORY)}
+MODULES = {
+    "asv": ("asv_runner",),
+    "dask": ("distributed",),
+    "history": _HISTORY,
+    "memory": ("memray",),
+    "pages": ("asv", *_HISTORY),
+}
 
 
 def require(command: str, extra: str) -> None:
