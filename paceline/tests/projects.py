@@ -169,7 +169,8 @@ class Project:
 
     def run_here(self, *arguments: str) -> Run:
         """Run pytest in the project, in this process: for tests that leave it as it was, and are many."""
-        own, output = {path.stem for path in self.root.iterdir()}, io.StringIO()
+        own = {path.stem for path in (*self.root.iterdir(), *self.root.rglob("*.py"))}
+        output = io.StringIO()
         others = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in own}
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(output):
             patch.chdir(self.root)
