@@ -189,6 +189,7 @@ def test_what_is_a_history(tmp_path: Path) -> None:
         "aa/results",
         ".git/results",
         "node_modules/results",
+        ".paceline/mirrors/there/results",
         "c/.venv/lib/results",
     ):
         tmp_path.joinpath(place, *machine).parent.mkdir(parents=True)

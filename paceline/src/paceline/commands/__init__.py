@@ -19,7 +19,10 @@ from paceline.report.terminal import printable
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
     from typing import TextIO
+
+    from paceline.config.project import Results
 
     #: What `add_subparsers` returns; argparse has no public name for it.
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
@@ -30,8 +33,8 @@ DEFECT = 3
 WRONG_USE = 4
 #: Help of --results, the same for every command.
 RESULTS_HELP = (
-    "folder of the history (default: `results` in [tool.paceline], else `results_dir` in asv.conf.json, else"
-    " .asv/results)"
+    "folder or URL of the history, such as s3://bucket/project (default: `results` in [tool.paceline], else"
+    " `results_dir` in asv.conf.json, else .asv/results)"
 )
 
 
@@ -75,6 +78,20 @@ def progress(text: str) -> None:
     """Show on a terminal what is being done, in place of the text before; an empty text clears the line."""
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def received(here: Path, given: str | None) -> Results:
+    """Return where the results are. The mirror of a URL gets what is new there, with a note for each problem."""
+    from paceline.config import project
+
+    results = project.results(here, given)
+    if results.url:
+        from paceline.history.intake import remote
+
+        notes = remote.receive(results, progress)
+        progress("")
+        warn(*(f"note: {line}" for line in notes))
+    return results
 
 
 def failure(error: Exception) -> tuple[str, int]:

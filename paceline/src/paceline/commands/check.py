@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.commands import RED, RESULTS_HELP, failure, progress, say, warn
+from paceline.commands import RED, RESULTS_HELP, failure, progress, received, say, warn
 from paceline.errors import PacelineError, why
 from paceline.report.places import new_places
 from paceline.system import extras, files
@@ -42,7 +42,7 @@ def add(commands: Commands) -> None:
         epilog="Exit status: 0 no new slowdown, 1 a new slowdown, 3 paceline itself failed, 4 nothing to check, or"
         " wrong use. With --projects, the highest of all projects.",
     )
-    parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
+    parser.add_argument("--results", metavar="DIR|URL", help=RESULTS_HELP)
     _add_projects(parser)
     parser.add_argument(
         "--branch",
@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _check_projects(arguments)
     if arguments.reason and not arguments.accept:
         raise PacelineError("--reason was given without --accept. Add --accept ID, or leave out --reason.")
-    results = project.results_folder(Path(), arguments.results)
+    results = received(Path(), arguments.results).folder
     file = arguments.accepted or accepted.file_of(project.root_of(results))
     if arguments.accepted and not arguments.accept and not file.exists():
         raise PacelineError(f"--accepted {file}: no such file. Correct the name, or --accept changes into it.")

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.config.project import AA
+from paceline.config.project import AA, OURS
 from paceline.errors import PacelineError
 from paceline.history.asv.asv_files import MACHINE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Never searched, as they have many folders and no history; environments are not either.
-NOT_SEARCHED = {".git", "__pycache__", "node_modules"}
+#: Never searched, as they have many folders and no history, or only mirrors of others; environments are not either.
+NOT_SEARCHED = {".git", OURS, "__pycache__", "node_modules"}
 
 
 def histories_below(root: Path, progress: Callable[[str], None] = lambda _: None) -> list[Path]:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from paceline.errors import PacelineError
 
-_HISTORY = ("archspec", "numpy", "orjson", "psutil", "scipy", "threadpoolctl")
+_HISTORY = ("archspec", "numpy", "orjson", "psutil", "pyarrow", "scipy", "threadpoolctl")
 #: Modules by extra; their distributions have the same names.
 MODULES = {
     "asv": ("asv_runner",),
