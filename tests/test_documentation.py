@@ -117,7 +117,7 @@ def shortened(words: list[str]) -> list[str]:
 
 
 def outside() -> dict[str, str]:
-    """Return the environment without what tells of the pytest that runs this test, and without Hypothesis's plugin."""
+    """Return the environment without what tells of the pytest that runs this test, nor Hypothesis's plugin."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return inherited | {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}
 
