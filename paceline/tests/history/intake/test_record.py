@@ -43,6 +43,10 @@ def measured(make_project: Callable[..., Project]) -> Project:
 
 
 def record(project: Project, *arguments: str) -> Run:
+    return project.run_here(*QUICK, "--benchmark-record", *arguments)
+
+
+def record_apart(project: Project, *arguments: str) -> Run:
     process = project.start(*QUICK, "--benchmark-record", *arguments)
     output, _ = process.communicate(timeout=120)
     return Run(process.returncode, output)
@@ -53,7 +57,7 @@ def files(project: Project, results: str = ".asv/results") -> list[Path]:
 
 
 def test_a_run_is_one_sound_file(measured: Project) -> None:
-    run = record(measured)
+    run = record_apart(measured)
     assert run.status == 0, run.output
     head = measured.git("rev-parse", "HEAD").strip()
     (path,) = files(measured)
@@ -449,7 +453,7 @@ def pytest_runtest_makereport(item, call):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
 def test_what_tests_leave_behind_loses_no_run(make_project: Callable[..., Project]) -> None:
     project = make_project(files={"test_speed.py": UNTIDY, "conftest.py": AN_OLD_CLOCK})
-    run = record(project, "-p", "no:hypothesispytest")  # which opens a file at the end
+    run = record_apart(project)
     assert run.status == 0, run.output
     assert "test_speed.py::test_of_odd_objects cannot be described: AttributeError" in run.output
     assert "cannot tell whether HEAD moved while the benchmarks ran" in run.output
