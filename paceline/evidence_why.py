@@ -363,13 +363,13 @@ def judged(why: Explanation, target: tuple[str, str] | None, planted: float, unk
     }
 
 
-def simulate(count: int) -> Iterator[dict[str, Any]]:
+def simulate(count: int, sizes: Sequence[float]) -> Iterator[dict[str, Any]]:
     """Yield counts of so many simulated explanations of each size.
 
     Shares fall off, and rounds, sides and functions are noisy. The function is one of the twelve with most time.
     """
     coins = random.Random(1)  # noqa: S311 - simulates
-    for planted in PLANTED:
+    for planted in sizes:
         total: dict[str, int] = defaultdict(int)
         for _ in range(count):
             target = ("f.py", str(coins.randrange(12)))
@@ -398,7 +398,7 @@ def collect(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     kinds = ["python", "numpy", *LIBRARIES, *("/".join(each) for each in CONTENDERS)]
     left: list[tuple[str, float]] = []
     while time.monotonic() < until:
-        left = left or [(kind, planted) for kind in kinds for planted in PLANTED]
+        left = left or [(kind, planted) for kind in kinds for planted in arguments.planted]
         random.shuffle(left)
         yield record(*left.pop(), arguments.libraries, arguments.seconds)
 
@@ -445,12 +445,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0, help="start none later (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60.0, help="limit of each (default: %(default)s)")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="add N simulated ones of each size")
+    parser.add_argument("--planted", type=float, nargs="*", default=PLANTED, help="sizes (default: all)")
     parser.add_argument("--libraries", type=Path, metavar="DIR", help="take the libraries from here")
     parser.add_argument("--file", type=Path, default=KEPT, help="file that results are appended to")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
-        for each in simulate(arguments.simulate) if arguments.simulate else collect(arguments):
+        for each in simulate(arguments.simulate, arguments.planted) if arguments.simulate else collect(arguments):
             with arguments.file.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(each)}\n")
             print(json.dumps(each), file=sys.stderr, flush=True)
