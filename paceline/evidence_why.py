@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import itertools
 import json
 import os
 import random
@@ -53,6 +54,7 @@ SUITE = Path(__file__).resolve().parent.parent
 PLANTED = (0.0, 0.03, 0.05, 0.10, 0.20)
 SIMULATED = "simulated"
 FUNCTIONS, SAMPLES = 60, 900  # of a simulated benchmark; samples of a side in a round
+AT_ONCE = 500  # simulated explanations in a line of the file
 NOISE = 0.05  # standard deviation of a function's time from process to process, as a share
 UNKNOWN = 0.1  # share of what was planted: an empty loop's speed differs from process to process
 LEAST = 500  # turns of the planted loop in one call: the first 256 are cheaper, as Python keeps small integers
@@ -369,9 +371,9 @@ def simulate(count: int, sizes: Sequence[float]) -> Iterator[dict[str, Any]]:
     Shares fall off, and rounds, sides and functions are noisy. The function is one of the twelve with most time.
     """
     coins = random.Random(1)  # noqa: S311 - simulates
-    for planted in sizes:
+    for planted, start in itertools.product(sizes, range(0, count, AT_ONCE)):
         total: dict[str, int] = defaultdict(int)
-        for _ in range(count):
+        for _ in range(min(AT_ONCE, count - start)):
             target = ("f.py", str(coins.randrange(12)))
             rounds = [
                 SampledRound(*(_times(coins, target, planted * is_head) for is_head in (False, True)))
