@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from paceline.config.options import SIDES
+from paceline.gate.explain.native import NotWatchedError, watching
 from paceline.gate.worker.channel import ADDRESS, GATE_ENDED, Callee, ChannelLostError
 from paceline.system.orphans import Orphans
 from paceline.system.signals import put_off
@@ -127,6 +128,7 @@ class Sampling:
     calls: int
     bursts: int
     counted: bool = False
+    spy: str | None = None  #: path of py-spy, which then watches one more burst
 
 
 @dataclass
@@ -141,6 +143,8 @@ class Visit:
     samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
     counts: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each pass that counts calls
     memory: dict[str, Message] = field(default_factory=dict)  #: by side, see `Pair.weigh`
+    stacks: dict[str, str] = field(default_factory=dict)  #: by side, as py-spy writes them
+    unwatched: str = ""  #: why py-spy could not watch
 
     @property
     def is_complete(self) -> bool:
@@ -235,6 +239,11 @@ class Process:
         self._callee.hand_over()
         self._task: Message | None = launch.task
         self._end: End | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
 
     def send(self, message: Message) -> None:
         """Send a command; a lost worker is noticed by the next receive."""
@@ -555,6 +564,22 @@ class Pair:
             self._visit.samples.append(self._sampled(calls, recipe.clock))
         passes = [self._sampled(1, "calls") for _ in range((1 + PASSES) * counted)]
         self._visit.counts = passes[1:]
+        if sampling.spy is not None and most is None:
+            self._watch(sampling.spy, calls * bursts)
+
+    def _watch(self, spy: str, calls: int) -> None:
+        """Let py-spy watch a burst on each side; what it cannot do is left out."""
+
+        def watched(side: str) -> None:
+            file = self._logs / f"{side}.stacks"
+            with watching(spy, self._processes[side].pid, file):
+                self._ask(side, {"do": "burst", "calls": calls}, "burst")
+            self._visit.stacks[side] = file.read_text(encoding="utf-8", errors="replace")
+
+        try:
+            self._on_each(self._shuffled(), watched)
+        except (NotWatchedError, OSError) as error:
+            self._visit.unwatched = str(error)
 
     def _sampled(self, calls: int, how: str) -> dict[str, Message]:
         """Sample a burst on each side by a clock, cpu or wall; or count its calls."""
