@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from paceline.gate.explain import native
-from paceline.gate.pair import Recipe, Sampling, Visit
+from paceline.gate.visit import Recipe, Sampling, Visit
 from pairs import FILE, both, started
 
 STACKS = """\

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from paceline.gate.explain.other_threads import HAS_CLOCKS
-from paceline.gate.pair import Recipe, Sampling, Visit
+from paceline.gate.visit import Recipe, Sampling, Visit
 from pairs import FILE, both, started
 
 PARTS = """
