@@ -38,12 +38,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from evidence import at_most, middle
 from paceline.config.request import Request
 from paceline.config.settings import Settings
 from paceline.errors import PacelineError
 from paceline.gate import execution
-from paceline.gate.explain.account import ROUNDS, SampledRound, explain
+from paceline.gate.explain.account import ALPHA, ROUNDS, SampledRound, explain, large
 from paceline.gate.trial import Trial
 from paceline.history.machine.naming import this_machine
 from paceline.system.git import git
@@ -64,6 +65,7 @@ AT_ONCE = 500  # simulated explanations in a line of the file
 NOISE = 0.05  # standard deviation of a function's time from process to process, as a share
 UNKNOWN = 0.1  # share of what was planted: an empty loop's speed differs from process to process
 LEAST = 500  # turns of the planted loop in one call: the first 256 are cheaper, as Python keeps small integers
+SIGNS = np.array([(1, *signs) for signs in itertools.product((1.0, -1.0), repeat=ROUNDS - 1)])
 
 TEST = "import subject\n\nRUN = subject.prepare()\n\n\ndef test_it(benchmark):\n    benchmark(RUN)\n"
 PYTHON = """
@@ -380,7 +382,17 @@ def compared(named: Sequence[Function], target: Function | None) -> dict[str, An
 
 def by_paceline(rounds: Sequence[SampledRound], target: Function | None, planted: float) -> dict[str, Any]:
     """Return how paceline's explanation of these rounds compares with the truth."""
+    if target is None and not names_any(rounds):
+        return compared([], None)
     return judged(explain(rounds, 0, {}), target, planted)
+
+
+def names_any(rounds: Sequence[SampledRound]) -> bool:
+    """Return whether the explanation of these rounds names a function, by NumPy: ten times as fast."""
+    values = [each.values() for each in rounds]
+    columns = np.array([[value.get(each, 0.0) for each in large(rounds)] for value in values])
+    largest = abs(SIGNS @ (columns / np.sqrt((columns**2).sum(axis=0)))).max(axis=1)
+    return bool((largest >= largest[0] - 1e-9).mean() <= ALPHA)
 
 
 def by_stackgate(rounds: Sequence[SampledRound], target: Function | None, _: float) -> dict[str, Any]:
@@ -406,7 +418,7 @@ def simulate(
 
     Shares fall off, and rounds, sides and functions are noisy. The function is one of the twelve with most time.
     """
-    coins = random.Random(1)  # noqa: S311 - simulates
+    coins = random.Random(count)  # noqa: S311 - simulates; more are others, not the same and some more
     for planted, start in itertools.product(sizes, range(0, count, AT_ONCE)):
         total: dict[str, int] = defaultdict(int)
         for _ in range(min(AT_ONCE, count - start)):
