@@ -45,6 +45,14 @@ def test_total(benchmark):
 """
 
 
+#: A conftest.py with which an explanation takes few samples: tests slow a function down so much that they are enough.
+FEW_SAMPLES = """
+from paceline.gate.explain import explaining
+
+explaining.ROUNDS, explaining.LONGEST = 8, explaining.LEAST
+"""
+
+
 @dataclass
 class Run:
     """What one pytest run left: exit status, output, and the findings by name."""
