@@ -39,8 +39,9 @@ class Events(ABC):
         self._ignored: set[int] = set()
 
     def ignore(self, key: int) -> None:
-        """Never report the code of this id again. The caller keeps the object."""
-        self._ignored.add(key)
+        """Never report the code of this id again, unless it gives modules out. The caller keeps the object."""
+        if key not in _GIVING:
+            self._ignored.add(key)
 
     def look_again(self, code: CodeType, *, is_run: bool) -> None:  # noqa: B027 - most need none
         """Prepare for code that may get any globals: it runs at once (`is_run`), or as a function."""
