@@ -7,8 +7,10 @@ functions on 3.11. Standard library only: workers load this.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 import threading
+import typing
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,12 @@ NAME = "paceline"
 #: Functions that give modules out. Each of their calls is looked at.
 IMPORT_MODULE, MODULE_FROM_SPEC = importlib.import_module.__code__, importlib.util.module_from_spec.__code__
 _GIVING = frozenset(map(id, (IMPORT_MODULE, MODULE_FROM_SPEC)))
+#: Functions of the standard library that are reported like the tree's own.
+_REPORTED = (importlib.import_module, importlib.util.module_from_spec, typing.get_type_hints, inspect.get_annotations)
+#: Their lines, by the id of their modules' globals.
+LINES: dict[int, set[int | None]] = {}
+for _each in _REPORTED:
+    LINES.setdefault(id(_each.__globals__), set()).update(line for *_, line in _each.__code__.co_lines())
 TOOLS = (3, 4, 2, 1, 5, 0)  # ids of monitoring tools, those first that nobody else has reserved
 
 
@@ -138,6 +146,7 @@ class Profiling(Events):
     def __init__(self, look: Callable[[FrameType], None], is_library: Callable[[FrameType], bool | None]) -> None:
         super().__init__(look, is_library)
         self._libraries: dict[int, dict[str, Any]] = {}  # globals by id, which they keep
+        self._partly: dict[int, set[int | None]] = {}  # lines of what is to be reported among others
         self._others: set[int] = set()  # ids of globals; some may be gone
         self._awaited: dict[int, CodeType] = {}  # that must show its globals first, by id
 
@@ -145,6 +154,7 @@ class Profiling(Events):
         """Trust no globals until this code has run; never again, if it is of a function, which may have copies."""
         self._awaited[id(code) if is_run else 0] = code
         self._libraries.clear()
+        self._partly.clear()
 
     def _sort(self, key: int, frame: FrameType) -> None:
         """Note whether a frame's globals are those of a library."""
@@ -152,17 +162,23 @@ class Profiling(Events):
         self._awaited.pop(key, None)
         found = self._is_library(frame)
         if found and not self._awaited:
-            self._libraries[id(given)] = given
+            if id(given) in LINES:
+                self._partly[id(given)] = LINES[id(given)]
+            else:
+                self._libraries[id(given)] = given
         elif found is False:
             self._others.add(id(given))
 
     def start(self) -> None:
         """Begin to report."""
         found, ignored, look = self._found, self._ignored, self._look
-        libraries, others, awaited, sort = self._libraries, self._others, self._awaited, self._sort
+        libraries, partly, others = self._libraries, self._partly, self._others
+        awaited, sort = self._awaited, self._sort
 
         def hit(frame: FrameType, event: str, _: object) -> None:
             if event != "call" or (among := id(frame.f_globals)) in libraries:
+                return
+            if among in partly and frame.f_lineno not in partly[among]:
                 return
             code = frame.f_code
             key = id(code)

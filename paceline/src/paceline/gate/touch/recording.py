@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.config.options import RECORDED, WATCHED
 from paceline.gate.touch import modules
 from paceline.gate.touch.digest import QUOTE, content, digest
-from paceline.gate.touch.events import IMPORT_MODULE, MODULE, MODULE_FROM_SPEC, events
+from paceline.gate.touch.events import IMPORT_MODULE, LINES, MODULE, MODULE_FROM_SPEC, events
 from paceline.gate.touch.reads import PYTEST, Reads, callers, file_content, is_import_of_a_library
 from paceline.gate.worker.real import Real
 
@@ -38,8 +38,6 @@ _PLAIN_HOOKS = frozenset(
 )
 _READERS = frozenset({"get_type_hints", "get_annotations"})
 _READING = (f"{os.sep}typing.py", f"{os.sep}inspect.py")
-#: Files of libraries with functions that are recorded.
-_RECORDED = (*_READING, *(f"importlib{os.sep}{name}.py" for name in ("__init__", "_bootstrap")))
 _IS_FUNCTION = 0x2  # CO_NEWLOCALS: bodies of classes and modules have it not
 
 
@@ -196,7 +194,7 @@ class TouchRecorder:
                 self._importers[place] = importer
 
     def _is_library(self, frame: FrameType) -> bool | None:
-        """Whether a frame is of a module outside the tree, of which no function is to be recorded.
+        """Whether a frame is of a module outside the tree, of which no function but those in `LINES` is recorded.
 
         None if that is not to be kept: its globals are of no file, and may soon be gone.
         """
@@ -207,7 +205,8 @@ class TouchRecorder:
         module = sys.modules.get(name) if type(name) is str else None
         return (
             place is None
-            and (type(path) is str and path.endswith(".py") and not path.endswith(_RECORDED))
+            and (type(path) is str and path.endswith(".py"))
+            and (not path.endswith(_READING) or id(frame.f_globals) in LINES)
             and (type(module) is ModuleType and vars(module) is frame.f_globals)
             and self._places.place_of_code(path) is None
         )
