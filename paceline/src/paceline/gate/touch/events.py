@@ -25,10 +25,10 @@ IMPORT_MODULE, MODULE_FROM_SPEC = importlib.import_module.__code__, importlib.ut
 _GIVING = frozenset(map(id, (IMPORT_MODULE, MODULE_FROM_SPEC)))
 #: Functions of the standard library that are reported like the tree's own.
 _REPORTED = (importlib.import_module, importlib.util.module_from_spec, typing.get_type_hints, inspect.get_annotations)
-#: Their lines, by the id of their modules' globals.
-LINES: dict[int, set[int | None]] = {}
+#: Their lines, by the names of their modules.
+LINES: dict[str, set[int | None]] = {}
 for _each in _REPORTED:
-    LINES.setdefault(id(_each.__globals__), set()).update(line for *_, line in _each.__code__.co_lines())
+    LINES.setdefault(_each.__globals__["__name__"], set()).update(line for *_, line in _each.__code__.co_lines())
 TOOLS = (3, 4, 2, 1, 5, 0)  # ids of monitoring tools, those first that nobody else has reserved
 
 
@@ -140,13 +140,13 @@ class Monitoring(Events):
 class Profiling(Events):
     """Python 3.11. Does not see threads that were there before, or that the `threading` module did not start.
 
-    Most calls are of libraries, known by their globals. These are quicker to read than code, which is audited.
+    Most calls are of libraries, known by their globals and the name there. Code and ids are slow: they are audited.
     """
 
     def __init__(self, look: Callable[[FrameType], None], is_library: Callable[[FrameType], bool | None]) -> None:
         super().__init__(look, is_library)
-        self._libraries: dict[int, dict[str, Any]] = {}  # globals by id, which they keep
-        self._partly: dict[int, set[int | None]] = {}  # lines of what is to be reported among others
+        self._libraries: dict[str, dict[str, Any]] = {}  # globals by name
+        self._partly: dict[str, dict[str, Any]] = {}  # those of modules with `LINES`
         self._others: set[int] = set()  # ids of globals; some may be gone
         self._awaited: dict[int, CodeType] = {}  # that must show its globals first, by id
 
@@ -162,10 +162,8 @@ class Profiling(Events):
         self._awaited.pop(key, None)
         found = self._is_library(frame)
         if found and not self._awaited:
-            if id(given) in LINES:
-                self._partly[id(given)] = LINES[id(given)]
-            else:
-                self._libraries[id(given)] = given
+            name = given["__name__"]
+            (self._partly if name in LINES else self._libraries)[name] = given
         elif found is False:
             self._others.add(id(given))
 
@@ -176,13 +174,18 @@ class Profiling(Events):
         awaited, sort = self._awaited, self._sort
 
         def hit(frame: FrameType, event: str, _: object) -> None:
-            if event != "call" or (among := id(frame.f_globals)) in libraries:
+            if event != "call":
                 return
-            if among in partly and frame.f_lineno not in partly[among]:
-                return
+            given = frame.f_globals
+            name: Any = dict.get(given, "__name__")
+            try:
+                if libraries.get(name) is given or (partly.get(name) is given and frame.f_lineno not in LINES[name]):
+                    return
+            except TypeError:  # it is no name
+                pass
             code = frame.f_code
             key = id(code)
-            if awaited or among not in others:
+            if awaited or id(given) not in others:
                 sort(key, frame)
             is_new, gives = key not in ignored and key not in found, key in _GIVING
             if is_new:

@@ -206,7 +206,7 @@ class TouchRecorder:
         return (
             place is None
             and (type(path) is str and path.endswith(".py"))
-            and (not path.endswith(_READING) or id(frame.f_globals) in LINES)
+            and (not path.endswith(_READING) or name in LINES)
             and (type(module) is ModuleType and vars(module) is frame.f_globals)
             and self._places.place_of_code(path) is None
         )
