@@ -6,6 +6,7 @@ own, so that its memory is its own and a cold step is really cold.
     python paceline/scale.py                       # 1600 commits x 50 benchmarks x 3 parameters, and the growth
     python paceline/scale.py --commits 400 --no-growth
     python paceline/scale.py --commits 10000 --no-growth --only pages --browser   # and what a reader waits for
+    python paceline/scale.py --fleet 1e6           # many projects (500 MB in TMPDIR)
 
 To measure more, add a function of a generated `History` to `STEPS`.
 """
@@ -24,7 +25,9 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +41,21 @@ from paceline.history.intake.document import (
     benchmark_entries,
     benchmarks_document,
     machine_document,
-    quartiles,
     result_document,
 )
 from paceline.history.intake.provenance import Provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MACHINE = "linux-x86_64-epyc-7763-zen3-4c-avx2-l3_32m-16g-hyperv"
 FIRST = 1_600_000_000_000  # milliseconds since 1970: date of the first commit; the others follow hourly
 GROWTH = (100, 400, 1600, 10_000)
+FLEET = (100_000, 1_000_000, 10_000_000, 100_000_000)  # results of all projects together
+SHAPE = (1000, 100, 5)  # commits, at most, benchmarks and parameters of each project of a fleet
+LOOKS_AGAIN = 0.05  # seconds between two looks at the memory in use
 MEBIBYTE = 2**20
+SETTLED = 2.1  # seconds: the cache trusts no file that is younger than the coarsest clock's tick
 CONFIGURATION: dict[str, Any] = {"version": 1, "project": "scale", "repo": ".", "branches": ["main"]}
 CONFIGURATION |= {"results_dir": ".asv/results", "html_dir": ".asv/html"}
 
@@ -96,10 +102,11 @@ def generate(history: History, benchmarks: int, parameters: int, samples: int, s
         )
         levels *= np.where(draw.uniform(size=len(names)) < 0.5 / history.commits, 1.1, 1.0)
         times = levels[:, None] * draw.normal(1, 0.03, (len(names), samples)).clip(0.5)
+        quarters = np.quantile(times, (0.25, 0.5, 0.75), axis=1).T.tolist()
         started = FIRST + 3_600_000 * commit + 600_000
         measured = [
-            Measured(test, row, quartiles(row), 1, samples, started, 1.5, group="speed", axes=axes)
-            for (test, axes), row in zip(names, times.tolist(), strict=True)
+            Measured(test, row, (low, median, high), 1, samples, started, 1.5, group="speed", axes=axes)
+            for (test, axes), row, (low, median, high) in zip(names, times.tolist(), quarters, strict=True)
         ]
         head = Provenance(name, FIRST + 3_600_000 * commit)
         text = json.dumps(result_document(measured, head, environment))
@@ -301,10 +308,15 @@ def generated(commits: int, arguments: argparse.Namespace) -> Iterator[History]:
     """Make a history, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         history = History(Path(folder), commits)
-        (history.root / "asv.conf.json").write_text(json.dumps(CONFIGURATION), encoding="utf-8")
+        configure(history)
         generate(history, arguments.benchmarks, arguments.parameters, arguments.samples)
-        time.sleep(2.1)  # the cache trusts no file that is younger than the coarsest clock's tick
+        time.sleep(SETTLED)
         yield history
+
+
+def configure(history: History) -> None:
+    """Write the project's configuration."""
+    (history.root / "asv.conf.json").write_text(json.dumps(CONFIGURATION), encoding="utf-8")
 
 
 def table(arguments: argparse.Namespace) -> Iterator[str]:
@@ -325,6 +337,67 @@ def table(arguments: argparse.Namespace) -> Iterator[str]:
                 yield from in_browser(history.root / ".asv" / "html")
 
 
+def fleet(most: float, samples: int) -> Iterator[str]:
+    """Yield the rows of a Markdown table: checks of many projects at once, up to so many results of all together."""
+    yield "| results | projects x commits x series | bytes a result, as JSON | in the cache | cold | warm |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for results in FLEET:
+        if results <= most:
+            with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+                yield fleet_row(Path(folder), results, samples)
+
+
+def fleet_row(root: Path, results: int, samples: int, shape: tuple[int, int, int] = SHAPE) -> str:
+    """Return the row of one fleet: its bytes, and what two checks take, the first without a cache."""
+    commits, benchmarks, parameters = shape
+    series = benchmarks * parameters
+    commits = min(commits, results // series)
+    count = results // (commits * series)
+    new_project = partial(_new_project, root, (commits, benchmarks, parameters), samples)
+    with ProcessPoolExecutor() as pool:
+        projects = list(pool.map(new_project, range(count)))
+    time.sleep(SETTLED)
+    cold, warm = (watched(root) for _ in range(2))
+    cells = [f"{_size(getattr(each, part) for each in projects) / results:.0f}" for part in ("results", "cache")]
+    cells += [f"{cost.seconds:.1f} ({cost.cpu:.1f}), {cost.memory / MEBIBYTE:.0f}" for cost in (cold, warm)]
+    return f"| {results:,} | {count} x {commits} x {series} | {' | '.join(cells)} |"
+
+
+def _new_project(root: Path, shape: tuple[int, int, int], samples: int, seed: int) -> History:
+    commits, benchmarks, parameters = shape
+    history = History(root / f"project-{seed}", commits)
+    history.root.mkdir()
+    configure(history)
+    generate(history, benchmarks, parameters, samples, seed)
+    return history
+
+
+def _size(folders: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def watched(root: Path) -> Cost:
+    """Run `paceline check --projects`; the memory is that of all its processes, which share some of it."""
+    command = [sys.executable, "-m", "paceline.cli", "check", "--projects", ".", "--json", "found.json"]
+    started, cpu, peak = time.perf_counter(), _cpu_time(), 0
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, _in_use(psutil.Process(process.pid)))
+            time.sleep(LOOKS_AGAIN)
+    if process.returncode not in {0, 1}:
+        raise SystemExit(f"paceline check ended with status {process.returncode}")
+    return Cost(time.perf_counter() - started, _cpu_time() - cpu, peak)
+
+
+def _in_use(process: psutil.Process) -> int:
+    """Return the resident bytes of a process and its children."""
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            total += each.memory_info().rss
+    return total
+
+
 def main() -> None:
     """Measure, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -341,13 +414,16 @@ def main() -> None:
         "--only", action="append", metavar="PART", help="only steps with this in their name; can be repeated"
     )
     parser.add_argument("--browser", action="store_true", help="also open the built pages in Chromium")
+    parser.add_argument(
+        "--fleet", type=float, metavar="RESULTS", help="instead, check many projects: from 1e5 up to so many results"
+    )
     parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step:
         run_step(arguments.step, History(arguments.root, arguments.commits))
         return
-    for line in table(arguments):
+    for line in fleet(arguments.fleet, arguments.samples) if arguments.fleet else table(arguments):
         print(line, flush=True)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from paceline.config.options import SIDES
-from paceline.gate.pair import End, Pair, Visit
+from paceline.gate.pair import Pair
 from paceline.gate.sides.launcher import Launch
+from paceline.gate.visit import End, Visit
 
 FILE = "test_it.py"
 

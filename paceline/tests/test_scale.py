@@ -1,10 +1,13 @@
 """The script that measures long histories measures real ones."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from paceline.system.pool import CLUSTER
+from scripts import script
 from sites import CHROMIUM
 
 SCRIPT = Path(__file__).parents[1] / "scale.py"
@@ -30,3 +33,20 @@ def test_small_history_is_measured() -> None:
     assert len(cells) == headings.count("|") - 1
     assert cells[0] == 5
     assert 10 < cells[4] < 2000
+
+
+@pytest.mark.slow
+def test_a_small_fleet_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CLUSTER, raising=False)
+    scale = script("scale")
+    monkeypatch.setattr(scale, "SETTLED", 0.0)
+    row = scale.fleet_row(tmp_path, 12, 9, (4, 1, 3))
+    results, shape, of_json, _, cold, warm = row.strip("| ").split(" | ")
+    assert (results, shape) == ("12", "1 x 4 x 3")
+    assert int(of_json) > 300
+    for cell in (cold, warm):
+        seconds, cpu, memory = map(float, re.fullmatch(r"([\d.]+) \(([\d.]+)\), (\d+)", cell).groups())  # type: ignore[union-attr]
+        assert seconds > 0
+        assert cpu > 0
+        assert memory > 60  # MiB: two of the processes have NumPy
+    assert len(list(tmp_path.glob("project-*/.asv/results/*/*-*.json"))) == 4

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import catalog
 from tests.answers import outputs, with_output
+from tests.runs import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,10 +26,7 @@ MOST_COORDINATES = 60
 
 def right_answer(workload: str, problem: Any) -> Any:
     """Return the answer of the workload's first baseline, which needs nothing but Python, or else a broker."""
-    try:
-        return catalog.prepare(workload, catalog.problem_module(workload).BASELINES[0], problem)()
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    return prepared(workload, catalog.problem_module(workload).BASELINES[0], problem)()
 
 
 def coordinates(array: Array) -> Iterator[tuple[int, ...]]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.runs import prepared
 
 WORKLOAD = "fraud_preprocessing"
 CONTENDERS = catalog.contenders(WORKLOAD)
@@ -89,10 +90,7 @@ def reference(problem: Any) -> tuple[np.ndarray[Any, Any], ...]:
 
 def assert_answers(contender: str, problem: Any) -> None:
     """Assert that ``contender`` answers as the reference does, to the last bit."""
-    try:
-        run = catalog.prepare(WORKLOAD, contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    run = prepared(WORKLOAD, contender, problem)
     for right, given in zip(reference(problem), run(), strict=True):
         np.testing.assert_array_equal(given, right)
         assert given.dtype.kind == right.dtype.kind

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import tracemalloc
 from decimal import Decimal, localcontext
-from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests import runs
 
 problem_module = catalog.problem_module("fraud_scoring")
 
 CONTENDERS = catalog.contenders("fraud_scoring")
 
 
-def prepared(contender: str, problem: Any) -> Any:
-    """Return the ``run`` of ``contender``, skipping the test where it cannot run."""
-    try:
-        return catalog.prepare("fraud_scoring", contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+prepared = functools.partial(runs.prepared, "fraud_scoring")
 
 
 def decimal_tanh(z: Decimal) -> Decimal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from benchmarks import catalog
+from tests import runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +53,7 @@ def another(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     broker.close()
 
 
-def prepared(contender: str, problem: Any) -> Any:
-    """Return the ``run`` of ``contender``, skipping the test where it cannot run."""
-    try:
-        return catalog.prepare(WORKLOAD, contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+prepared = functools.partial(runs.prepared, WORKLOAD)
 
 
 def of_records(records: list[bytes]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tracemalloc
 from typing import Any
 
@@ -10,19 +11,15 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
-from tests.turns import fastest
+from tests import runs
+from tests.runs import fastest
 
 problem_module = catalog.problem_module("fraud_training")
 
 CONTENDERS = catalog.contenders("fraud_training")
 
 
-def prepared(contender: str, problem: Any) -> Any:
-    """Return the ``run`` of ``contender``, skipping the test where it cannot run."""
-    try:
-        return catalog.prepare("fraud_training", contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+prepared = functools.partial(runs.prepared, "fraud_training")
 
 
 def loss(weights: np.ndarray[Any, Any], batch: np.ndarray[Any, Any]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.runs import prepared
 
 problem_module = catalog.problem_module("gradient_descent")
 
@@ -19,10 +20,7 @@ problem_module = catalog.problem_module("gradient_descent")
 def answer(contender: str, size: tuple[int, int]) -> np.ndarray[tuple[int], np.dtype[np.floating]]:
     """Return what ``contender`` answers at ``size``, skipping the test where it cannot run."""
     problem = problem_module.make(size)
-    try:
-        run = catalog.prepare("gradient_descent", contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    run = prepared("gradient_descent", contender, problem)
     result: np.ndarray[tuple[int], np.dtype[np.floating]] = run()
     return result
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.runs import prepared
 
 problem_module = catalog.problem_module("image_prediction")
 
@@ -40,10 +41,7 @@ def test_probabilities_add_up_and_differ(size: str) -> None:
 @pytest.mark.parametrize("count", [1, 249, 250, 251, 1001])
 def test_any_number_of_images_will_do(contender: str, count: int) -> None:
     problem = problem_module.make(("made", (9, 7, 4), count))
-    try:
-        run = catalog.prepare("image_prediction", contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    run = prepared("image_prediction", contender, problem)
     problem_module.check(problem, run())
 
 

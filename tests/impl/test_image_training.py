@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.runs import prepared
 
 problem_module = catalog.problem_module("image_training")
 
@@ -55,10 +56,7 @@ def test_batches_cover_every_image_once_an_epoch() -> None:
 def test_at_small_all_contenders_reach_the_same_weights(contender: str) -> None:
     problem = catalog.make("image_training", "small")
     expected = catalog.prepare("image_training", "descent_numpy", problem)()
-    try:
-        answer = catalog.prepare("image_training", contender, problem)()
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    answer = prepared("image_training", contender, problem)()
     for values, right in zip(answer, expected, strict=True):
         np.testing.assert_allclose(values, right, rtol=0, atol=1e-10)
 

@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks import catalog
 from impl.input_derivative._network import outputs
-from tests.turns import fastest
+from tests import runs
+from tests.runs import fastest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +27,7 @@ TENSORFLOW = [name for name in catalog.contenders("input_derivative") if name.en
 
 def prepared(contender: str, size: tuple[int, ...]) -> Callable[[], Any]:
     """Return the ``run`` of ``contender`` at ``size``, skipping the test where it cannot run."""
-    try:
-        return catalog.prepare("input_derivative", contender, problem_module.make(size))
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    return runs.prepared("input_derivative", contender, problem_module.make(size))
 
 
 def test_the_article_size_is_the_users() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.runs import prepared
 
 problem_module = catalog.problem_module("least_squares")
 
@@ -32,8 +33,5 @@ def test_the_truth_does_not_depend_on_the_answer(guess: tuple[float, float]) -> 
 @pytest.mark.parametrize("contender", catalog.contenders("least_squares"))
 def test_the_large_size_is_solved_too(contender: str) -> None:
     problem = catalog.make("least_squares", "large")
-    try:
-        run = catalog.prepare("least_squares", contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    run = prepared("least_squares", contender, problem)
     problem_module.check(problem, run())

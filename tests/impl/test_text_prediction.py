@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.runs import prepared
 
 problem_module = catalog.problem_module("text_prediction")
 
@@ -32,10 +33,7 @@ def test_any_number_and_length_of_reviews_will_do(
     contender: str, size: tuple[tuple[int, int, int], int, int]
 ) -> None:
     problem = problem_module.make(size)
-    try:
-        run = catalog.prepare("text_prediction", contender, problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    run = prepared("text_prediction", contender, problem)
     problem_module.check(problem, run())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import catalog
+from tests.runs import prepared
 
 problem_module = catalog.problem_module("text_training")
 
@@ -59,10 +60,7 @@ def test_reviews_vary_in_length_and_leave_zero_to_padding(size: str) -> None:
 def test_at_small_all_contenders_reach_the_same_weights(contender: str) -> None:
     problem = catalog.make("text_training", "small")
     expected = catalog.prepare("text_training", "descent_numpy", problem)()
-    try:
-        answer = catalog.prepare("text_training", contender, problem)()
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+    answer = prepared("text_training", contender, problem)()
     for values, right in zip(answer, expected, strict=True):
         np.testing.assert_allclose(values, right, rtol=0, atol=1e-10)
 

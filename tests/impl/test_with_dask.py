@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+from clusters import dask_cluster
 
 from benchmarks import catalog
 
@@ -40,29 +37,8 @@ with Client(os.environ["DASK_SCHEDULER_ADDRESS"]) as client:
 @pytest.fixture
 def cluster(root: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a scheduler on loopback with two workers, each a process of its own."""
-    contact = tmp_path / "scheduler.json"
-    scheduler = ["distributed.cli.dask_scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard"]
-    worker = ["distributed.cli.dask_worker", "--nthreads=1", "--no-nanny", "--no-dashboard", "--host=127.0.0.1"]
-    environment = os.environ | {"PYTHONPATH": str(root)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", *command, f"--scheduler-file={contact}"],
-            cwd=tmp_path,
-            env=environment,
-            stderr=subprocess.DEVNULL,
-        )
-        for command in (scheduler, worker, worker)
-    ]
-    try:
-        deadline = time.monotonic() + 60
-        while not contact.exists():
-            assert time.monotonic() < deadline, "the scheduler did not start"
-            time.sleep(0.05)
-        yield json.loads(contact.read_text(encoding="utf-8"))["address"]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    with dask_cluster(tmp_path, PYTHONPATH=str(root)) as address:
+        yield address
 
 
 def test_a_scheduler_and_two_workers_give_the_same_iterates(cluster: str, run_python: Run) -> None:

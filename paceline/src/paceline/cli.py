@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from paceline.commands import (
+    WRONG_USE,
     bisect,
     calibrate,
     check,
     doctor,
     explain,
+    failure,
     fetch,
     gate,
     import_,
@@ -25,7 +25,6 @@ from paceline.commands import (
     say,
     warn,
 )
-from paceline.errors import PacelineError, why
 from paceline.system.signals import like_ctrl_c
 
 if TYPE_CHECKING:
@@ -48,8 +47,6 @@ COMMANDS: dict[str, Command] = {
     "doctor": doctor,
 }
 
-DEFECT = 3
-WRONG_USE = 4
 INTERRUPTED = 130
 STANDARD_ERROR = 2  # the number of its descriptor
 
@@ -98,17 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with like_ctrl_c():
             return COMMANDS[given.command].run(given)
-    except PacelineError as error:
-        return _failed(str(error))
     except KeyboardInterrupt:
         progress("")
         return INTERRUPTED
-    except OSError as error:
-        return _failed(f"{_where(error)}{why(error)}")
-    except UnicodeError as error:
-        return _failed(f"{error}. Set PYTHONIOENCODING=utf-8, or rename the file with this name.")
     except Exception as error:  # noqa: BLE001  # Python would end with 1, which means that something became slower
-        return _failed(f"unexpected {_named(error)}. Please report it with {_kept()}", DEFECT)
+        progress("")
+        said, status = failure(error)
+        warn(f"ERROR: {said}")
+        return status
 
 
 def _occupy_standard_streams() -> None:
@@ -116,38 +110,6 @@ def _occupy_standard_streams() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
         pass
     os.close(number)
-
-
-def _failed(line: str, status: int = WRONG_USE) -> int:
-    progress("")
-    warn(f"ERROR: {' '.join(line.split())}")
-    return status
-
-
-def _named(error: Exception) -> str:
-    """Return an error's type and message; never fails, even if the error cannot print itself."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001
-        return type(error).__name__
-
-
-def _kept() -> str:
-    """Write the traceback to a file and return its name; if that fails, return the traceback itself."""
-    text = traceback.format_exc()
-    try:
-        descriptor, name = tempfile.mkstemp(prefix="paceline-error-", suffix=".txt")
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-    except OSError:
-        return text
-    return name
-
-
-def _where(error: OSError) -> str:
-    if error.filename is None:  # Python names no path if the current folder is missing
-        return "the current folder: " if isinstance(error, FileNotFoundError) else ""
-    return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ def test_configuration_with_comments(tmp_path: Path) -> None:
     (tmp_path / "asv.conf.json").write_text(COMMENTED, encoding="utf-8")
     assert asv_conf.read(tmp_path)["repo"] == "https://example.org/a//b.git"
     assert project.branches(tmp_path) == ("devel", "main")
-    assert project.results_folder(tmp_path) == tmp_path / "kept/results"
-    assert project.results_folder(tmp_path, "elsewhere") == tmp_path / "elsewhere"
+    assert project.results(tmp_path).folder == tmp_path / "kept/results"
+    assert project.results(tmp_path, "elsewhere").folder == tmp_path / "elsewhere"
     (tmp_path / "pyproject.toml").write_text("[tool.paceline]\nresults = 'ours'\n", encoding="utf-8")
-    assert project.results_folder(tmp_path) == tmp_path / "ours"
+    assert project.results(tmp_path).folder == tmp_path / "ours"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_settings_that_cannot_be_used_are_one_line(
 
 def test_configuration_without_a_folder_has_that_of_asv(tmp_path: Path) -> None:
     (tmp_path / "asv.conf.json").write_text('{"branches": [null]}', encoding="utf-8")
-    assert project.results_folder(tmp_path) == tmp_path / "results"
+    assert project.results(tmp_path).folder == tmp_path / "results"
     assert project.branches(tmp_path) == ()
 
 

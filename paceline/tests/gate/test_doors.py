@@ -15,7 +15,6 @@ from paceline.config.request import Request
 from paceline.config.settings import Settings, of_head_alone, read_table
 from paceline.errors import PacelineError
 from paceline.gate import execution
-from paceline.gate.pair import End, Recipe, Timing, Visit
 from paceline.gate.sequential import plan
 from paceline.gate.sides import schedule
 from paceline.gate.sides.launcher import Launcher
@@ -24,6 +23,7 @@ from paceline.gate.sides.trees import Trees
 from paceline.gate.sides.workspace import Workspace
 from paceline.gate.trial import Trial
 from paceline.gate.verdict import Benchmark
+from paceline.gate.visit import End, Recipe, Timing, Visit
 from paceline.report import annotations
 from paceline.report.closing import Closing
 from paceline.report.verdicts import Finding

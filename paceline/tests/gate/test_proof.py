@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from paceline.config.settings import Settings
 from paceline.errors import PacelineError
-from paceline.gate.pair import End
 from paceline.gate.proof import Proof
+from paceline.gate.visit import End
 
 OWN = {"code": ["work", "helper"], "native": ["work._fast"], "lacking": [], "elsewhere": []}
 NONE = {"code": [], "native": [], "lacking": [], "elsewhere": ["numpy", "pytest"]}

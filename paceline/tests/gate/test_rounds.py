@@ -13,10 +13,10 @@ from paceline.config.options import SIDES
 from paceline.config.settings import Settings
 from paceline.gate import sequential
 from paceline.gate.budget import Budget, duration
-from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
 from paceline.gate.rounds import Rounds
 from paceline.gate.screening import kept
 from paceline.gate.verdict import Benchmark
+from paceline.gate.visit import End, Recipe, Timing, Visit, choose_clock
 from paceline.report.verdicts import Verdict
 
 if TYPE_CHECKING:

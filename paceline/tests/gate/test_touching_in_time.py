@@ -7,8 +7,8 @@ from typing import Any, Self
 import pytest
 from paceline.config.options import SIDES
 from paceline.gate import touching
-from paceline.gate.pair import End
 from paceline.gate.touch.comparison import Touch
+from paceline.gate.visit import End
 
 EMPTY: dict[str, Any] = {key: {} for key in ("environment", "libraries", "named")}
 NOTHING = EMPTY | {"items": [], "modules": [], "common": [], "names": []}

@@ -23,7 +23,7 @@ from trees import row
 def built(history: History, *, with_asv: bool = False) -> build.Built:
     """Build the site of a history in this process."""
     root = history.project.root
-    results = project.results_folder(root)
+    results = project.results(root).folder
     return build.build(root, results, history.site, lambda _: None, with_asv=with_asv)
 
 
@@ -197,15 +197,19 @@ def test_asv_is_needed_for_its_own_site_only(history: History) -> None:
 
 def test_asv_publishes_the_same_results(history: History) -> None:
     simple(history)
+    history.describe("suite.time_it", "test_speed.listed")  # in an old version
+    rows = {f"test_speed.{name}": row(1.0, version="v2") for name in ("listed", "test_it")}
+    history.write({"ours.json": history.document(11, rows, ours=True)})
     (history.results / "lab" / "broken.json").write_text("{")
     stray = history.document(0, {"suite.time_it": row(1.0)}, commit_hash="f" * 40)
     history.write({"stray.json": stray})
     configure(history, "https://127.0.0.1:9/p.git")
     built(history, with_asv=True)
     index = json.loads((history.site / "asv" / "index.json").read_text())
-    assert list(index["benchmarks"]) == ["suite.time_it"]
-    graph = json.loads((history.site / "asv" / "graphs" / "summary" / "suite.time_it.json").read_text())
-    assert len(graph) == 12
+    assert list(index["benchmarks"]) == ["suite.time_it", "test_speed.listed", "test_speed.test_it"]
+    graphs = history.site / "asv" / "graphs" / "summary"
+    counts = {path.stem: len(json.loads(path.read_text())) for path in graphs.glob("*.json")}
+    assert counts == {"suite.time_it": 12, "test_speed.listed": 1, "test_speed.test_it": 1}
     assert 'href="asv/index.html"' in (history.site / "index.html").read_text()
 
 

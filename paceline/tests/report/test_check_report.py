@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from histories import Maker, step
 from paceline.history.detect import judgement
 from paceline.report import check_report
-from paceline.report.changes import Report
+from paceline.report.changes import Quarantined, Report
 from paceline.report.places import Place
 from trees import commit
 
@@ -63,6 +64,20 @@ def test_a_place_shows_where_most_of_its_benchmarks_are() -> None:
         named = [replace(each, benchmark=names.get(each.benchmark, each.benchmark)) for each in found.changes]
         shown = list(check_report.lines(Report(tuple(named), ()), ()))
         assert [line for line in shown if " in a" in line] == said
+
+
+def test_one_history_among_many_is_a_short_block() -> None:
+    found = report(Maker(factor=at_40))
+    headline, *places = check_report.block("a", found, [Quarantined(Path("b"), "is not JSON")])
+    assert headline == "a: 5 new slowdowns, 1 improvement, 1 quarantined file"
+    assert [line.split(":")[0] for line in places] == [
+        f"  {commit(20)[:8]} of 2023-11-15",
+        f"  {commit(40)[:8]} of 2023-11-16",
+    ]
+    nothing = Report((), ("a note",))
+    assert list(check_report.block("a", nothing, ())) == []
+    everything = list(check_report.block("a", nothing, (), everything=True))
+    assert everything == ["a:", "  note: a note", "  no new slowdowns, no improvements"]
 
 
 def test_one_annotation_for_a_place() -> None:

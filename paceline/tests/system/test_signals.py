@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
-from paceline.system.signals import ENDING, like_ctrl_c, put_off
+from paceline.system.signals import ENDING, kept_from_children, like_ctrl_c, put_off
 
 
 @pytest.fixture(params=ENDING, ids=lambda sent: sent.name)
@@ -34,3 +36,13 @@ def test_clean_up_is_not_stopped(sent: signal.Signals) -> None:
     """As where a CI service sends SIGINT, and then SIGTERM."""
     with like_ctrl_c(), put_off():
         os.kill(os.getpid(), sent)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows masks no signals")
+def test_children_are_kept_from_ctrl_c() -> None:
+    code = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    command = [sys.executable, "-c", code]
+    with kept_from_children():
+        inside = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    after = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert (inside.stdout, after.stdout) == ("True\n", "False\n")

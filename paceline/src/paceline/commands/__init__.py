@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+import traceback
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from paceline.errors import PacelineError
+from paceline.errors import PacelineError, why
 from paceline.report.terminal import printable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
     from typing import TextIO
+
+    from paceline.config.project import Results
 
     #: What `add_subparsers` returns; argparse has no public name for it.
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
-RED = 1  # exit status of a gate in which a benchmark is red
+#: Exit statuses.
+RED = 1  # a benchmark is red, or there is a new slowdown
+DEFECT = 3
+WRONG_USE = 4
 #: Help of --results, the same for every command.
 RESULTS_HELP = (
-    "folder of the history (default: `results` in [tool.paceline], else `results_dir` in asv.conf.json, else"
-    " .asv/results)"
+    "folder or URL of the history, such as s3://bucket/project (default: `results` in [tool.paceline], else"
+    " `results_dir` in asv.conf.json, else .asv/results)"
 )
 
 
@@ -70,6 +78,59 @@ def progress(text: str) -> None:
     """Show on a terminal what is being done, in place of the text before; an empty text clears the line."""
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def received(here: Path, given: str | None) -> Results:
+    """Return where the results are. The mirror of a URL gets what is new there, with a note for each problem."""
+    from paceline.config import project
+
+    results = project.results(here, given)
+    if results.url:
+        from paceline.history.intake import remote
+
+        notes = remote.receive(results, progress)
+        progress("")
+        warn(*(f"note: {line}" for line in notes))
+    return results
+
+
+def failure(error: Exception) -> tuple[str, int]:
+    """Return the line and the exit status of a command that an error ended."""
+    if isinstance(error, PacelineError):
+        line, status = str(error), WRONG_USE
+    elif isinstance(error, OSError):
+        line, status = f"{_where(error)}{why(error)}", WRONG_USE
+    elif isinstance(error, UnicodeError):
+        line, status = f"{error}. Set PYTHONIOENCODING=utf-8, or rename the file with this name.", WRONG_USE
+    else:
+        line, status = f"unexpected {_named(error)}. Please report it with {_kept(error)}", DEFECT
+    return " ".join(line.split()), status
+
+
+def _named(error: Exception) -> str:
+    """Return an error's type and message; never fails, even if the error cannot print itself."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001
+        return type(error).__name__
+
+
+def _kept(error: Exception) -> str:
+    """Write the traceback to a file and return its name; if that fails, return the traceback itself."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="paceline-error-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        return text
+    return name
+
+
+def _where(error: OSError) -> str:
+    if error.filename is None:  # Python names no path if the current folder is missing
+        return "the current folder: " if isinstance(error, FileNotFoundError) else ""
+    return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
 
 
 def argument(read: Callable[[str], float]) -> Callable[[str], float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import RESULTS_HELP, progress, say, warn
+from paceline.commands import RESULTS_HELP, progress, received, say, warn
 from paceline.system import extras
 
 if TYPE_CHECKING:
@@ -27,15 +27,14 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--branch", default="benchmark-results", help="branch with the results (default: benchmark-results)"
     )
-    parser.add_argument("--results", type=Path, metavar="DIR", help=RESULTS_HELP)
+    parser.add_argument("--results", metavar="DIR|URL", help=RESULTS_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, print how many files were added, and return 0."""
     extras.require("paceline fetch", "history")
-    from paceline.config import project
     from paceline.errors import PacelineError
-    from paceline.history.intake import fetching
+    from paceline.history.intake import fetching, remote
     from paceline.system.git import GitFailedError, git
 
     try:
@@ -44,10 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise PacelineError(
             f"{Path.cwd()} is not in a git repository, so no branch can be fetched. Run from a clone of the project."
         ) from None
-    results = project.results_folder(Path(), arguments.results)
-    done = fetching.fetch(repository, results, arguments.remote, arguments.branch, progress)
+    results = received(Path(), arguments.results)
+    done = fetching.fetch(repository, results.folder, arguments.remote, arguments.branch, progress)
     progress("")
-    warn(*(f"note: {line}" for line in (*done.refused, *done.kept)))
+    warn(*(f"note: {line}" for line in (*done.refused, *done.kept, *remote.send(results))))
     merged = f", {done.merged} extended" if done.merged else ""
-    say(f"{results}: {done.added} files added{merged}, {done.present} already there")
+    say(f"{results.url or results.folder}: {done.added} files added{merged}, {done.present} already there")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import RESULTS_HELP, say, warn
+from paceline.commands import RESULTS_HELP, received, say, warn
 from paceline.errors import PacelineError
 from paceline.system import extras
 
@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file, or a folder such as .benchmarks")
     parser.add_argument(
         "--results",
-        metavar="DIR",
+        metavar="DIR|URL",
         help=RESULTS_HELP,
     )
     parser.add_argument(
@@ -41,13 +41,12 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Import, print a line for each file, and return 0. Raises PacelineError if nothing could be imported."""
     extras.require("paceline import", "history")
-    from paceline.config import project
-    from paceline.history.intake import importer
+    from paceline.history.intake import importer, remote
 
     root = Path.cwd()
-    results = project.results_folder(root, arguments.results)
+    results = received(root, arguments.results)
     added = present = bad = 0
-    for outcome in importer.import_all(arguments.files, results, repository=root, machine=arguments.machine):
+    for outcome in importer.import_all(arguments.files, results.folder, repository=root, machine=arguments.machine):
         if outcome.written is None:
             bad += 1
             warn(f"not imported: {outcome.source}: {outcome.reason}")
@@ -59,5 +58,6 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"{outcome.source} was already imported as {outcome.written}")
     if not added and not present:
         raise PacelineError(f"imported 0 of {bad} files. Fix the errors above, and import again.")
+    warn(*(f"note: {line}" for line in remote.send(results)))
     say(f"{added} imported, {present} already imported, {bad} not imported")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import RESULTS_HELP, progress, say, warn
+from paceline.commands import RESULTS_HELP, progress, received, say, warn
 from paceline.system import extras
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--results",
-        type=Path,
-        metavar="DIR",
+        metavar="DIR|URL",
         help=RESULTS_HELP,
     )
     parser.add_argument(
@@ -65,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.serve is not None:
         server.check(arguments.serve)
     root = project.find_root(Path.cwd())
-    results = arguments.results or project.results_folder(root)
+    results = received(Path() if arguments.results else root, arguments.results).folder
     output = arguments.output or project.html_folder(root)
     built = build.build(root, results, output, progress, with_asv=arguments.asv)
     progress("")

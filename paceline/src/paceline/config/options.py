@@ -75,9 +75,9 @@ RESULTS = Option(
     "results",
     "--benchmark-record-results",
     None,
-    "Folder of the history; `results` in [tool.paceline]. Default: `results_dir` in asv.conf.json, else"
-    " .asv/results.",
-    metavar="DIR",
+    "Folder or URL of the history, such as s3://bucket/project; `results` in [tool.paceline]. Default: `results_dir`"
+    " in asv.conf.json, else .asv/results.",
+    metavar="DIR|URL",
 )
 #: Options of both `pytest` and `paceline gate`.
 OPTIONS = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from paceline.config import asv_conf
 from paceline.config.asv_conf import CONFIGURATIONS
 from paceline.config.settings import read_table
+from paceline.errors import PacelineError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +20,19 @@ ASV_RESULTS = "results"  # asv's own default, where it has a configuration
 HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
 OURS = ".paceline"
 CACHE = f"{OURS}/cache"
+MIRRORS = f"{OURS}/mirrors"
+SHOWN = 60  # characters of a URL in the name of its mirror
+AA = "aa"
 MARKS = (*CONFIGURATIONS, ".git", "pyproject.toml")
+#: Variables that say where S3 is: the same URL may name one bucket here and another there.
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+
+
+class Results(NamedTuple):
+    """A folder of results; with a `url`, the mirror of what is there."""
+
+    folder: Path
+    url: str | None = None
 
 
 def find_root(here: Path) -> Path:
@@ -47,17 +63,31 @@ def _has_history(folder: Path) -> bool:
     return named or (folder / RESULTS).is_dir() or bool(read_table(folder))
 
 
-def results_folder(here: Path, given: str | Path | None = None) -> Path:
-    """Return the results folder: `given` below `here`, else the one in [tool.paceline] or asv's configuration.
+def results(here: Path, given: str | Path | None = None) -> Results:
+    """Return where the results are: `given`, seen from `here`, else as in [tool.paceline] or asv's configuration.
 
     Raises PacelineError if these cannot be read.
     """
-    if given:
-        return here / given
+    if given and "://" not in str(given):
+        return Results(here / given)
     root = find_root(here)
-    asv = asv_conf.read(root)
-    chosen = read_table(root).get("results") or asv.get("results_dir") or (ASV_RESULTS if asv else RESULTS)
-    return root / str(chosen)
+    asv = {} if given else asv_conf.read(root)
+    default = asv.get("results_dir") or (ASV_RESULTS if asv else RESULTS)
+    chosen = str(given or read_table(root).get("results") or default)
+    return _mirror(root, chosen) if "://" in chosen else Results(root / chosen)
+
+
+def _mirror(root: Path, url: str) -> Results:
+    place = url.partition("://")[2].partition("?")[0]
+    if "@" in place.partition("/")[0]:
+        raise PacelineError(
+            "results: the URL has credentials, which would be printed. Leave them out, and set AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY."
+        )
+    endpoint = next(filter(None, map(os.environ.get, ENDPOINTS)), "")
+    digest = hashlib.sha256(f"{url} {endpoint}".encode()).hexdigest()[:8]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", place).strip("-")[:SHOWN]
+    return Results(root / MIRRORS / f"{name}-{digest}" / "results", url)
 
 
 def html_folder(here: Path) -> Path:
@@ -68,7 +98,7 @@ def html_folder(here: Path) -> Path:
 
 def aa_folder(results: Path) -> Path:
     """Return the folder with the results of gates of identical code."""
-    return results.parent / "aa"
+    return results.parent / AA
 
 
 def branches(root: Path) -> tuple[str, ...]:
@@ -86,6 +116,8 @@ def root_of(results: Path) -> Path:
     """Return the root of the project that a results folder belongs to: the nearest folder above with a mark."""
     above = results.absolute().parents
     for folder in above:
+        if folder.name == OURS:  # of a mirror
+            return folder.parent
         if any((folder / mark).exists() for mark in MARKS):
             return folder
     return above[0]

@@ -21,7 +21,7 @@ from paceline.gate.explain.explaining import Explainer
 from paceline.gate.hints import no_benchmark
 from paceline.gate.memory.judging import MemoryTrial
 from paceline.gate.memory.weighing import Scales
-from paceline.gate.pair import PASSED, STARTS_WITHIN, End
+from paceline.gate.pair import STARTS_WITHIN
 from paceline.gate.proof import Proof
 from paceline.gate.rounds import Pairs, Rounds, why_missing
 from paceline.gate.sides.launcher import Launcher
@@ -30,6 +30,7 @@ from paceline.gate.sides.selection import read_selection
 from paceline.gate.sides.trees import Trees
 from paceline.gate.sides.workspace import Workspace
 from paceline.gate.touching import Touching, report
+from paceline.gate.visit import PASSED, End
 from paceline.report import flames
 from paceline.report.outcome import Part
 from paceline.report.verdicts import Verdict

@@ -10,27 +10,22 @@ import contextlib
 import copy
 import itertools
 import math
-import os
-import re
-import signal
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from array import array
-from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from paceline.config.options import SIDES
-from paceline.gate.worker.channel import ADDRESS, GATE_ENDED, Callee, ChannelLostError
+from paceline.gate.side_process import SideProcess
+from paceline.gate.visit import FEWEST_PAIRS, Burst, End, Recipe, Sampling, Timing, Visit, choose_clock
 from paceline.system.orphans import Orphans
 from paceline.system.signals import put_off
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from paceline.gate.sides.launcher import Launch
@@ -43,284 +38,20 @@ CALIBRATED_FROM = 0.002  # seconds: a shorter burst is a poor guide to the next
 MOST_CALLS = 10**7  # so many calls of an empty function fill a burst
 PAIRS = 8  # of bursts in a round, at most: with 12, rounds take longer than they save, on a busy machine too
 TIME_FOR_PAIRS = 0.2  # seconds per side and round, where a single call is longer than a burst
-FEWEST_PAIRS = 3
-WITHIN = 0.25  # of the tolerance: a standard error within a round that is small next to that between processes
 WARM_UP = 1 / 3  # of a burst: it warms caches and clocks
 LONG = 1.0  # seconds: from here a cold call is no worse than a warm one, and a warm-up is too dear
 PROBES = 3
-BUSY = 0.98  # share of the wall time that a benchmark must run or be ready to run, else it waits for something
-ALONE = 1.02  # CPU time of the process over that of its thread: above this, other threads work for the benchmark
 TESTS_PATIENCE = 5  # times the timeout: limit for one test in one round, all bursts together
 PASSES = 2  # that count calls: what both agree on is a fact; one before them fills the interpreter's own caches
 COUNTED_FROM = 20  # calls that a benchmark allows: with fewer, none can be spared for counting
 WEIGHED = 3  # calls until the peak is read: the first two fill caches
 COUNTED = 3  # calls until allocations are read: the first fills memray's caches, the last two must agree
-PASSED = frozenset({"passed", "xfailed"})  # outcomes of a test that ran to its end
-LISTENS = 0.2  # seconds between checks that the process is alive
 COLLECTED = ("collected", "surveyed")
-MOST_PRINTED = 1 << 22  # bytes of output: a longer log is emptied
-LAST_WORDS = 1 << 16  # bytes at the end of the log in which an error is looked for
 STARTS_WITHIN = 120.0  # seconds: least time limit for an interpreter to start, import and collect
-
-
-@dataclass(frozen=True)
-class End:
-    """How a test ended on one side.
-
-    `outcome`: passed, failed, skipped, xfailed, unused (never called the fixture), crashed, hung, cut (the gate
-    gave it no more time), missing (not collected), or value (it is not timed, and gave `value`). `foreign`: modules
-    of another tree, with their files. `origin`: see `origin.own_code`. `spoilt`: it lowered its process's limits, so
-    later tests there may fail.
-    """
-
-    outcome: str
-    reason: str | None = None
-    version: str | None = None
-    foreign: tuple[tuple[str, str], ...] = ()
-    origin: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    value: float | None = None
-    unit: str | None = None
-    spoilt: bool = False
-
-
-@dataclass(frozen=True)
-class Timing:
-    """One side's burst, in nanoseconds. `waits`: how often its thread gave up the CPU by itself; None if unknown."""
-
-    wall: int
-    process: int
-    thread: int
-    queued: int
-    waits: int | None
-    children: bool
-    iterations: int
-    passed: int = 0  #: nanoseconds by the gate's own clock, from the command to the answer; 0 if unknown
-
-    def seconds(self, clock: str) -> float:
-        """Return seconds per call by a clock, cpu or wall."""
-        return (self.process if clock == "cpu" else self.wall) / self.iterations / 1e9
-
-    @property
-    def busy(self) -> float:
-        """Share of the wall time in which the benchmark was running or ready to run."""
-        return 1.0 if self.waits == 0 else (self.thread + self.queued) / self.wall
-
-
-Burst = dict[str, Timing]  # by side
-_ERROR = re.compile(r"Error|\berror:")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a benchmark is timed in every round, the same for both sides. `cold`: its first call counts."""
-
-    calls: int
-    pairs: int
-    clock: str
-    cold: bool
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How often the sides are sampled in turn in one round, and for how many calls each time.
-
-    `counted`: the calls of each function are counted too, twice, if the benchmark may be called often enough.
-    """
-
-    recipe: Recipe
-    calls: int
-    bursts: int
-    counted: bool = False
-
-
-@dataclass
-class Visit:
-    """One benchmark in one round. `clock`: the one that fits its bursts on free CPUs; wall without such bursts."""
-
-    ends: dict[str, End] = field(default_factory=dict)
-    recipe: Recipe | None = None
-    bursts: list[Burst] = field(default_factory=list)
-    clock: str = "wall"
-    is_bare: bool = False  #: the bursts are calls alone, without setups in between that are not timed
-    samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
-    counts: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each pass that counts calls
-    memory: dict[str, Message] = field(default_factory=dict)  #: by side, see `Pair.weigh`
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether both sides were timed and ran to their end."""
-        ended = [self.ends[side].outcome for side in SIDES if side in self.ends]
-        return bool(self.bursts) and len(ended) == len(SIDES) and PASSED.issuperset(ended)
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the gate ended it for lack of time, so that it has no result."""
-        return any(end.outcome == "cut" for end in self.ends.values())
-
-    def log_ratio(self, clock: str) -> float | None:
-        """Round value: median over bursts of log(head / base); None if the clock stood still."""
-        usable = self._log_ratios(clock)
-        return statistics.median(usable) if usable else None
-
-    def _log_ratios(self, clock: str) -> list[float]:
-        pairs = [(pair["head"].seconds(clock), pair["base"].seconds(clock)) for pair in self.bursts]
-        return [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
-
-    def distances(self, clock: str) -> list[float]:
-        """Return how far each burst's log-ratio lies from the round value; the same with the sides swapped."""
-        ratios = self._log_ratios(clock)
-        return [abs(ratio - statistics.median(ratios)) for ratio in ratios]
-
-    def gates_log_ratio(self) -> float | None:
-        """Return the round value by the gate's own clock; None if the bursts are more than timed calls."""
-        pairs = [(pair["head"].passed, pair["base"].passed) for pair in self.bursts]
-        usable = [math.log(head / base) for head, base in pairs if head > 0 and base > 0]
-        return statistics.median(usable) if usable and self.is_bare else None
-
-    def base_seconds(self, clock: str) -> float:
-        """Return base's median seconds per call."""
-        return statistics.median(pair["base"].seconds(clock) for pair in self.bursts)
-
-
-def needed_pairs(distances: Sequence[float], tolerance: float) -> int:
-    """Return how many pairs of bursts, at least 3, make the error of their median small next to the tolerance.
-
-    `distances` are those of the rounds so far. The rule keeps the sign-flip tests exact. A swap of the sides in any
-    of these rounds turns its log-ratios around, and their median, and leaves every distance between them. So it
-    changes neither the pairs nor a later round, and each round's sign is a fair coin, given the sizes of all.
-    """
-    spread = 1.4826 * statistics.median(distances)
-    needed = math.ceil(math.pi / 2 * (spread / (WITHIN * math.log1p(tolerance))) ** 2)  # pi / 2: of a median
-    return max(FEWEST_PAIRS, needed)
-
-
-def choose_clock(bursts: Sequence[Burst]) -> str:
-    """Return `cpu` if CPU time misses nothing, else `wall`. `bursts` are of one round, on free CPUs.
-
-    CPU time misses waiting, contention between threads, and child processes. A benchmark that is preempted, or whose
-    CPU the hypervisor takes, does not give up its CPU by itself, so a loaded machine does not change the choice.
-    CPU time must fit both sides, so the choice is the same with their names swapped.
-    """
-    if os.name == "nt":
-        return "wall"
-    for side in bursts[0]:
-        timings = [burst[side] for burst in bursts]
-        if any(timing.children or timing.thread <= 0 or timing.wall <= 0 for timing in timings):
-            return "wall"
-        busy = statistics.median(timing.busy for timing in timings)
-        alone = statistics.median(timing.process / timing.thread for timing in timings)
-        if busy < BUSY or alone > ALONE:
-            return "wall"
-    return "cpu"
 
 
 class SideEndedError(Exception):
     """A side's test or process ended while a burst was expected."""
-
-
-class Process:
-    """One side's process, with its channel and its log."""
-
-    def __init__(self, launch: Launch, log: Path) -> None:
-        self._callee = Callee()
-        self._log = log
-        log.unlink(missing_ok=True)
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                launch.command,
-                cwd=launch.folder,
-                env={**launch.environment, ADDRESS: self._callee.address},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                **_inheriting(self._callee.inherited.fileno()),
-            )
-        self._callee.hand_over()
-        self._task: Message | None = launch.task
-        self._end: End | None = None
-
-    def send(self, message: Message) -> None:
-        """Send a command; a lost worker is noticed by the next receive."""
-        with contextlib.suppress(ChannelLostError):
-            self._callee.send(message)
-
-    def greet(self, patience: float) -> None:
-        """Send the task as soon as the worker says hello; the next receive reports a failure."""
-        until = time.monotonic() + patience
-        while self._task is not None and self._end is None and (left := until - time.monotonic()) > 0:
-            self._hear(left, ())
-
-    def receive(self, patience: float, events: Collection[str]) -> Message | End:
-        """Return one of these events; an End if the process crashed, hung or sent something else."""
-        until = time.monotonic() + patience
-        while self._end is None and (left := until - time.monotonic()) > 0:
-            message = self._hear(left, events)
-            if message is not None:
-                return message
-        return self._end or End("hung", f"no answer for {patience:g} s (--benchmark-timeout)")
-
-    def _hear(self, patience: float, events: Collection[str]) -> Message | None:
-        """Listen for a moment: return one of these events, answer a hello, or note the End."""
-        ended = self._process.poll() is not None
-        try:
-            message = self._callee.receive(min(patience, LISTENS if not ended else 0.001))
-        except ChannelLostError as error:
-            self._end = self._crash(str(error))
-            return None
-        self._shorten_log()
-        if message is None:
-            self._end = self._crash() if ended else None
-        elif message["event"] in events:
-            return message
-        elif message["event"] == "hello" and self._task is not None:
-            self.send(self._task)
-            self._task = None
-        else:
-            self._end = End("crashed", f"sent the gate an unexpected {message['event']!r}")
-        return None
-
-    def _shorten_log(self) -> None:
-        with contextlib.suppress(OSError):
-            if self._log.stat().st_size > MOST_PRINTED:
-                os.truncate(self._log, 0)
-
-    def _crash(self, why: str = "") -> End:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        status = self._process.returncode
-        if status is None or status == GATE_ENDED:
-            return End("crashed", why or "closed the gate's channel")
-        if status < 0:
-            with contextlib.suppress(ValueError):
-                return End("crashed", f"killed by {signal.Signals(-status).name}")
-        return End("crashed", f"the interpreter ended with status {status}")
-
-    def last_words(self) -> str:
-        """Return the last line of the output that shows an error, or else the last line of all."""
-        with self._log.open("rb") as file:
-            file.seek(-min(LAST_WORDS, file.seek(0, os.SEEK_END)), os.SEEK_END)
-            text = file.read(LAST_WORDS).decode(errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip(" =_-\n")]
-        errors = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR>")) or _ERROR.search(line)]
-        return ((errors or lines or ["it printed nothing"])[-1].removeprefix("E ").strip())[:300]
-
-    def kill(self) -> None:
-        """Close the channel, and end the process with all that it started."""
-        self._callee.close()
-        if os.name == "nt":
-            self._process.kill()
-        else:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-
-def _inheriting(number: int) -> dict[str, Any]:
-    """Return the arguments by which a new process gets an open socket."""
-    if sys.platform == "win32":
-        return {"startupinfo": subprocess.STARTUPINFO(lpAttributeList={"handle_list": [number]})}
-    return {"pass_fds": (number,)}
 
 
 class Pair:
@@ -336,7 +67,7 @@ class Pair:
         self._timeout = timeout
         self._starts_within = max(timeout, starts_within)
         self._coins = coins
-        self._processes: dict[str, Process] = {}
+        self._processes: dict[str, SideProcess] = {}
         self._until = self._cut_at = math.inf
         self.lost = False
         self.files: dict[str, float] = {}
@@ -357,7 +88,7 @@ class Pair:
         self._orphans = Orphans()
         try:
             for side in sorted(launches, key=lambda side: side != first):
-                self._processes[side] = Process(launches[side], self._logs / side)
+                self._processes[side] = SideProcess(launches[side], self._logs / side)
         except BaseException:
             self.__exit__()
             raise
@@ -485,7 +216,7 @@ class Pair:
         self.lost |= any(isinstance(each, End) for each in found.values())
         return found
 
-    def _recording(self, process: Process) -> Message | End:
+    def _recording(self, process: SideProcess) -> Message | End:
         """Receive the benchmarks one by one, which take little memory as arrays, then what they have in common."""
         benchmarks: list[Message] = []
         while True:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
 from paceline.errors import PacelineError
-from paceline.gate.pair import PASSED
 from paceline.gate.sides.usage import is_below
+from paceline.gate.visit import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from paceline.config.settings import Settings
-    from paceline.gate.pair import End
     from paceline.gate.sides.distributions import Distribution
     from paceline.gate.sides.provision import Provision
+    from paceline.gate.visit import End
 
 MOST_NAMED = 4
 OUR_OWN = {"_pytest", "cpuinfo", "iniconfig", "packaging", "pluggy", "py", "pygments", "pytest", "pytest_benchmark"}

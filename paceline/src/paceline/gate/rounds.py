@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
 from paceline.gate.budget import FEWEST, duration
-from paceline.gate.pair import PASSED, End, Pair
 from paceline.gate.screening import Screening
 from paceline.gate.sides import schedule
+from paceline.gate.visit import PASSED, End
 from paceline.report import values
 from paceline.report.verdicts import Verdict
 from paceline.system import host
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from paceline.gate.budget import Budget
-    from paceline.gate.pair import Visit
+    from paceline.gate.pair import Pair
     from paceline.gate.proof import Proof
     from paceline.gate.sides.launcher import Launcher
     from paceline.gate.sides.selection import Selection
     from paceline.gate.sides.trees import Trees
     from paceline.gate.trial import Trial
     from paceline.gate.verdict import Benchmark
+    from paceline.gate.visit import Visit
 
 
 DEAR = 0.5  # of the budget: what takes so long for its fewest rounds is told what it takes

@@ -17,10 +17,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
-from paceline.gate.pair import PASSED, End
 from paceline.gate.touch.comparison import Touch, compare
 from paceline.gate.touch.reads import folder_content
 from paceline.gate.touch.recording import GENERATED
+from paceline.gate.visit import PASSED, End
 from paceline.system import copying
 
 if TYPE_CHECKING:

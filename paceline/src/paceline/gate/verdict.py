@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
 from paceline.gate.estimates import FEWEST_ROUNDS_SPREAD, detectable, estimate, reach
-from paceline.gate.pair import PASSED, needed_pairs
 from paceline.gate.sequential import EARLIEST_LOOK, Direction, Monitor, plan
+from paceline.gate.visit import PASSED, needed_pairs
 from paceline.report.verdicts import Finding, Verdict
 
 if TYPE_CHECKING:
     from paceline.gate.estimates import Estimate
-    from paceline.gate.pair import End, Recipe, Visit
     from paceline.gate.sequential import Plan
+    from paceline.gate.visit import End, Recipe, Visit
 
 HOPELESS = 3.0  # times the tolerance: where nothing smaller can be seen, further rounds would be wasted
 SHOWN = 100  # characters of a version

@@ -11,15 +11,16 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paceline.config import asv_conf, project
 from paceline.errors import PacelineError
 from paceline.history.asv import order
+from paceline.history.intake.writer import newest_entries
 from paceline.system import child
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from paceline.history.asv import store
     from paceline.history.model import Run
@@ -54,7 +55,18 @@ def _write(results: Path, found: store.Sound, runs: Collection[Run]) -> None:
     for run in runs:
         if not run.dirty:
             _place(run.path.absolute(), results / run.path.parent.name / run.path.name)
-    (results / "benchmarks.json").write_text(json.dumps({"version": 2, **found.benchmarks}), encoding="utf-8")
+    (results / "benchmarks.json").write_text(json.dumps({"version": 2, **_described(found)}), encoding="utf-8")
+
+
+def _described(found: store.Sound) -> Mapping[str, Mapping[str, Any]]:
+    """Return asv's description of each benchmark: of runs that paceline recorded, in the newest one's version.
+
+    The mirror of a URL has no list of these, or an old one.
+    """
+    listed = found.benchmarks
+    ours = newest_entries(each for _, each in found.results if each.about.engine != "asv")
+    newest = {name: {**listed.get(name, entry), "version": entry["version"]} for name, entry in ours.items()}
+    return {**newest_entries(each for _, each in found.results), **listed, **newest}
 
 
 def _place(source: Path, target: Path) -> None:

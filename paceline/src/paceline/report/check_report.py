@@ -169,11 +169,37 @@ def _briefly(title: str, places: Sequence[Place], about: About) -> Iterator[str]
     if not places:
         return
     yield f"{title}:"
+    yield from _listed(places, about)
+    yield ""
+
+
+def _listed(places: Sequence[Place], about: About) -> Iterator[str]:
     for place in about(places[:MOST_PLACES]):
         yield f"  {_headline(place)}: {_sizes(place)}"
     if len(places) > MOST_PLACES:
         yield f"  and {_count(len(places) - MOST_PLACES, 'other place')} (listed by --all)"
-    yield ""
+
+
+def block(
+    name: str,
+    report: Report,
+    quarantined: Sequence[Quarantined],
+    *,
+    about: About = as_they_are,
+    everything: bool = False,
+) -> Iterator[str]:
+    """Yield the report of one history among many: its name, what it sums up to, and the places with slowdowns.
+
+    Without `everything`, yield nothing if there is no new change and no quarantined file.
+    """
+    places = new_places(report.changes)
+    if everything:
+        yield f"{name}:"
+        yield from (f"  {line}" if line else "" for line in lines(report, quarantined, about=about, everything=True))
+    elif places or quarantined:
+        unusable = f", {_count(len(quarantined), 'quarantined file')}" if quarantined else ""
+        yield f"{name}: {summary(report)}{unusable}"
+        yield from _listed([place for place in places if place.is_alarm], about)
 
 
 def _details(finding: Change) -> Iterator[str]:

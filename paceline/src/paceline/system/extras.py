@@ -6,9 +6,15 @@ from importlib.util import find_spec
 
 from paceline.errors import PacelineError
 
-_HISTORY = ("archspec", "numpy", "orjson", "psutil", "scipy", "threadpoolctl")
+_HISTORY = ("archspec", "numpy", "orjson", "psutil", "pyarrow", "scipy", "threadpoolctl")
 #: Modules by extra; their distributions have the same names.
-MODULES = {"asv": ("asv_runner",), "history": _HISTORY, "memory": ("memray",), "pages": ("asv", *_HISTORY)}
+MODULES = {
+    "asv": ("asv_runner",),
+    "dask": ("distributed",),
+    "history": _HISTORY,
+    "memory": ("memray",),
+    "pages": ("asv", *_HISTORY),
+}
 
 
 def require(command: str, extra: str) -> None:

@@ -31,6 +31,19 @@ def put_off() -> Iterator[None]:
 
 
 @contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Let no process that is started inside the block get Ctrl-C; this one may get it a little later."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _handled(signals: Sequence[signal.Signals], handler: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -13,9 +13,9 @@ from paceline.config.options import SIDES
 from paceline.gate.budget import Costs
 from paceline.gate.explain.account import ROUNDS
 from paceline.gate.explain.explaining import Explainer
-from paceline.gate.pair import End, Recipe, Visit
 from paceline.gate.sequential import plan
 from paceline.gate.verdict import Benchmark
+from paceline.gate.visit import End, Recipe, Visit
 from paceline.report import json_file, markdown, terminal
 from paceline.report.explanations import AllocationChange, CallChange, Explanation, FunctionChange, ShareChange
 from paceline.report.verdicts import Finding, Verdict
@@ -23,8 +23,8 @@ from paceline.report.verdicts import Finding, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from paceline.gate.pair import Sampling
     from paceline.gate.sides.schedule import Draw
+    from paceline.gate.visit import Sampling
     from paceline.report.flames import Flames
     from projects import Project
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paceline.gate.pair import Recipe, Sampling, Visit
+from paceline.gate.visit import Recipe, Sampling, Visit
 from pairs import FILE, both, started
 
 PARTS = """

@@ -12,7 +12,7 @@ from paceline.config.options import SIDES
 from paceline.config.settings import Settings, combine
 from paceline.gate.memory.judging import TOO_SHORT, MemoryTrial
 from paceline.gate.memory.weighing import Scales
-from paceline.gate.pair import End, Visit
+from paceline.gate.visit import End, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

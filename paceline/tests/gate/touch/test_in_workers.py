@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from paceline.config.options import RECORDED, SIDES
-from paceline.gate.pair import End
 from paceline.gate.touch.comparison import compare
 from paceline.gate.touch.recording import Recording
+from paceline.gate.visit import End
 from pairs import launch, started
 from recorded import write
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paceline.config.options import SIDES
-from paceline.gate.pair import MOST_PRINTED, Visit
+from paceline.gate.side_process import MOST_PRINTED
+from paceline.gate.visit import Visit
 from paceline.gate.worker import process
 from pairs import both, started, visit
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from paceline.config.options import SIDES
 from paceline.gate.explain import facts
 from paceline.gate.explain.account import SampledRound, explain
-from paceline.gate.pair import PASSED, Sampling
+from paceline.gate.visit import PASSED, Sampling
 from paceline.report.flames import Flames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from paceline.gate.explain.account import Function, Times
-    from paceline.gate.pair import Visit
     from paceline.gate.verdict import Benchmark
+    from paceline.gate.visit import Visit
     from paceline.gate.worker.messages import Message
     from paceline.report.explanations import Explanation
     from paceline.report.flames import Stack

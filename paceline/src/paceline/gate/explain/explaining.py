@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from paceline.config.options import SIDES
 from paceline.gate.explain.account import ROUNDS
 from paceline.gate.explain.cases import Case
-from paceline.gate.pair import End
 from paceline.gate.sides import schedule
+from paceline.gate.visit import End
 from paceline.report.verdicts import Verdict
 from paceline.system import host
 

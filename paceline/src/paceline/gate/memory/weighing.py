@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
-from paceline.gate.pair import PASSED, End
 from paceline.gate.sides import schedule
+from paceline.gate.visit import PASSED, End
 from paceline.report.memory import Method
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from paceline.gate.pair import Pair, Visit
+    from paceline.gate.pair import Pair
+    from paceline.gate.visit import Visit
     from paceline.gate.worker.messages import Message
 
     Start = Callable[[Sequence[str], schedule.Draw, Sequence[str]], Pair]

@@ -143,20 +143,22 @@ def _entries(repository: Path, commit: str) -> tuple[list[Entry], list[str]]:
         about, _, path = line.partition("\t")
         mode, kind, name, size = about.split()
         inside = path.startswith(("results/", "aa/"))
-        if mode not in REGULAR or kind != "blob":
-            why = "is not a regular file"
-        elif path != f"results/{BENCHMARKS_FILE}" and not PLACES.fullmatch(path):
-            why = "is not a path of a history"
-        elif not _can_be_everywhere(path):
-            why = f"has a reserved name, or one longer than {LONGEST_NAME} bytes"
-        elif int(size) > LONGEST:
-            why = f"is larger than {LONGEST // 2**20} MiB"
-        else:
+        is_regular = mode in REGULAR and kind == "blob"
+        why = why_refused(path, int(size)) if is_regular else "is not a regular file"
+        if why is None:
             good.append(Entry(PurePosixPath(path), name, int(size)))
-            continue
-        if inside or mode not in REGULAR:  # a README next to the folders is fine
+        elif inside or mode not in REGULAR:  # a README next to the folders is fine
             refused.append(f"left out {path!r}: {why}")
     return good, refused
+
+
+def why_refused(path: str, size: int) -> str | None:
+    """Return why a file of others, below `results/` or `aa/`, is left out; None if it may be taken."""
+    if path != f"results/{BENCHMARKS_FILE}" and not PLACES.fullmatch(path):
+        return "is not a path of a history"
+    if not _can_be_everywhere(path):
+        return f"has a reserved name, or one longer than {LONGEST_NAME} bytes"
+    return f"is larger than {LONGEST // 2**20} MiB" if size > LONGEST else None
 
 
 def _can_be_everywhere(path: str) -> bool:

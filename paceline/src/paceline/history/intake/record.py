@@ -16,7 +16,7 @@ import pytest
 
 from paceline.config import project
 from paceline.errors import PacelineError, why
-from paceline.history.intake import provenance
+from paceline.history.intake import provenance, remote
 from paceline.history.intake.document import UNVERSIONED, Environment, Measured, as_text, quartiles, result_document
 from paceline.history.intake.writer import record
 
@@ -28,6 +28,8 @@ except ImportError:  # Windows
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from paceline.config.project import Results
 
     Peaks = Callable[[Sequence[str], float, Callable[[str], None]], Mapping[str, int]]
 
@@ -50,16 +52,17 @@ def recorder(config: pytest.Config, peaks: Peaks | None = None) -> Recorder:
         )
     _refuse_contradictions(option)
     given = option.benchmark_record_results
-    results = project.results_folder(config.invocation_params.dir if given else config.rootpath, given)
-    _insist_on_writable(results)
+    results = project.results(config.invocation_params.dir if given else config.rootpath, given)
+    _insist_on_writable(results.folder)
     head = provenance.head(config.rootpath)
-    changed = provenance.changed_files(config.rootpath, _ours(config.rootpath, results))
+    changed = provenance.changed_files(config.rootpath, _ours(config.rootpath, results.folder))
     if changed and asked != DIRTY:
         more = f" and {len(changed) - 1} more differ" if len(changed) > 1 else " differs"
         raise PacelineError(
             f"{changed[0]}{more} from commit {head.commit[:12]}, for which the run would be recorded. Commit first,"
             " or mark the run with --benchmark-record=dirty."
         )
+    remote.apart("check", results, config.rootpath, os.environ)
     return Recorder(config, results, provenance.Provenance(head.commit, head.date, dirty=bool(changed)), peaks)
 
 
@@ -100,12 +103,13 @@ class Recorder:
     """Collects the measured benchmarks, and records them once all tests have run."""
 
     def __init__(
-        self, config: pytest.Config, results: Path, head: provenance.Provenance, peaks: Peaks | None = None
+        self, config: pytest.Config, results: Results, head: provenance.Provenance, peaks: Peaks | None = None
     ) -> None:
         self._config = config
         self._peaks = peaks
         self._started = time.monotonic()
         self._results = results
+        self._environment = dict(os.environ)  # tests may change theirs
         self._place = project.place(config.rootpath, project.find_root(config.rootpath))
         self._head = head
         self._measured: dict[str, Measured] = {}
@@ -179,9 +183,10 @@ class Recorder:
         self._insist_on_head()
         environment = this_environment()
         document = result_document(measured, self._head, environment)
-        path = record(self._results, document, measured, environment.machine_file, self._notices.append)
+        path = record(self._results.folder, document, measured, environment.machine_file, self._notices.append)
         marked = ", marked as dirty" if self._head.dirty else ""
         self._notices.append(f"{len(self._measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
+        self._notices += remote.apart("send", self._results, self._config.rootpath, self._environment)
         with contextlib.suppress(PacelineError):
             self._notices += provenance.remarks(self._config.rootpath)
 

@@ -26,7 +26,7 @@ from paceline.system import files, locks
 from paceline.system.strict import MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from paceline.history.asv.asv_files import Result
     from paceline.history.intake.document import Measured
@@ -172,14 +172,20 @@ def _machine_of(path: Path) -> dict[str, Any] | None:
 
 
 def of_all_results(results: Path) -> dict[str, dict[str, Any]]:
-    """Return an entry from each benchmark's newest result by date of commit; clean runs come before dirty ones."""
+    """Return the entries of a folder's benchmarks, as far as its results know them."""
     from paceline.history.asv.store import sound
+
+    return newest_entries(result for _, result in sound(results).results)
+
+
+def newest_entries(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
+    """Return an entry from each benchmark's newest result by date of commit; clean runs come before dirty ones."""
 
     def age(result: Result) -> tuple[bool, int, int]:
         return not result.about.dirty, result.about.date, result.about.started
 
     found: dict[str, dict[str, Any]] = {}
-    newest_first = sorted((result for _, result in sound(results).results), key=age, reverse=True)
+    newest_first = sorted(results, key=age, reverse=True)
     for rows in dict.fromkeys(result.shared.rows for result in newest_first):
         for name, params, version, count in json.loads(rows):
             if count:

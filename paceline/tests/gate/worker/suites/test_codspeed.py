@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from paceline.gate.pair import End, Pair
+from paceline.gate.pair import Pair
+from paceline.gate.visit import End
 from paceline.gate.worker.messages import Message
 from paceline.gate.worker.suites.codspeed_rules import setup_gets_arguments
 from pairs import launch

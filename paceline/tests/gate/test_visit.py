@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 from paceline.config.options import SIDES
 from paceline.gate import sequential
-from paceline.gate.pair import End, Recipe, Timing, Visit, choose_clock
 from paceline.gate.sides import schedule
 from paceline.gate.verdict import Benchmark
+from paceline.gate.visit import End, Recipe, Timing, Visit, choose_clock
 
 CALM = Timing(wall=9_000_000, process=8_990_000, thread=8_980_000, queued=0, waits=0, children=False, iterations=10)
 
