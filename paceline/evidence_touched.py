@@ -63,11 +63,11 @@ class Reversed(Trial):
         super().enter(self.untouched if self.times else (), notes)
 
 
-def commits(arguments: argparse.Namespace) -> list[str]:
-    """Return the commits to judge, in random order, so that an early end is fair."""
+def commits(arguments: argparse.Namespace, tip: str) -> list[str]:
+    """Return the commits to judge, the last of them `tip`, in random order, so that an early end is fair."""
     most = arguments.commits * arguments.every
     paths = ["--", *arguments.changing] if arguments.changing else []
-    found = git(arguments.project, "rev-list", "--first-parent", "--no-merges", f"-n{most}", "HEAD", *paths).split()
+    found = git(arguments.project, "rev-list", "--first-parent", "--no-merges", f"-n{most}", tip, *paths).split()
     found = found[:: arguments.every]
     return random.sample(found, len(found))
 
@@ -120,10 +120,11 @@ def collect(arguments: argparse.Namespace) -> None:
             f"{project} has uncommitted changes. Name a clone that other commits may be checked out in."
         )
     before = git(project, "rev-parse", "--abbrev-ref", "HEAD").strip()
-    before = git(project, "rev-parse", "HEAD").strip() if before == "HEAD" else before
+    if before == "HEAD":  # as a run that was killed leaves it
+        before = git(project, "rev-parse", "--abbrev-ref", "origin/HEAD").strip()
     known = {each["commit"] for each in read(arguments.file) if _answers(each, arguments)}
     try:
-        for commit in (each for each in commits(arguments) if each[:12] not in known):
+        for commit in (each for each in commits(arguments, before) if each[:12] not in known):
             line = json.dumps(record(arguments, commit))
             with arguments.file.open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")

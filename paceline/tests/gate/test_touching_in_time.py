@@ -1,5 +1,6 @@
 """Which benchmarks are recorded in which time, by a pair that runs nothing."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -58,14 +59,15 @@ class FakePair:
         self.clock.now = min(end, until)
         return {side: End("cut" if self.lost else "passed") for side in SIDES}
 
-    def rehearse_each(self, names: dict[str, str], _seconds: float, _until: float) -> dict[str, End]:
+    def rehearse_apart(
+        self, parts: dict[str, Iterator[str]], _seconds: float, _until: Any
+    ) -> Iterator[tuple[str, str, End]]:
         """Note a benchmark of each side, which together take a second."""
-        for side, name in names.items():
-            self.apart.setdefault(side, []).append(name)
-        self.clock.now += 1
-        return {
-            side: End(self.outcomes.get(name, "passed"), origin={"code": ["work"]}) for side, name in names.items()
-        }
+        while names := {side: name for side, part in parts.items() if (name := next(part, None)) is not None}:
+            self.clock.now += 1
+            for side, name in names.items():
+                self.apart.setdefault(side, []).append(name)
+                yield side, name, End(self.outcomes.get(name, "passed"), origin={"code": ["work"]})
 
     def recordings(self) -> dict[str, Any]:
         """Return what ran."""

@@ -7,10 +7,14 @@ wait has a time limit, and a test can harm no process but its own.
 from __future__ import annotations
 
 import contextlib
+import copy
+import itertools
 import math
 import statistics
+import threading
 import time
 from array import array
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from paceline.config.options import SIDES
@@ -22,7 +26,7 @@ from paceline.system.signals import put_off
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from paceline.gate.sides.launcher import Launch
@@ -160,20 +164,41 @@ class Pair:
 
         At `until` it is cut, which costs the processes.
         """
-        return self.rehearse_each(dict.fromkeys(self._processes, nodeid), seconds, until)
-
-    def rehearse_each(self, nodeids: Mapping[str, str], seconds: float, until: float) -> dict[str, End]:
-        """Run a test of its own on each side, as `rehearse`."""
         self._visit = Visit()
         self._until, self._cut_at = min(time.monotonic() + TESTS_PATIENCE * self._timeout, until), until
-        for side, nodeid in nodeids.items():
-            self._processes[side].send({"do": "run", "item": nodeid})
+        for process in self._processes.values():
+            process.send({"do": "run", "item": nodeid})
         with contextlib.suppress(SideEndedError):
             limits = self._on_each([*self._processes], self._arrive).values()
             self._call(seconds, min((limit for limit in limits if limit is not None), default=MOST_CALLS))
         with contextlib.suppress(SideEndedError):
             self._on_each([*self._processes], self._finish)
         return self._visit.ends
+
+    def rehearse_apart(
+        self, parts: Mapping[str, Iterable[str]], seconds: float, until: Callable[[], float]
+    ) -> Iterator[tuple[str, str, End]]:
+        """Run tests of its own on each side, as `rehearse`, where neither side waits for the other.
+
+        Yields each side, test and how it ended. `until` is called before each; a side that is lost runs no more.
+        """
+        ends: SimpleQueue[tuple[str, str, End] | None] = SimpleQueue()
+
+        def run(side: str, names: Iterable[str]) -> None:
+            alone = copy.copy(self)
+            alone._processes = {side: self._processes[side]}  # noqa: SLF001 - of its own kind
+            try:
+                for name in itertools.takewhile(lambda _: not alone.lost, names):
+                    ends.put((side, name, alone.rehearse(name, seconds, until())[side]))
+            finally:
+                if alone.lost:
+                    self.lost = True
+                ends.put(None)
+
+        for part in parts.items():
+            threading.Thread(target=run, args=part, daemon=True).start()
+        for _ in parts:
+            yield from iter(ends.get, None)
 
     def _call(self, seconds: float, most: int) -> None:
         """Call what is under test on each side as often, a power of two, as fits into some seconds."""

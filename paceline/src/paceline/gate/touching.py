@@ -12,6 +12,7 @@ import bisect
 import contextlib
 import time
 from collections import Counter
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -74,13 +75,10 @@ class Touching:
         parts = dict(zip(SIDES, (names[:half], names[half:] or names), strict=True))
         ran_own = set[str]()
         with self._recording(parts, words, until) as pair:
-            for number in range(half):
-                if pair is None or pair.lost or time.monotonic() > until:
-                    break
-                items = {side: part[number % len(part)] for side, part in parts.items()}
-                for side, end in pair.rehearse_each(items, CALLS_FOR, _its_part(until)).items():
-                    self._note(side, items[side], end)
-                    ran_own |= {side} if end.origin and end.origin["code"] else set()
+            timely = {side: takewhile(lambda _: time.monotonic() <= until, part) for side, part in parts.items()}
+            for side, name, end in pair.rehearse_apart(timely, CALLS_FOR, lambda: _its_part(until)) if pair else ():
+                self._note(side, name, end)
+                ran_own |= {side} if end.origin and end.origin["code"] else set()
             found = None if pair is None or pair.lost else _of_both(pair.recordings())
         failed, self._failed = self._failed, {}
         if found is None or len(ran_own) < len(SIDES) or not self._uses_same_files(found):

@@ -291,6 +291,22 @@ def test_code_that_a_library_makes_does_not_count_by_its_name(tmp_path: Path, ma
     assert not touched(touches(tmp_path, files, files))
 
 
+MOVES = {
+    "made": "types.FunctionType(work.run.__code__, vars(wave))()",
+    "set": "wave.open.__code__ = work.run.__code__\n    wave.open()",
+    "run": "exec(work.run.__code__, vars(wave))",
+    "loaded": "spec_from_file_location('wave', work.__file__).loader.exec_module(wave)\n    wave.run()",
+}
+
+
+@pytest.mark.parametrize("moves", MOVES)
+def test_code_of_the_tree_among_the_globals_of_a_library(tmp_path: Path, moves: str) -> None:
+    code = "from importlib.util import spec_from_file_location\nimport types, wave, work\n"
+    code += "def bench_nothing(): pass\n"
+    files = {"bench.py": f"{code}def bench_moved():\n    {MOVES[moves]}\n", "work.py": "def run(): return 1\n"}
+    assert touched(touch(tmp_path, files, "return 1", "return 2")) == {"moved"}
+
+
 ENTRY_POINTS = "from importlib.metadata import distributions\n\n\ndef read():\n"
 ENTRY_POINTS += "    return [list(each.entry_points) for each in distributions()]\n"
 

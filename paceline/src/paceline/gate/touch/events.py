@@ -7,8 +7,10 @@ functions on 3.11. Standard library only: workers load this.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 import threading
+import typing
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,12 @@ NAME = "paceline"
 #: Functions that give modules out. Each of their calls is looked at.
 IMPORT_MODULE, MODULE_FROM_SPEC = importlib.import_module.__code__, importlib.util.module_from_spec.__code__
 _GIVING = frozenset(map(id, (IMPORT_MODULE, MODULE_FROM_SPEC)))
+#: Functions of the standard library that are reported like the tree's own.
+_REPORTED = (importlib.import_module, importlib.util.module_from_spec, typing.get_type_hints, inspect.get_annotations)
+#: Their lines, by the names of their modules.
+LINES: dict[str, set[int | None]] = {}
+for _each in _REPORTED:
+    LINES.setdefault(_each.__globals__["__name__"], set()).update(line for *_, line in _each.__code__.co_lines())
 TOOLS = (3, 4, 2, 1, 5, 0)  # ids of monitoring tools, those first that nobody else has reserved
 
 
@@ -28,17 +36,23 @@ class Events(ABC):
     """Collects code objects.
 
     `look` is called with the first frame of a module's code, and of code in no file; and with each frame of the
-    functions that give modules out.
+    functions that give modules out. `is_library`: whether a frame's globals are those of a library, so that what runs
+    among them need not be reported, or None if it is to be asked again; `look_again` says when that may have changed.
     """
 
-    def __init__(self, look: Callable[[FrameType], None]) -> None:
+    def __init__(self, look: Callable[[FrameType], None], is_library: Callable[[FrameType], bool | None]) -> None:
         self._look = look
+        self._is_library = is_library
         self._found: dict[int, CodeType] = {}
         self._ignored: set[int] = set()
 
     def ignore(self, key: int) -> None:
-        """Never report the code of this id again. The caller keeps the object."""
-        self._ignored.add(key)
+        """Never report the code of this id again, unless it gives modules out. The caller keeps the object."""
+        if key not in _GIVING:
+            self._ignored.add(key)
+
+    def look_again(self, code: CodeType, *, is_run: bool) -> None:  # noqa: B027 - most need none
+        """Prepare for code that may get any globals: it runs at once (`is_run`), or as a function."""
 
     def take(self) -> dict[int, CodeType]:
         """Return what has run since the last time, by id. The caller keeps the objects, or their ids come back."""
@@ -71,8 +85,8 @@ class Events(ABC):
 class Monitoring(Events):
     """Python 3.12 and later."""
 
-    def __init__(self, look: Callable[[FrameType], None]) -> None:
-        super().__init__(look)
+    def __init__(self, look: Callable[[FrameType], None], is_library: Callable[[FrameType], bool | None]) -> None:
+        super().__init__(look, is_library)
         self._monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         names = self._monitoring.events
         self._wanted = names.PY_START | names.PY_RESUME | names.PY_THROW
@@ -124,17 +138,55 @@ class Monitoring(Events):
 
 
 class Profiling(Events):
-    """Python 3.11. Does not see threads that were there before, or that the `threading` module did not start."""
+    """Python 3.11. Does not see threads that were there before, or that the `threading` module did not start.
+
+    Most calls are of libraries, known by their globals and the name there. Code and ids are slow: they are audited.
+    """
+
+    def __init__(self, look: Callable[[FrameType], None], is_library: Callable[[FrameType], bool | None]) -> None:
+        super().__init__(look, is_library)
+        self._libraries: dict[str, dict[str, Any]] = {}  # globals by name
+        self._partly: dict[str, dict[str, Any]] = {}  # those of modules with `LINES`
+        self._others: set[int] = set()  # ids of globals; some may be gone
+        self._awaited: dict[int, CodeType] = {}  # that must show its globals first, by id
+
+    def look_again(self, code: CodeType, *, is_run: bool) -> None:
+        """Trust no globals until this code has run; never again, if it is of a function, which may have copies."""
+        self._awaited[id(code) if is_run else 0] = code
+        self._libraries.clear()
+        self._partly.clear()
+
+    def _sort(self, key: int, frame: FrameType) -> None:
+        """Note whether a frame's globals are those of a library."""
+        given = frame.f_globals
+        self._awaited.pop(key, None)
+        found = self._is_library(frame)
+        if found and not self._awaited:
+            name = given["__name__"]
+            (self._partly if name in LINES else self._libraries)[name] = given
+        elif found is False:
+            self._others.add(id(given))
 
     def start(self) -> None:
         """Begin to report."""
         found, ignored, look = self._found, self._ignored, self._look
+        libraries, partly, others = self._libraries, self._partly, self._others
+        awaited, sort = self._awaited, self._sort
 
         def hit(frame: FrameType, event: str, _: object) -> None:
             if event != "call":
                 return
-            code = frame.f_code  # slow: it is audited
+            given = frame.f_globals
+            name: Any = dict.get(given, "__name__")
+            try:
+                if libraries.get(name) is given or (partly.get(name) is given and frame.f_lineno not in LINES[name]):
+                    return
+            except TypeError:  # it is no name
+                pass
+            code = frame.f_code
             key = id(code)
+            if awaited or id(given) not in others:
+                sort(key, frame)
             is_new, gives = key not in ignored and key not in found, key in _GIVING
             if is_new:
                 found[key] = code
@@ -169,6 +221,6 @@ class Profiling(Events):
         return "greenlets run" if "greenlet" in sys.modules else None
 
 
-def events(look: Callable[[FrameType], None]) -> Events:
+def events(look: Callable[[FrameType], None], is_library: Callable[[FrameType], bool | None]) -> Events:
     """Return the means that this Python has."""
-    return Monitoring(look) if sys.version_info >= (3, 12) else Profiling(look)
+    return (Monitoring if sys.version_info >= (3, 12) else Profiling)(look, is_library)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import threading
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from paceline.gate.touch.digest import digest
@@ -36,7 +37,9 @@ CHILDREN = frozenset(
 )
 _THREAD = "_thread.start_new_thread"
 _UNPICKLED = "pickle.find_class"
-_WATCHED = OPENS | LISTS | CHILDREN | {_THREAD, _UNPICKLED}
+_RUN, _MADE, _SET = "exec", "function.__new__", "object.__setattr__"
+_PLACES_OF_CODE = {_RUN: 0, _MADE: 0, _SET: 2}  # among the arguments
+_WATCHED = OPENS | LISTS | CHILDREN | {_THREAD, _UNPICKLED, *_PLACES_OF_CODE}
 _CACHES = ("__pycache__", ".pyc")
 _STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - as co_filename has it
 #: The standard library's modules that start processes for others, and those that ask the system by its programs.
@@ -64,10 +67,14 @@ def callers(frame: FrameType | None) -> Iterator[str]:
 
 
 class Reads:
-    """Notes what is used while it listens. `is_own` says whether an absolute path lies in the side's tree."""
+    """Notes what is used while it listens. `is_own` says whether an absolute path lies in the side's tree.
 
-    def __init__(self, is_own: Callable[[str], bool]) -> None:
+    `look_again` is called with code of the tree that may get any globals, and whether it runs at once.
+    """
+
+    def __init__(self, is_own: Callable[[str], bool], look_again: Callable[..., None]) -> None:
         self._is_own = is_own
+        self._look_again = look_again
         self._used: dict[tuple[str, str], None] = {}
         self.unpickled: dict[str, None] = {}  # names of modules that a pickle has named
         self._deaf: int | None = None  # a thread
@@ -109,6 +116,10 @@ class Reads:
                 self._used["child", "a thread without the threading module"] = None
         elif event == _UNPICKLED:
             self.unpickled[str(args[0])] = None
+        elif event in _PLACES_OF_CODE:
+            code = args[_PLACES_OF_CODE[event]]
+            if isinstance(code, CodeType) and self._is_own(code.co_filename):
+                self._look_again(code, is_run=event == _RUN)
         elif args:
             self._note(event, args[0])
 

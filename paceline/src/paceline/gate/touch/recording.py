@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.config.options import RECORDED, WATCHED
 from paceline.gate.touch import modules
 from paceline.gate.touch.digest import QUOTE, content, digest
-from paceline.gate.touch.events import IMPORT_MODULE, MODULE, MODULE_FROM_SPEC, events
+from paceline.gate.touch.events import IMPORT_MODULE, LINES, MODULE, MODULE_FROM_SPEC, events
 from paceline.gate.touch.reads import PYTEST, Reads, callers, file_content, is_import_of_a_library
 from paceline.gate.worker.real import Real
 
@@ -37,6 +37,7 @@ _PLAIN_HOOKS = frozenset(
     {"builtins", "typing", "typing_extensions", "enum", "abc", "functools", "types", "collections"}
 )
 _READERS = frozenset({"get_type_hints", "get_annotations"})
+_READING = (f"{os.sep}typing.py", f"{os.sep}inspect.py")
 _IS_FUNCTION = 0x2  # CO_NEWLOCALS: bodies of classes and modules have it not
 
 
@@ -100,8 +101,8 @@ class TouchRecorder:
 
     def __init__(self, roots: Sequence[str], watched: Iterable[str] = ()) -> None:
         self._places = TreeFiles(roots)
-        self._events = events(self._look)
-        self._reads = Reads(self._places.is_own)
+        self._events = events(self._look, self._is_library)
+        self._reads = Reads(self._places.is_own, self._events.look_again)
         self._watched = frozenset(f"{QUOTE}{word}" for word in watched)
         self._codes: dict[int, tuple[CodeType, int | None]] = {}  # keeps the code, so that its id stays its own
         self._items: dict[tuple[str, str, str, str], int] = {}
@@ -192,6 +193,24 @@ class TouchRecorder:
             if not self._places.is_own(importer):
                 self._importers[place] = importer
 
+    def _is_library(self, frame: FrameType) -> bool | None:
+        """Whether a frame is of a module outside the tree, of which no function but those in `LINES` is recorded.
+
+        None if that is not to be kept: its globals are of no file, and may soon be gone.
+        """
+        path, name = frame.f_globals.get("__file__"), frame.f_globals.get("__name__")
+        place = self._places.place_of_code(frame.f_code.co_filename)
+        if path is None and place in {None, GENERATED}:
+            return None
+        module = sys.modules.get(name) if type(name) is str else None
+        return (
+            place is None
+            and (type(path) is str and path.endswith(".py"))
+            and (not path.endswith(_READING) or name in LINES)
+            and (type(module) is ModuleType and vars(module) is frame.f_globals)
+            and self._places.place_of_code(path) is None
+        )
+
     def _is_of_a_library(self, frame: FrameType) -> bool:
         """Whether code without a file runs among a library's globals, which made it of what that was given."""
         path, name = frame.f_globals.get("__file__"), frame.f_globals.get("__name__")
@@ -248,7 +267,7 @@ class TouchRecorder:
         if place == GENERATED:
             return self._code(GENERATED, code)
         if place is None:
-            is_reader = code.co_name in _READERS and code.co_filename.endswith(("typing.py", "inspect.py"))
+            is_reader = code.co_name in _READERS and code.co_filename.endswith(_READING)
             if is_reader and self._running is not None:
                 return self._item("reads", "", modules.ANNOTATIONS, "", {modules.ANNOTATIONS})
             return None

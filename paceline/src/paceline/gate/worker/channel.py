@@ -112,8 +112,8 @@ class Callee:
 
     def send(self, message: Message) -> None:
         """Send a command. Raises ChannelLostError if the worker has ended, or reads nothing."""
-        self._lines.connection.settimeout(SENDS_WITHIN)
         try:
+            self._lines.connection.settimeout(SENDS_WITHIN)
             self._lines.send(message)
         except OSError as error:
             raise ChannelLostError("closed the gate's channel") from error
