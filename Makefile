@@ -11,7 +11,7 @@ CHART ?= build/answer.svg
 BIN := .venv/bin
 export THREADS
 
-.PHONY: help bench bench-all test pages asv-pages pictures evidence evidence-why lint lock torch clean
+.PHONY: help bench bench-all test pages asv-pages pictures evidence evidence-why lint lock torch flink clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,9 +54,18 @@ torch: .venv/ready  ## add PyTorch, which the lock file leaves out: its CPU buil
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --retries 1 --extra-index-url $(TORCH_INDEX) 'torch==2.13.*'
 	@$(BIN)/python -c 'import torch; torch.version.cuda and print("$(ONLY_CUDA)")'
 
+# Functions in Python run in Java's process, so that most of what PyFlink asks for can be left out: Beam, and a pandas and a
+# pyarrow that are too old for the suite. That is why there are no dependencies but these.
+FLINK := apache-flink==2.3.* apache-flink-libraries==2.3.* shigawire-apache-flink-libraries==2.0.* avro cloudpickle \
+  find-libpython numpy pemja==0.5.7 protobuf==5.* py4j==0.10.9.7 python-dateutil==2.* pytz ruamel-yaml six typing-extensions
+
+flink: .venv/flink/ready  ## add Flink, for the contender flink_sql (0.5 GB; needs Python 3.11 or 3.12, and Java 17)
+
 lock:  ## lock the newest versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-strip-extras --upgrade \
 	  --extra locked --output-file requirements.txt pyproject.toml
+	printf '%s\n' $(FLINK) | uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	  --no-deps --no-header --upgrade --output-file requirements-flink.txt -
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv .asv/env .asv/html build *.egg-info
@@ -68,4 +77,14 @@ clean:  ## remove the environment and everything built
 	$(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements.txt
 	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # as pip would, but on all cores; some files are no Python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable . --editable ./paceline
+	@touch $@
+
+# Of the connector's package only the connector and its client stay: its copies of Flink 2.0 would be loaded in place of
+# Flink. A cluster that is started from here finds Python for Flink in lib, where each process can load it only once.
+.venv/flink/ready: requirements-flink.txt | .venv/ready
+	$(BIN)/python -m venv .venv/flink
+	.venv/flink/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-flink.txt
+	find .venv/flink/lib -path '*/pyflink/lib/*.jar' ! -name '*-[0-9]*.[0-9]*.jar' ! -name flink-connector-kafka.jar \
+	  ! -name kafka-clients.jar -delete
+	cd .venv/flink/lib/python*/site-packages/pyflink/lib && ln -sf ../opt/flink-python-*.jar .
 	@touch $@

@@ -36,6 +36,10 @@ DEFAULT_SIZES = ("small", "article")
 #: Contenders whose framework has no other device. Known by name, since it cannot be imported without a driver.
 ONLY_ON_GPUS = ("with_cupy",)
 
+#: Contenders in an environment of their own: a file in the suite's that is there when theirs is ready, and the
+#: command that makes it. Without it they are left out, which is no error under --strict-contenders.
+OWN_ENVIRONMENTS = {"flink_sql": ("flink/ready", "make flink")}
+
 #: Part of every version: increase it when what is timed changes though no problem did.
 PROTOCOL = 1
 
@@ -173,6 +177,9 @@ def contender_module(workload: str, contender: str) -> ModuleType:
     name = f"impl.{workload}.{contender}"
     if environment.device() == "cpu" and contender in ONLY_ON_GPUS:
         raise LeftOut("runs on a GPU only (DEVICE=gpu)")
+    ready, command = OWN_ENVIRONMENTS.get(contender, ("", ""))
+    if not Path(sys.prefix, ready).exists():
+        raise LeftOut(f"runs in an environment of its own, which {command} makes")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

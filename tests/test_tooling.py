@@ -35,11 +35,13 @@ def make(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedPr
     )
 
 
-def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
-    requirements = re.findall(r"^[a-z0-9][^\n]*?(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", LOCK, re.MULTILINE)
-    assert len(requirements) == len(re.findall(r"^[a-z0-9]", LOCK, re.MULTILINE)) > 50
-    assert "://" not in LOCK
-    assert not re.search(r"^\s*--(?!hash)", LOCK, re.MULTILINE)
+@pytest.mark.parametrize(("name", "least"), [("requirements.txt", 50), ("requirements-flink.txt", 10)])
+def test_every_locked_package_has_hashes_and_no_index_is_named(name: str, least: int) -> None:
+    lock = (ROOT / name).read_text(encoding="utf-8")
+    requirements = re.findall(r"^[a-z0-9][^\n]*?(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", lock, re.MULTILINE)
+    assert len(requirements) == len(re.findall(r"^[a-z0-9]", lock, re.MULTILINE)) > least
+    assert "://" not in lock
+    assert not re.search(r"^\s*--(?!hash)", lock, re.MULTILINE)
 
 
 def test_the_lock_holds_every_extra_but_those_with_cuda() -> None:
@@ -124,7 +126,7 @@ def test_a_pytorch_that_clashes_with_tensorflow_is_one_line(cuda: str, lines: in
 
 def test_make_without_a_target_explains_itself(fresh: Path) -> None:
     printed = make(cwd=fresh).stdout
-    for target in ("bench", "bench-all", "pictures", "test", "lint", "torch", "lock", "clean"):
+    for target in ("bench", "bench-all", "pictures", "test", "lint", "torch", "flink", "lock", "clean"):
         assert re.search(rf"^make {target} +\S", printed, re.MULTILINE)
 
 

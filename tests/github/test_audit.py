@@ -115,7 +115,7 @@ def test_a_file_that_pins_nothing_is_not_clean(lock: str | None, command: Script
 
 
 def test_no_pin_of_our_own_lock_files_is_missed() -> None:
-    for name in ("requirements.txt", ".github/requirements-release.txt"):
+    for name in ("requirements.txt", "requirements-flink.txt", ".github/requirements-release.txt"):
         text = (ROOT / name).read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if line[:1].isalnum()]
         assert len(audit.read(ROOT / name)) == len(lines) > 10
