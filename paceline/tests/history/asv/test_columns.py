@@ -132,6 +132,17 @@ def test_added_run_adds_a_small_file(results: Path) -> None:
     assert same(cold, load(results, repository=None, cache=results.parent / "other"))
 
 
+def test_unknown_start_and_odd_names_are_kept(results: Path) -> None:
+    cells = row(2.0)
+    cells[3] = None
+    write(results, {"odd.json": result(30, {"b.time_\0 \u00e9": cells, "b.time_failed": [None]})})
+    cold = read(results)
+    assert same(cold, read(results))
+    assert same(cold, load(results, repository=None, cache=results.parent / "other"))
+    starts = [each for path in kept(results) for each in parquet.read_table(path)["started"].to_pylist()]
+    assert starts.count(None) == 1
+
+
 def test_many_small_files_are_joined(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "MOST_FILES", 3)
     counts = []

@@ -273,7 +273,8 @@ def _column(name: str, values: Iterable[Any], which: Integers) -> pa.Array:
     """Return the chosen ones of some values, each kept once."""
     known: dict[Any, int] = {}
     codes = np.array([known.setdefault(_writable(value), len(known)) for value in values], dtype=np.int32)
-    return pa.DictionaryArray.from_arrays(codes[which], pa.array(list(known), TYPES.get(name, pa.string())))
+    column = pa.DictionaryArray.from_arrays(codes[which], pa.array(list(known), TYPES.get(name, pa.string())))
+    return column.dictionary_decode() if name in TYPES else column  # Parquet takes no null in a dictionary
 
 
 def _writable(value: Any) -> Any:
