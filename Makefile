@@ -24,6 +24,8 @@ bench-all: .venv/ready  ## run every benchmark of all eleven workloads, and meas
 	$(BIN)/pytest --benchmark-only $(ARGS)
 
 # A worker for each core, but no more than the frameworks' memory allows; who is done takes tests from the others.
+# It starts a thousand processes, each of which would compile what it imports.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/ready  ## run the tests; ARGS="-m ''" adds those that are marked slow
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal -m "not slow" $(ARGS)
 

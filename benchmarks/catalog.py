@@ -70,7 +70,7 @@ def sizes(workload: str) -> list[str]:
 
     Raises ``ValueError`` unless the module assigns ``SIZES`` a dictionary with literal names.
     """
-    for node in ast.parse(_source(workload)).body:
+    for node in _parsed(_source(workload)).body:
         if "SIZES" in _defined(node) and isinstance(value := getattr(node, "value", None), ast.Dict):
             return [str(ast.literal_eval(key)) for key in value.keys if key is not None]
     path = IMPL / workload / "problem.py"
@@ -101,16 +101,21 @@ def _source(workload: str) -> str:
     return (IMPL / workload / "problem.py").read_text(encoding="utf-8")
 
 
+@functools.cache
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def _needs(workload: str) -> list[str]:
     """Name the workloads from whose problems that of ``workload`` imports, in the order of its source."""
-    imports = (node for node in ast.walk(ast.parse(_source(workload))) if isinstance(node, ast.ImportFrom))
+    imports = (node for node in ast.walk(_parsed(_source(workload))) if isinstance(node, ast.ImportFrom))
     found = (re.fullmatch(r"impl\.(\w+)\.problem", node.module or "") for node in imports)
     return list(dict.fromkeys(match[1] for match in found if match))
 
 
 def defines(workload: str, name: str) -> bool:
     """Tell whether the problem of ``workload`` has a function or assigns a variable ``name`` at its top level."""
-    return any(name in _defined(node) for node in ast.parse(_source(workload)).body)
+    return any(name in _defined(node) for node in _parsed(_source(workload)).body)
 
 
 def _defined(node: ast.stmt) -> list[str]:
@@ -128,7 +133,7 @@ def _code(source: str) -> str:
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             continue
         # Left uncleaned: cleaning would import inspect, which collecting can do without.

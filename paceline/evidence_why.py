@@ -9,6 +9,10 @@ where no function may be named. Results are appended to a file, and the table is
 adds simulated explanations of each size: 60 functions, 900 samples of each side in a round, and times of functions
 that vary by 5 % from process to process.
 
+    pip install stackgate==0.1.1 && python paceline/evidence_why.py --simulate 1000 --stackgate
+
+has stackgate compare the same simulated rounds.
+
 Not part of the distribution: it needs NumPy, SciPy and archspec.
 """
 
@@ -17,6 +21,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import itertools
 import json
 import os
 import random
@@ -33,29 +38,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from evidence import at_most, middle
 from paceline.config.request import Request
 from paceline.config.settings import Settings
 from paceline.errors import PacelineError
 from paceline.gate import execution
-from paceline.gate.explain.account import ROUNDS, SampledRound, explain
+from paceline.gate.explain.account import ALPHA, ROUNDS, SampledRound, explain, large
 from paceline.gate.trial import Trial
 from paceline.history.machine.naming import this_machine
 from paceline.system.git import git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from paceline.gate.explain.account import Function, Times
     from paceline.report.explanations import Explanation
 
 KEPT = Path(__file__).with_name("why.jsonl")
 SUITE = Path(__file__).resolve().parent.parent
 PLANTED = (0.0, 0.03, 0.05, 0.10, 0.20)
 SIMULATED = "simulated"
+BY_STACKGATE = "simulated, by stackgate"
 FUNCTIONS, SAMPLES = 60, 900  # of a simulated benchmark; samples of a side in a round
+AT_ONCE = 500  # simulated explanations in a line of the file
 NOISE = 0.05  # standard deviation of a function's time from process to process, as a share
 UNKNOWN = 0.1  # share of what was planted: an empty loop's speed differs from process to process
 LEAST = 500  # turns of the planted loop in one call: the first 256 are cheaper, as Python keeps small integers
+SIGNS = np.array([(1, *signs) for signs in itertools.product((1.0, -1.0), repeat=ROUNDS - 1)])
 
 TEST = "import subject\n\nRUN = subject.prepare()\n\n\ndef test_it(benchmark):\n    benchmark(RUN)\n"
 PYTHON = """
@@ -346,16 +356,12 @@ def record(kind: str, planted: float, libraries: Path | None, seconds: float) ->
     return about | judged(why, target, planted, UNKNOWN) | {"seconds": round(time.monotonic() - started)}
 
 
-def judged(why: Explanation, target: tuple[str, str] | None, planted: float, unknown: float = 0.0) -> dict[str, Any]:
+def judged(why: Explanation, target: Function | None, planted: float, unknown: float = 0.0) -> dict[str, Any]:
     """Return how an explanation compares with the truth. `covered`: the interval of the function can hold it."""
     named = [(each.file, each.function) for each in why.functions if each.named]
     found = {(each.file, each.function): each.difference for each in why.functions}
     here = found.get(target) if target else None
-    return {
-        "function": target[1] if target else None,
-        "first": bool(named) and named[0] == target,
-        "found": target in named,
-        "wrong": [name for file, name in named if (file, name) != target],
+    return compared(named, target) | {
         "interval": [round(each, 4) for each in (here.low, here.change, here.high)] if here else None,
         "covered": here.low <= (1 + unknown) * planted and (1 - unknown) * planted <= here.high if here else None,
         "functions": len(why.functions),
@@ -363,26 +369,70 @@ def judged(why: Explanation, target: tuple[str, str] | None, planted: float, unk
     }
 
 
-def simulate(count: int) -> Iterator[dict[str, Any]]:
+def compared(named: Sequence[Function], target: Function | None) -> dict[str, Any]:
+    """Return how the functions that are named compare with the truth."""
+    return {
+        "function": target[1] if target else None,
+        "first": bool(named) and named[0] == target,
+        "found": target in named,
+        "wrong": [name for file, name in named if (file, name) != target],
+        "covered": None,
+    }
+
+
+def by_paceline(rounds: Sequence[SampledRound], target: Function | None, planted: float) -> dict[str, Any]:
+    """Return how paceline's explanation of these rounds compares with the truth."""
+    if target is None and not names_any(rounds):
+        return compared([], None)
+    return judged(explain(rounds, 0, {}), target, planted)
+
+
+def names_any(rounds: Sequence[SampledRound]) -> bool:
+    """Return whether the explanation of these rounds names a function, by NumPy: ten times as fast."""
+    values = [each.values() for each in rounds]
+    columns = np.array([[value.get(each, 0.0) for each in large(rounds)] for value in values])
+    largest = abs(SIGNS @ (columns / np.sqrt((columns**2).sum(axis=0)))).max(axis=1)
+    return bool((largest >= largest[0] - 1e-9).mean() <= ALPHA)
+
+
+def by_stackgate(rounds: Sequence[SampledRound], target: Function | None, _: float) -> dict[str, Any]:
+    """Return how stackgate's significant differences compare with the truth, those of its largest functions first."""
+    from stackgate import Profile, compare
+
+    def profiles(side: str) -> list[Any]:
+        times = (getattr(each, side).items() for each in rounds)
+        return [Profile(side, {(name,): round(SAMPLES * time) for (_, name), time in each}) for each in times]
+
+    # Fewer permutations take less time. They are of the total, and change nothing of the functions.
+    found = compare(profiles("base"), profiles("head"), permutations=100)
+    differ = sorted((*found.regressed_functions, *found.improved_functions), key=lambda each: -abs(each.delta))
+    return compared([("f.py", each.function) for each in differ], target)
+
+
+def simulate(
+    count: int,
+    sizes: Sequence[float],
+    judge: Callable[[Sequence[SampledRound], Function | None, float], dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
     """Yield counts of so many simulated explanations of each size.
 
     Shares fall off, and rounds, sides and functions are noisy. The function is one of the twelve with most time.
     """
-    coins = random.Random(1)  # noqa: S311 - simulates
-    for planted in PLANTED:
+    coins = random.Random(count)  # noqa: S311 - simulates; more are others, not the same and some more
+    for planted, start in itertools.product(sizes, range(0, count, AT_ONCE)):
         total: dict[str, int] = defaultdict(int)
-        for _ in range(count):
+        for _ in range(min(AT_ONCE, count - start)):
             target = ("f.py", str(coins.randrange(12)))
             rounds = [
                 SampledRound(*(_times(coins, target, planted * is_head) for is_head in (False, True)))
                 for _ in range(ROUNDS)
             ]
-            for key, number in counted(judged(explain(rounds, 0, {}), target if planted else None, planted)).items():
+            for key, number in counted(judge(rounds, target if planted else None, planted)).items():
                 total[key] += number
-        yield {"kind": SIMULATED, "planted": planted, **total}
+        yield {"kind": BY_STACKGATE if judge is by_stackgate else SIMULATED, "planted": planted, **total}
 
 
-def _times(coins: random.Random, target: tuple[str, str], planted: float) -> dict[tuple[str, str], float]:
+def _times(coins: random.Random, target: Function, planted: float) -> Times:
     speed, whole = coins.gauss(1, 0.02), sum(1 / place for place in range(1, FUNCTIONS + 1))
     found = {}
     for number in range(FUNCTIONS):
@@ -398,7 +448,7 @@ def collect(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     kinds = ["python", "numpy", *LIBRARIES, *("/".join(each) for each in CONTENDERS)]
     left: list[tuple[str, float]] = []
     while time.monotonic() < until:
-        left = left or [(kind, planted) for kind in kinds for planted in PLANTED]
+        left = left or [(kind, planted) for kind in kinds for planted in arguments.planted]
         random.shuffle(left)
         yield record(*left.pop(), arguments.libraries, arguments.seconds)
 
@@ -409,9 +459,14 @@ def read(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def is_simulated(found: Mapping[str, Any]) -> bool:
+    """Whether these are counts of simulated explanations."""
+    return found.get("kind") in {SIMULATED, BY_STACKGATE}
+
+
 def counted(found: Mapping[str, Any]) -> dict[str, int]:
     """Return a result as counts; those of simulated explanations are counts already."""
-    if found.get("kind") == SIMULATED:
+    if is_simulated(found):
         return {key: found[key] for key in ("count", "first", "found", "wrong", "covered", "intervals")}
     is_known = found["covered"] is not None
     yes = {key: int(bool(found[key])) for key in ("first", "found", "wrong", "covered")}
@@ -420,18 +475,18 @@ def counted(found: Mapping[str, Any]) -> dict[str, int]:
 
 def table(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a Markdown table of all results, real ones first."""
-    groups: dict[tuple[bool, float], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    groups: dict[tuple[str, float], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for each in (each for each in records if "error" not in each):
         for key, number in counted(each).items():
-            groups[each["kind"] == SIMULATED, each["planted"]][key] += number
+            groups[each["kind"] if is_simulated(each) else "real", each["planted"]][key] += number
     yield "| explanations | planted | number | right one first | right one named | wrong one named | interval holds |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for (is_simulated, planted), found in sorted(groups.items()):
+    for (kind, planted), found in sorted(groups.items()):
         count = found["count"]
         right = [f"{found[key] / count:.0%}" if planted else "" for key in ("first", "found")]
-        cells = [SIMULATED if is_simulated else "real", f"+{planted:.0%}" if planted else "identical code", count]
+        cells = [kind, f"+{planted:.0%}" if planted else "identical code", count]
         cells += [*right, f"{found['wrong']} (at most {at_most(found['wrong'], count):.1%})"]
-        cells.append(f"{found['covered']} of {found['intervals']}" if planted else "")
+        cells.append(f"{found['covered']} of {found['intervals']}" if found["intervals"] else "")
         yield f"| {' | '.join(map(str, cells))} |"
     real = [dict(each) for each in records if "seconds" in each]
     if real:
@@ -445,12 +500,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0, help="start none later (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60.0, help="limit of each (default: %(default)s)")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="add N simulated ones of each size")
+    parser.add_argument("--stackgate", action="store_true", help="have stackgate judge what is simulated")
+    parser.add_argument("--planted", type=float, nargs="*", default=PLANTED, help="sizes (default: all)")
     parser.add_argument("--libraries", type=Path, metavar="DIR", help="take the libraries from here")
     parser.add_argument("--file", type=Path, default=KEPT, help="file that results are appended to")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
-        for each in simulate(arguments.simulate) if arguments.simulate else collect(arguments):
+        judge = by_stackgate if arguments.stackgate else by_paceline
+        simulated = simulate(arguments.simulate, arguments.planted, judge)
+        for each in simulated if arguments.simulate else collect(arguments):
             with arguments.file.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(each)}\n")
             print(json.dumps(each), file=sys.stderr, flush=True)

@@ -95,7 +95,9 @@ def run_pytest(run_python: Run) -> Run:
     """Run ``pytest ARGUMENTS`` in a process of its own."""
 
     def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-        return run_python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=cwd, **environment)
+        # The plugin of Hypothesis imports all of it, for a line of the heading.
+        plugins = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+        return run_python("-m", "pytest", *plugins, *arguments, cwd=cwd, **environment)
 
     return run
 

@@ -117,8 +117,9 @@ def shortened(words: list[str]) -> list[str]:
 
 
 def outside() -> dict[str, str]:
-    """Return the environment without what tells of the pytest that runs this test."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    """Return the environment without what tells of the pytest that runs this test, nor Hypothesis's plugin."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return inherited | {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ class Environment:
 
     def install(self, project: Path, *options: str) -> None:
         """Install a project, and leave nothing of the build in it."""
-        command = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "--quiet", "--no-deps"]
-        subprocess.run([*command, "--no-build-isolation", *options, str(project)], check=True)
+        command = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-index"]
+        subprocess.run([*command, "--no-deps", "--no-build-isolation", *options, str(project)], check=True)
         shutil.rmtree(project / "build", ignore_errors=True)
 
 

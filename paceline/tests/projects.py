@@ -1,13 +1,18 @@
 """Real projects in real repositories, judged by real pytest processes."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Container, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 # A tolerance that no busy machine reaches, so that many false alarms may be allowed for few rounds.
 #: All benchmarks are timed, and none is explained: most tests are about that, and change little.
@@ -17,6 +22,10 @@ QUICK = (
     "--benchmark-touched=no",
     "--benchmark-explain=0",
 )
+
+EARLY = str(Path(__file__).with_name("early.py"))
+#: Plugins that a pytest within a pytest does without: they hook into the interpreter, or collect all of its garbage.
+ALONE = ("-p", "no:faulthandler", "-p", "no:unraisableexception", "-p", "no:threadexception")
 
 REVISIONS = ("--benchmark-against", "--benchmark-against-python")  # say what base is
 
@@ -33,6 +42,14 @@ import work
 
 def test_total(benchmark):
     assert benchmark(work.total, 300) > 0
+"""
+
+
+#: A conftest.py with which an explanation takes few samples: tests slow a function down so much that they are enough.
+FEW_SAMPLES = """
+from paceline.gate.explain import explaining
+
+explaining.ROUNDS, explaining.LONGEST = 8, explaining.LEAST
 """
 
 
@@ -104,11 +121,13 @@ class Project:
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD").strip()
 
-    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environment: dict[str, str] | None = None, early: bool = False
+    ) -> subprocess.Popen[str]:
         """Start pytest in the project, in a process group of its own that heeds Ctrl-C."""
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it ignored
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "--benchmark-only", *arguments],
+            [sys.executable, EARLY if early else "-m", "pytest", "--benchmark-only", *arguments],
             cwd=self.root,
             env=self.environment() | (environment or {}),
             stdout=subprocess.PIPE,
@@ -124,7 +143,7 @@ class Project:
         done = subprocess.run(
             [
                 sys.executable,
-                "-m",
+                EARLY,
                 "paceline.cli",
                 "gate",
                 *arguments,
@@ -144,22 +163,47 @@ class Project:
     def environment(self) -> dict[str, str]:
         """Return an environment without what this test run itself has set."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST", "COV", "GITHUB"))}
-        return kept | {"TMPDIR": str(self.temporary), "PYTHONDONTWRITEBYTECODE": ""}
+        without = "-p no:hypothesispytest"  # which imports all of Hypothesis, for a line of pytest's heading
+        return kept | {"TMPDIR": str(self.temporary), "PYTHONDONTWRITEBYTECODE": "", "PYTEST_ADDOPTS": without}
 
-    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
+    def run(self, *arguments: str, environment: dict[str, str] | None = None, early: bool = False) -> Run:
         """Run pytest in the project to its end."""
         findings = self.root.parent / "findings.json"
         findings.unlink(missing_ok=True)
-        process = self.start(*arguments, f"--benchmark-against-json={findings}", environment=environment)
+        process = self.start(*arguments, f"--benchmark-against-json={findings}", environment=environment, early=early)
         output, _ = process.communicate(timeout=280)
         document = json.loads(findings.read_text(encoding="utf-8")) if findings.exists() else {}
         return Run(process.returncode, output, document)
 
+    def run_here(self, *arguments: str) -> Run:
+        """Run pytest in the project, in this process: for tests that leave it as it was, and are many."""
+        own = {path.stem for path in (*self.root.iterdir(), *self.root.rglob("*.py"))}
+        output = io.StringIO()
+        others = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in own}
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(output):
+            patch.chdir(self.root)
+            given = self.environment()
+            for name in os.environ.keys() - given:
+                patch.delenv(name)
+            for name, text in given.items():
+                patch.setenv(name, text)
+            patch.setattr(sys, "path", [str(self.root), *sys.path])
+            patch.setattr(sys, "meta_path", [*sys.meta_path])
+            forget(own)
+            try:
+                status = pytest.main(["--benchmark-only", "--capture=sys", *ALONE, *arguments])
+            finally:
+                forget(own)
+                sys.modules.update(others)
+        return Run(int(status), output.getvalue())
+
     def judge(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
-        """Run a quick gate against HEAD unless another revision is named."""
-        named = any(word.partition("=")[0] in REVISIONS for word in arguments)
-        against = [] if named else ["--benchmark-against=HEAD"]
-        return self.run(*QUICK, *against, *arguments, environment=environment)
+        """Run a quick gate that decides early, against HEAD unless another revision is named."""
+        return self.run(*QUICK, *against(arguments), *arguments, environment=environment, early=True)
+
+    def judge_here(self, *arguments: str) -> Run:
+        """Run a gate that ends before it starts a process, in this process."""
+        return self.run_here(*QUICK, *against(arguments), *arguments)
 
     def paceline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of paceline in the project to its end."""
@@ -177,6 +221,17 @@ class Project:
     def leftovers(self) -> list[Path]:
         """Temporary folders that a gate left behind."""
         return list(self.temporary.glob("paceline-*"))
+
+
+def against(arguments: Sequence[str]) -> list[str]:
+    """Say that HEAD is base, unless these arguments name another revision."""
+    return [] if any(word.partition("=")[0] in REVISIONS for word in arguments) else ["--benchmark-against=HEAD"]
+
+
+def forget(packages: Container[str]) -> None:
+    """Let these packages and modules be imported anew."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+        del sys.modules[name]
 
 
 def processes() -> str:

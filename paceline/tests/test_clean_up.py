@@ -81,7 +81,7 @@ def test_killed_gate_takes_its_workers_along_and_the_next_one_cleans_up(project:
 
 @pytest.mark.slow
 def test_two_gates_at_once_in_one_checkout(project: Project) -> None:
-    processes_of_both = [project.start(*QUICK, "--benchmark-against=HEAD") for _ in range(2)]
+    processes_of_both = [project.start(*QUICK, "--benchmark-against=HEAD", early=True) for _ in range(2)]
     for process in processes_of_both:
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, output
@@ -120,13 +120,14 @@ def test_working_tree_is_not_touched(project: Project) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", [0.5, 4.0])
-def test_interrupted_calibration(tmp_path: Path, sent: signal.Signals, after: float) -> None:
+@pytest.mark.parametrize("while_judging", [False, True])
+def test_interrupted_calibration(tmp_path: Path, sent: signal.Signals, *, while_judging: bool) -> None:
     """The signal reaches the command alone, which must take the gate that it runs along."""
     command = [sys.executable, "-m", "paceline.cli", "calibrate"]
     process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
     wait_until(lambda: list(tmp_path.iterdir()), "the project is written")
-    time.sleep(after)
+    if while_judging:
+        wait_until(lambda: str(tmp_path) in processes(), "the gate has workers")
     process.send_signal(sent)
     assert process.wait(timeout=60) == 130
     assert list(tmp_path.iterdir()) == []

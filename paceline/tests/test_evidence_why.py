@@ -1,11 +1,14 @@
 """The script that plants slowdowns and asks for explanations simulates them, and adds up real ones."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from paceline.gate.explain import explaining
+from paceline.gate.explain.account import ROUNDS, SampledRound, explain
 from scripts import script
 
 SCRIPT = Path(__file__).parents[1] / "evidence_why.py"
@@ -36,7 +39,21 @@ def test_real_and_simulated_ones_add_up(tmp_path: Path) -> None:
     assert {each["count"] for each in simulated} == {1}
 
 
+def test_what_is_fast_names_one_where_the_explanation_does() -> None:
+    why, coins = script("evidence_why"), random.Random(1)
+    answers = []
+    for planted in [0.0, 0.01, 0.05] * 3:
+        rounds = [
+            SampledRound(*(why._times(coins, ("f.py", "7"), planted * side) for side in (0, 1)))  # noqa: SLF001
+            for _ in range(ROUNDS)
+        ]
+        answers.append(any(each.named for each in explain(rounds, 0, {}).functions))
+        assert why.names_any(rounds) == answers[-1]
+    assert {*answers} == {True, False}
+
+
 @pytest.mark.slow
-def test_a_real_one_names_the_function() -> None:
-    found = script("evidence_why").record("python", 0.2, None, 300)
+def test_a_real_one_names_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "LONGEST", explaining.LEAST)
+    found = script("evidence_why").record("python", 0.5, None, 300)
     assert found["first"], found

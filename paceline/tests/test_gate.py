@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from projects import TEST, WORK, Project
+from projects import QUICK, TEST, WORK, Project
 
 SLOWER = WORK.replace("range(count)", "range(3 * count)")
 MakeProject = Callable[..., Project]
 
 
 def test_identical_code_is_the_same_and_leaves_nothing(project: Project) -> None:
-    run = project.judge()
+    run = project.run(*QUICK, "--benchmark-against=HEAD")
     assert run.status == 0, run.output
     finding = run.findings["test_total"]
     assert finding["verdict"] == "same"
@@ -214,16 +214,16 @@ def test_overlay_setting_takes_whole_folders(make_project: MakeProject) -> None:
 def test_project_settings_and_a_spent_budget_that_is_red_only_if_asked(project: Project) -> None:
     """A benchmark that takes too long is cut; it keeps no other from its verdict, and the gate in its budget."""
     sleeps = "import time\n\ndef test_sleeps(benchmark):\n    benchmark(time.sleep, 3600)\n"
-    settings = '[tool.paceline]\ntolerance = "40%"\nalpha = 0.2\nbudget = 25\n'
+    settings = '[tool.paceline]\ntolerance = "40%"\nalpha = 0.2\nbudget = 20\n'
     project.commit({"test_sleeps.py": sleeps, "pyproject.toml": settings})
-    passed = project.run("--benchmark-against=HEAD", "--benchmark-touched=no", "--benchmark-alpha=10%")
+    passed = project.run("--benchmark-against=HEAD", "--benchmark-touched=no", "--benchmark-alpha=10%", early=True)
     assert passed.status == 0, passed.output
     assert (passed.document["tolerance"], passed.document["alpha"]) == (0.4, 0.1)
     assert passed.verdicts == {"test_total": "same", "test_sleeps": "unsure"}
     assert "had not ended after" in passed.findings["test_sleeps"]["reason"]
-    assert passed.document["seconds"] < 30
+    assert passed.document["seconds"] < 25
     assert "passed without proof" in passed.output
-    failed = project.judge("--benchmark-unsure=fail", "--benchmark-budget=10")
+    failed = project.judge("--benchmark-unsure=fail", "--benchmark-budget=6")
     assert failed.status == 1, failed.output
 
 

@@ -18,7 +18,7 @@ LEVELS = (("cli",), ("commands", "plugin"), ("pages",), ("gate", "history"), ("r
 #: Below every room.
 GROUND = {"errors"}
 #: Parts of `gate.explain` that workers load.
-SAMPLING = ("gate.explain.sampler", "gate.explain.call_counter", "gate.explain.function_names")
+SAMPLING = tuple(f"gate.explain.{name}" for name in ("sampler", "call_counter", "function_names", "other_threads"))
 #: Rooms within rooms, and what in `paceline` they may import beyond the levels below.
 INNER = {
     "gate.touch": ("gate.touch", "gate.worker"),

@@ -13,7 +13,7 @@ WRONG_USE = 4
 
 
 def test_unknown_revision(project: Project) -> None:
-    run = project.judge("--benchmark-against=v99")
+    run = project.judge_here("--benchmark-against=v99")
     assert run.status == WRONG_USE
     assert "unknown revision 'v99'" in run.error
     assert "git fetch" in run.error
@@ -34,7 +34,7 @@ def test_shallow_clone(project: Project, tmp_path: Path) -> None:
         check=True,
     )
     shallow = Project(tmp_path / "shallow", project.temporary)
-    run = shallow.judge(f"--benchmark-against={first}")
+    run = shallow.judge_here(f"--benchmark-against={first}")
     assert run.status == WRONG_USE
     assert "shallow" in run.error
     assert "fetch-depth: 0" in run.error
@@ -52,7 +52,7 @@ def test_shallow_clone_can_still_be_judged_against_its_head(project: Project, tm
 
 def test_no_repository(project: Project) -> None:
     shutil.rmtree(project.root / ".git")
-    run = project.judge()
+    run = project.judge_here()
     assert run.status == WRONG_USE
     assert "not in a git repository" in run.error
 
@@ -65,7 +65,7 @@ def test_no_git(project: Project, tmp_path: Path) -> None:
 
 def test_no_default_branch(project: Project) -> None:
     project.git("branch", "--move", "other")
-    run = project.judge("--benchmark-against")
+    run = project.judge_here("--benchmark-against")
     assert run.status == WRONG_USE
     assert "Name a base" in run.error
 
@@ -96,14 +96,14 @@ def test_nothing_measured_is_no_success(make_project: Callable[..., Project]) ->
     ],
 )
 def test_impossible_options(project: Project, arguments: list[str], words: str) -> None:
-    run = project.judge("--benchmark-against=HEAD", *arguments)
+    run = project.judge_here("--benchmark-against=HEAD", *arguments)
     assert run.status == WRONG_USE
     assert words in run.error
 
 
 def test_unknown_setting(project: Project) -> None:
     project.write({"pyproject.toml": "[tool.paceline]\ntolerence = 0.1\n"})
-    run = project.judge()
+    run = project.judge_here()
     assert run.status == WRONG_USE
     assert "no setting 'tolerence'" in run.error
 
@@ -115,7 +115,8 @@ def test_overlay_that_does_not_exist(project: Project) -> None:
 
 @pytest.mark.slow
 def test_json_that_cannot_be_written(project: Project) -> None:
-    process = project.start(*QUICK, "--benchmark-against=HEAD", "--benchmark-against-json=work.py/x")
+    words = ("--benchmark-against=HEAD", "--benchmark-against-json=work.py/x")
+    process = project.start(*QUICK, *words, early=True)
     output, _ = process.communicate()
     assert process.returncode == WRONG_USE
     assert "work.py/x: " in output.partition("ERROR: cannot write ")[2]

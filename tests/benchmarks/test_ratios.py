@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.mark.slow
 def test_no_claim_is_far_from_true_here(run_python: Run) -> None:
     """Ratios differ between processors: the exact claims are for the machine that the docs name."""
-    done = run_python("-m", "benchmarks.ratios", "--rounds", "7", THREADS="1")
+    done = run_python("-m", "benchmarks.ratios", "--rounds", "3", THREADS="1")
     for claim in ratios.CLAIMS:
         (found,) = re.findall(rf"^{claim.faster} against {claim.slower} \.\.\. (.*)$", done.stdout, re.MULTILINE)
         if not found.startswith("n/a: "):

@@ -167,12 +167,12 @@ def test_groups_need_a_pip_that_knows_them(tmp_path: Path) -> None:
         patch.setattr(install, "_run", lambda command: commands.append(list(command)))
         for wanted in ("-e . --group test", "-e .[test]", ""):
             install.run(argparse.Namespace(), {"PACELINE_INSTALL": wanted, "RUNNER_TEMP": str(tmp_path)})
-    pip = [
-        command[-len(command) + 6 :] for command in commands if command[2] == "pip" and command[0] == sys.executable
-    ]
+    assert {command[0] for command in commands} == {sys.executable}
+    pip = [command[6:] for command in commands if command[2:4] == ["pip", "install"]]
     assert pip == [["pip>=25.1"], ["-e", ".", "--group", "test"], ["-e", ".[test]"]]
-    own = [command for command in commands if command[-1] == str(ROOT / "paceline")]
-    assert {command[0] for command in own} == {str(tmp_path / "paceline" / "bin" / "python")}
+    judge = str(tmp_path / "paceline" / "bin" / "python")
+    own = [command[2:5] for command in commands if command[-1] == str(ROOT / "paceline")]
+    assert own == [["pip", "--python", judge]] * 3
 
 
 @pytest.mark.parametrize("broken", ["-k 'open", '"'])

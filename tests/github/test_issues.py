@@ -97,6 +97,13 @@ def test_values_that_fell_where_more_is_better_are_worse(hub: Hub, script: Scrip
     assert "0.800 times as much as before" in issue["body"]
 
 
+def test_more_memory_is_not_called_slower(hub: Hub, script: Script) -> None:
+    bring_up_to_date(hub, script, change_point(ratio=1.2, evidence={"unit": "bytes"}))
+    (issue,) = hub.issues
+    assert issue["title"].endswith(" needs 20.0 % more memory")
+    assert "paceline explain" not in issue["body"]
+
+
 def test_surroundings_get_no_issue(hub: Hub, script: Script) -> None:
     bring_up_to_date(hub, script, change_point(cause="surroundings"))
     assert not hub.issues

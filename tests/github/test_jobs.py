@@ -56,7 +56,8 @@ testpaths = ["benchmarks"]
 pythonpath = ["."]
 
 [tool.paceline]
-alpha = 0.01
+tolerance = "50%"  # which no busy machine reaches, so that few rounds are enough
+alpha = 0.5
 explain = 0
 """
 
@@ -77,7 +78,7 @@ class Tiny:
         return done.stdout.strip()
 
     def commit(self, more: int) -> str:
-        """Commit a slowdown of so many calls in 1000."""
+        """Commit a change that adds so many calls to 1000."""
         (self.root / "work.py").write_text(WORK.format(more=more), encoding="utf-8")
         self.git("commit", "--quiet", "--allow-empty", "--all", "--message=change")
         return self.git("rev-parse", "HEAD")
@@ -97,10 +98,19 @@ class Tiny:
         return found
 
     def runner(self, event: dict[str, Any], event_name: str = "pull_request", **variables: str) -> Runner:
-        """Return a runner that has this checkout, and finds this project's Python first."""
+        """Return a runner that has this checkout, and finds this project's Python first.
+
+        What the project's first runner installs is there for the next, and is not installed again.
+        """
         folder = self.root.parent / "runner"
+        judge = folder / "paceline"
+        kept = folder.with_name("kept")
+        if judge.exists():
+            judge.rename(kept)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+        if kept.exists():
+            kept.rename(judge)
         path = folder / "event.json"
         path.write_text(json.dumps(event), encoding="utf-8")
         sha = self.git("rev-parse", "HEAD")
@@ -115,7 +125,8 @@ class Tiny:
             "PIP_NO_DEPS": "1",
             "PYTHONPATH": os.pathsep.join(seen()),  # what the judge's environment would fetch
         }
-        return Runner(self.root, github, given | variables, folder)
+        skipped = "Install" if judge.exists() else None
+        return Runner(self.root, github, given | variables, folder, skipped)
 
 
 def seen() -> list[str]:
@@ -197,7 +208,7 @@ def judged(runner: Runner) -> str:
 @pytest.mark.slow
 def test_a_slowdown_is_red_unless_the_label_was_given_for_this_commit(tiny: Tiny) -> None:
     shard, join = (tiny.job("bench-pr.yml", name) for name in ("shard", "judge"))
-    head = tiny.propose(200)
+    head = tiny.propose(2000)
     stale = pull_request(head, "synchronize", (LABEL,))  # given before this push, so it lets nothing through
     shards = shards_of(tiny, stale, shard)
     runner, status = joined(tiny, stale, join, shards)
@@ -261,9 +272,6 @@ def test_only_what_changes_the_verdict_makes_a_required_check(
 def test_the_gate_against_itself(tiny: Tiny) -> None:
     runner = tiny.runner({}, "schedule")
     job = tiny.job("bench-aa.yml", "judge")
-    # Else a false alarm would fail this test once in a hundred runs.
-    (tiny.root / "pyproject.toml").write_text(PROJECT.replace("0.01", "0.0001"), encoding="utf-8")
-    tiny.git("commit", "--quiet", "--all", "--message=all pass")
     assert runner.run(job) == "success", runner.log
     assert gate_findings.read(runner.uploads["aa"]["gate.json"].read_bytes()).findings[0].verdict != "slower"
 
@@ -276,7 +284,7 @@ def test_the_readmes_workflow_judges_a_project_of_others(tiny: Tiny) -> None:
         if "/.github/actions/gate@" in step["uses"]:
             step["uses"] = "$/.github/actions/gate"
             step["with"] = step["with"] | {"arguments": "-k total_python", "install": "-e ."}
-    runner = tiny.runner(pull_request(tiny.propose(200)))
+    runner = tiny.runner(pull_request(tiny.propose(2000)))
     assert runner.run(job) == "failure", runner.log
     assert "**slower**" in runner.summary
 
@@ -291,7 +299,7 @@ def test_the_workflow_for_several_machines_judges_a_project_of_others(tiny: Tiny
     steps = flow.jobs["gate"]["steps"]
     steps[:] = [step for step in steps if not step.get("run", "").startswith("pip install")]
     steps[-1]["run"] = steps[-1]["run"].replace("paceline", f"{sys.executable} -m paceline.cli")
-    event = pull_request(tiny.propose(200))
+    event = pull_request(tiny.propose(2000))
     runner, status = joined(tiny, event, flow.jobs["gate"], shards_of(tiny, event, flow.jobs["shard"]))
     assert status == "failure", runner.log
     assert "**slower**" in runner.summary

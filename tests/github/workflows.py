@@ -95,13 +95,15 @@ def outside() -> dict[str, str]:
 class Runner:
     """Runs jobs' steps in a checkout, as a runner would; actions of others do nothing but leave what they were given.
 
-    `uploads` are what artifacts hold: paths by their names in it. `log` is what the steps printed.
+    Steps whose names begin with `skipped` are left out. `uploads` are what artifacts hold: paths by their names in
+    it. `log` is what the steps printed.
     """
 
     checkout: Path
     github: dict[str, Any]
     variables: dict[str, str]
     folder: Path
+    skipped: str | None = None
     uploads: dict[str, dict[str, Path]] = field(default_factory=dict)
     log: str = ""
     status: str = "success"
@@ -131,6 +133,8 @@ class Runner:
             if self.status != "success" and "cancelled()" not in condition:
                 continue
             if condition and not evaluate(condition, self._names):
+                continue
+            if self.skipped is not None and step.get("name", "").startswith(self.skipped):
                 continue
             given = {name: self.text(value) for name, value in step.get("with", {}).items()}
             if "run" in step:

@@ -164,7 +164,7 @@ def test_a_run_that_broke_off_goes_on_and_writes_nothing_twice(
     assert len(list(another.read(consumer, ALERTS))) == 2 * written
 
 
-def test_a_broker_that_dies_is_one_line_and_a_run_after_that_is_complete() -> None:
+def test_a_broker_that_dies_is_one_line_and_a_run_after_that_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = catalog.make(WORKLOAD, "small")
     from impl.fraud_streaming import batches_numpy
     from impl.fraud_streaming._deployment import deploy
@@ -174,10 +174,12 @@ def test_a_broker_that_dies_is_one_line_and_a_run_after_that_is_complete() -> No
     def detect(batches: Iterator[list[bytes]]) -> Iterator[Any]:
         for number, outcome in enumerate(runs(batches)):
             if number == 3:
+                waits.setattr(broker_module, "PATIENCE", 1.0)
                 kill(topics.opened(problem.stream.tobytes()).broker)
             yield outcome
 
-    with pytest.raises(BrokerError, match=r"Tansu v0\.6\.0.*: .*\. Restart the broker and the run") as raised:
+    wanted = r"Tansu v0\.6\.0.*: .*\. Restart the broker and the run"
+    with monkeypatch.context() as waits, pytest.raises(BrokerError, match=wanted) as raised:
         deploy(problem, detect, 100)()
     one_line(raised.value)
     problem_module.check(problem, prepared("batches_numpy", problem)())

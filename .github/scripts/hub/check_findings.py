@@ -42,7 +42,7 @@ class Slowdown:
     kind: str
     name: str
     benchmark: str
-    is_time: bool  #: or memory, or another value
+    unit: str  #: seconds, bytes or another one
     machines: tuple[str, ...]
     engine: str
     ratio: float
@@ -113,7 +113,7 @@ def _finding(row: Any, where: str) -> tuple[str, Slowdown | None]:
         kind=kind,
         name=name,
         benchmark=f"{name}({', '.join(parameters)})" if parameters else name,
-        is_time=strict.as_object(row["evidence"]).get("unit", "seconds") == "seconds",
+        unit=str(strict.as_object(row["evidence"]).get("unit", "seconds")),
         machines=tuple(_lines(row["machines"], f"{where}.machines")),
         engine=strict.text(row["engine"], f"{where}.engine", LINE),
         ratio=strict.number(row["ratio"], f"{where}.ratio"),

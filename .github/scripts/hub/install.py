@@ -30,12 +30,12 @@ def run(_arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Run pip. The judge has its own environment, so that the project cannot change it."""
     wanted = job.words(environment, "PACELINE_INSTALL", "install")
     if any(word.partition("=")[0] == GROUP for word in wanted):
-        _pip(sys.executable, [KNOWS_GROUPS])
+        _pip([KNOWS_GROUPS])
     if wanted:
-        _pip(sys.executable, wanted)
+        _pip(wanted)
     judge = judge_python(environment)
-    _run([sys.executable, "-m", "venv", str(judge.parents[1])])
-    _pip(str(judge), [str(PACELINE)])
+    _run([sys.executable, "-m", "venv", "--without-pip", str(judge.parents[1])])  # which takes a second less
+    _pip([str(PACELINE)], "--python", str(judge))
     return 0
 
 
@@ -44,8 +44,8 @@ def judge_python(environment: Mapping[str, str]) -> Path:
     return job.temporary(environment) / "paceline" / "bin" / "python"
 
 
-def _pip(python: str, arguments: Sequence[str]) -> None:
-    _run([python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", *arguments])
+def _pip(arguments: Sequence[str], *options: str) -> None:
+    _run([sys.executable, "-m", "pip", *options, "install", "--disable-pip-version-check", "--quiet", *arguments])
 
 
 def _run(command: Sequence[str]) -> None:

@@ -166,18 +166,21 @@ def marker(ids: Iterable[str], state: str) -> str:
 def title(place: Place) -> str:
     """Return the title: one line of plain text, without mentions."""
     worst, *others = place.slowdowns
-    what = f"{_name(worst)} is {_by_how_much(place)}"
+    what = f"{_name(worst)} {_what_it_does(place)}"
     if others:
-        what = f"{len(place.slowdowns)} benchmarks are {_by_how_much(place)} since {place.at[:SHORT]}"
+        what = f"{len(place.slowdowns)} benchmarks {_what_it_does(place)} since {place.at[:SHORT]}"
     return visible(what).replace("@", "(at)")[:LONGEST_TITLE]
 
 
-def _by_how_much(place: Place) -> str:
-    """Return "slower by 21.0 %" of times, "worse by" of other values."""
+def _what_it_does(place: Place) -> str:
+    """Return "is slower by 21.0 %" of times, "needs 21.0 % more memory" of bytes, "is worse by" of other values."""
     found = place.slowdowns
-    kind = "slower" if all(each.is_time for each in found) else "worse"
+    is_one, units = len(found) == 1, {each.unit for each in found}
     size = percent(median(abs(each.left - 1) for each in found))
-    return f"{kind} by {size}{' (median)' * (len(found) > 1)}"
+    if units == {"bytes"}:
+        return f"need{'s' * is_one} {size} more memory{' (median)' * (not is_one)}"
+    kind = "slower" if units == {"seconds"} else "worse"
+    return f"{'is' if is_one else 'are'} {kind} by {size}{' (median)' * (not is_one)}"
 
 
 def _name(slowdown: Slowdown) -> str:
@@ -187,13 +190,13 @@ def _name(slowdown: Slowdown) -> str:
 def text(place: Place, address: str) -> str:
     """Return the issue: the commit, how many benchmarks by how much, and other changes at the same place."""
     found = place.slowdowns
-    what = "A benchmark is" if len(found) == 1 else f"{len(found)} benchmarks are"
+    what = "A benchmark" if len(found) == 1 else f"{len(found)} benchmarks"
     at = f"[{place.at[:SHORT]}]({place.link})" if place.link else place.at[:SHORT]
     subject = f": {escape(place.subject[:LONGEST_TITLE])}" if place.subject else ""
     accept = f"paceline check --accept {place.at[:ACCEPTED]} --reason ..."
     lines = [
         marker((each.id for each in found), OPEN),
-        f"{what} {_by_how_much(place)}, most likely since {at} of {escape(place.date[:10])}{subject}",
+        f"{what} {_what_it_does(place)}, most likely since {at} of {escape(place.date[:10])}{subject}",
         "",
         *(f"- {escape(_name(each))}: {_size(each)}" for each in found[:WORST]),
         *_more(len(found) - WORST, "slowdowns"),
@@ -212,7 +215,7 @@ def _command(place: Place) -> list[str]:
 
     asv's have parameters apart from their names.
     """
-    ours = (each for each in place.slowdowns if each.engine.startswith("pytest") and each.is_time)
+    ours = (each for each in place.slowdowns if each.engine.startswith("pytest") and each.unit == "seconds")
     worst = next((each for each in ours if each.name and each.name == each.benchmark), None)
     if worst is None:
         return []
@@ -221,7 +224,7 @@ def _command(place: Place) -> list[str]:
 
 
 def _size(slowdown: Slowdown) -> str:
-    size = f"{slowdown.ratio:.3f} times as {'long' if slowdown.is_time else 'much'} as before"
+    size = f"{slowdown.ratio:.3f} times as {'long' if slowdown.unit == 'seconds' else 'much'} as before"
     if slowdown.low is not None and slowdown.high is not None:
         size += f" (interval {slowdown.low:.3f} to {slowdown.high:.3f})"
     if slowdown.left != slowdown.ratio:

@@ -109,11 +109,10 @@ def _install(dist: Path) -> int:
     if len(wheels) != 1:
         raise PacelineError(f"{dist}: expected one wheel, got {len(wheels)}. Build it first, with --out {dist}.")
     with tempfile.TemporaryDirectory(prefix="paceline-release-") as folder:
-        venv.create(folder, with_pip=True)
+        venv.create(folder)
         binaries = Path(folder, "Scripts" if sys.platform == "win32" else "bin")
-        _call(
-            str(binaries / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", str(wheels[0])
-        )
+        pip = (sys.executable, "-m", "pip", "--python", str(binaries / "python"))
+        _call(*pip, "install", "--disable-pip-version-check", "--quiet", str(wheels[0]))
         _call(str(binaries / "paceline"), "--help")
         _call(str(binaries / "pytest"), "--help", expected="--benchmark-against")
     print(f"{wheels[0].name}: installed, and its commands run")

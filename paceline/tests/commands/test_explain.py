@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from paceline.cli import main
-from projects import TEST, WORK, Project
+from projects import FEW_SAMPLES, TEST, WORK, Project
 
 COUNT = "def count(text):\n    found = {}\n    for each in text:\n        found[each] = found.get(each, 0) + 1\n"
 BOTH = f"{WORK}\n{COUNT}\ndef both(count_of):\n    total(count_of)\n    count('abc' * 300)\n    return 1\n"
@@ -16,7 +16,11 @@ BOTH = f"{WORK}\n{COUNT}\ndef both(count_of):\n    total(count_of)\n    count('a
 def other(make_project: Callable[..., Project]) -> Project:
     """A project whose second commit moves work from one function to another, and takes as long."""
     project = make_project(
-        files={"work.py": BOTH, "test_speed.py": TEST.replace("work.total, 300", "work.both, 900")}
+        files={
+            "work.py": BOTH,
+            "test_speed.py": TEST.replace("work.total, 300", "work.both, 900"),
+            "conftest.py": FEW_SAMPLES,
+        }
     )
     project.commit({"work.py": BOTH.replace("'abc' * 300", "'abc' * 150").replace("    total(", "    total(600 + ")})
     return project

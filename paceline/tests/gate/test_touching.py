@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from paceline.gate.touch.comparison import Touch
 from paceline.gate.touching import summary
-from projects import Project
+from projects import Project, Run
 
 WORK = """
 def total(count):
@@ -36,9 +36,13 @@ def project(make_project: Callable[..., Project]) -> Project:
     return make_project(files={"work.py": WORK, "test_work.py": TEST})
 
 
+def judge(project: Project, *arguments: str, environment: dict[str, str] | None = None) -> Run:
+    return project.run(*ALL, *arguments, environment=environment, early=True)
+
+
 def test_a_change_of_one_function_times_its_benchmark_alone(project: Project) -> None:
     project.write({"work.py": WORK.replace("value * value", "value * value * value * value * value * value")})
-    run = project.run(*ALL)
+    run = judge(project)
     assert run.verdicts == {"test_total": "slower", "test_other[200]": "untouched", "test_other[300]": "untouched"}
     assert "1 of 3 benchmarks run code that differs; 2 untouched" in run.output
     assert "1 touched: total (work.py) differs" in run.output
@@ -51,7 +55,7 @@ def test_a_change_of_one_function_times_its_benchmark_alone(project: Project) ->
 
 def test_a_change_of_text_alone_times_nothing(project: Project) -> None:
     project.write({"README.md": "# Work\n", "work.py": "# a comment\n" + WORK})
-    run = project.run(*ALL)
+    run = judge(project)
     assert (run.status, run.verdicts) == (0, dict.fromkeys(NAMES, "untouched"))
     assert "0 of 3 benchmarks run code that differs; 3 untouched" in run.output
     assert "round 1" not in run.output
@@ -59,21 +63,21 @@ def test_a_change_of_text_alone_times_nothing(project: Project) -> None:
 
 def test_everything_is_timed_on_request_and_against_itself(project: Project) -> None:
     for option in ("--benchmark-touched=no", "--benchmark-against-control"):
-        run = project.run(*ALL, option)
+        run = judge(project, option)
         assert "untouched" not in run.verdicts.values(), run.output
         assert {each["touched"] for each in run.findings.values()} == {None}
 
 
 def test_a_setting_of_the_project(project: Project) -> None:
     project.write({"pyproject.toml": "[tool.paceline]\ntouched = false\n"})
-    assert "untouched" not in project.run(*ALL, "-k", "total").verdicts.values()
+    assert "untouched" not in judge(project, "-k", "total").verdicts.values()
 
 
 def test_a_benchmark_that_fails_or_ends_its_process_is_timed_and_the_others_are_not(project: Project) -> None:
     ends = "\n\ndef test_ends(benchmark):\n    import os\n    benchmark(lambda: None)\n    os._exit(3)\n"
     fails = "\n\ndef test_fails(benchmark):\n    benchmark(lambda: None)\n    raise ValueError\n"
     project.commit({"test_work.py": TEST + ends + fails})
-    run = project.run(*ALL, "--benchmark-unsure=pass")
+    run = judge(project, "--benchmark-unsure=pass")
     assert {name: run.verdicts[name] for name in NAMES} == dict.fromkeys(NAMES, "untouched")
     assert run.verdicts["test_ends"] != "untouched"
     assert run.verdicts["test_fails"] != "untouched"
@@ -88,7 +92,7 @@ def test_an_installed_copy_is_not_taken_for_the_code_of_both_sides(project: Proj
     (site / "elsewhere.py").write_text(WORK, encoding="utf-8")
     project.commit({"elsewhere.py": WORK, "test_work.py": TEST.replace("import work", "import elsewhere as work")})
     project.write({"elsewhere.py": WORK.replace("range(count))", "range(9 * count))")})
-    run = project.run(*ALL, environment={"PYTHONPATH": str(site)})
+    run = judge(project, environment={"PYTHONPATH": str(site)})
     assert "untouched" not in run.verdicts.values(), run.output
 
 
@@ -96,7 +100,7 @@ def test_what_cannot_be_followed_is_touched(project: Project) -> None:
     child = "\n\ndef test_child(benchmark):\n    import subprocess, sys\n"
     child += "    benchmark.pedantic(subprocess.check_call, ([sys.executable, '-c', ''],), rounds=1)\n"
     project.commit({"test_work.py": TEST + child})
-    run = project.run(*ALL, "-k", "child or total")
+    run = judge(project, "-k", "child or total")
     assert run.verdicts["test_total"] == "untouched"
     assert run.findings["test_child"]["touched"].startswith("starts another process")
 
@@ -107,7 +111,7 @@ def test_code_that_runs_only_after_many_calls_is_seen(project: Project) -> None:
     test = "\n\ndef test_often(benchmark):\n    benchmark(work.often, 1)\n"
     project.commit({"work.py": WORK + counts + late, "test_work.py": TEST + test})
     project.write({"work.py": WORK + counts + late.replace("return 1", "return 2")})
-    run = project.run(*ALL, "-k", "often or total")
+    run = judge(project, "-k", "often or total")
     assert run.findings["test_often"]["touched"] == "late (work.py) differs"
     assert run.verdicts["test_total"] == "untouched"
 
@@ -122,9 +126,10 @@ def test_the_reasons_are_counted() -> None:
     assert list(summary({"a": touches["a"]})) == ["0 of 1 benchmark run code that differs; 1 untouched"]
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_hangs_leaves_time_for_the_others(project: Project) -> None:
     hangs = "\n\ndef test_hangs(benchmark):\n    import time\n    benchmark(time.sleep, 3600)\n"
     project.commit({"test_work.py": TEST + hangs})
-    run = project.run(*ALL, "-k", "hangs or total", "--benchmark-budget=20", "--benchmark-timeout=60")
+    run = judge(project, "-k", "hangs or total", "--benchmark-budget=20", "--benchmark-timeout=60")
     assert run.verdicts["test_total"] == "untouched"
     assert run.findings["test_hangs"]["touched"] == "base: cut"

@@ -4,6 +4,7 @@ import functools
 import http.server
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -191,6 +192,12 @@ def test_pages_show_hostile_texts_as_text(visit: Visit) -> None:
     page.fill("#benchmark", "test_ü")
     page.keyboard.press("Enter")
     assert ESCAPE in page.inner_text("#figures")
+
+
+def test_a_change_has_the_command_that_explains_it(visit: Visit) -> None:
+    page = visit.open(address_of(HOSTILE.partition("[")[0]))
+    code = page.get_by_text(f"paceline explain {shlex.quote(HOSTILE)} ").first
+    assert re.fullmatch(r"[0-9a-f]{10} [0-9a-f]{10}", code.inner_text()[-21:])
 
 
 def test_overview_leads_to_what_changed(visit: Visit) -> None:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from histories import Maker, step
 from paceline.history.detect import judgement
 from paceline.report import check_report
@@ -129,10 +131,25 @@ def test_surroundings_have_places_of_their_own_and_are_no_alarm() -> None:
     assert places[1]["misfits"] == misfits
 
 
-def test_values_without_times_are_worse_or_better() -> None:
-    shown = list(check_report.lines(report(Maker(factor=at_40, units={1: "bytes", 2: "bytes"})), ()))
-    assert any(line.startswith("  2 worse, median +") and "; 2 slower, median +" in line for line in shown)
-    assert any(line.startswith("      worse +") for line in shown)
+@pytest.mark.parametrize(("unit", "word"), [("bytes", "more memory"), ("score", "worse")])
+def test_values_that_are_no_times_have_their_own_words(unit: str, word: str) -> None:
+    found = report(Maker(factor=at_40, units=dict.fromkeys(range(1, 9), unit)))
+    shown = list(check_report.lines(found, ()))
+    assert [line.split("  ")[0] for line in shown if line.startswith(word.upper())] == [word.upper()] * 2
+    assert any(line.startswith(f"  4 {word}, median +") for line in shown)
+    assert any(line.startswith(f"      {word} +") for line in shown)
+    assert not any("slower" in line or "SLOWER" in line for line in shown)
+    counted = {"bytes": "no new slowdowns, 5 new increases of memory", "score": "5 new slowdowns"}
+    assert shown[-1] == f"{counted[unit]}, 1 improvement"
+
+
+def test_a_time_of_one_of_our_tests_can_be_explained() -> None:
+    (found,) = report(Maker(factor=step(3, 40, 1.2))).changes
+    ours = replace(found, benchmark="bench.test_it[a b]", engine="pytest-benchmark", parameters=())
+    assert ours.explain == f"paceline explain 'bench.test_it[a b]' {ours.before[:10]} {ours.after[:10]}"
+    others: list[dict[str, Any]] = [{"engine": "asv"}, {"benchmark": ""}, {"parameters": ("1",)}]
+    others.append({"evidence": {"unit": "bytes"}})
+    assert {replace(ours, **each).explain for each in others} == {""}
 
 
 def test_places_beyond_the_first_screen_are_counted() -> None:

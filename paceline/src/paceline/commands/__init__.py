@@ -143,3 +143,19 @@ def argument(read: Callable[[str], float]) -> Callable[[str], float]:
             raise ArgumentTypeError(str(error)) from None
 
     return number
+
+
+def add_benchmark(parser: argparse.ArgumentParser) -> None:
+    """Add the benchmark that a command judges."""
+    parser.add_argument(
+        "benchmark", metavar="BENCHMARK", help="pytest's node id, or the name that `paceline check` prints"
+    )
+
+
+def add_number(
+    parser: argparse.ArgumentParser, name: str, read: Callable[[str], float], default: str, about: str
+) -> None:
+    """Add an option that takes a number; `default` is written as a user writes it."""
+    metavar = "FRACTION" if default.endswith("%") else "SECONDS"
+    about = f"{about} (default: {default})".replace("%", "%%")
+    parser.add_argument(name, type=argument(read), default=read(default), metavar=metavar, help=about)

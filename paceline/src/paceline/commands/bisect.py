@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import argument, say
+from paceline.commands import add_benchmark, add_number, say
 from paceline.config.settings import fraction, seconds, seconds_or_none
 
 if TYPE_CHECKING:
@@ -29,43 +29,13 @@ def add(commands: Commands) -> None:
         epilog="Exit status: 0 one commit found, 1 several commits left because some cannot be judged, 4 nothing to"
         " find, or wrong use.",
     )
-    parser.add_argument(
-        "benchmark", metavar="BENCHMARK", help="pytest's node id, or the name that `paceline check` prints"
-    )
+    add_benchmark(parser)
     parser.add_argument("good", metavar="GOOD", help="revision where the benchmark is fast")
     parser.add_argument("bad", metavar="BAD", help="later revision where it is slow")
-    _add_options(parser)
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tolerance",
-        type=argument(fraction),
-        default=0.03,
-        metavar="FRACTION",
-        help="smallest slowdown to find, e.g. 2%% or 0.02 (default: 3%%)",
-    )
-    parser.add_argument(
-        "--alpha",
-        type=argument(fraction),
-        default=0.01,
-        metavar="FRACTION",
-        help="false-alarm rate of each judgement (default: 1%%)",
-    )
-    parser.add_argument(
-        "--budget",
-        type=argument(seconds),
-        default=300.0,
-        metavar="SECONDS",
-        help="time limit for each judgement (default: 300)",
-    )
-    parser.add_argument(
-        "--explain",
-        type=argument(seconds_or_none),
-        default=60.0,
-        metavar="SECONDS",
-        help="time to explain the slow commit at the end; 0: none (default: 60)",
-    )
+    add_number(parser, "--tolerance", fraction, "3%", "smallest slowdown to find, e.g. 2% or 0.02")
+    add_number(parser, "--alpha", fraction, "1%", "false-alarm rate of each judgement")
+    add_number(parser, "--budget", seconds, "300", "time limit for each judgement")
+    add_number(parser, "--explain", seconds_or_none, "60", "time to explain the slow commit at the end; 0: none")
 
 
 def run(arguments: argparse.Namespace) -> int:

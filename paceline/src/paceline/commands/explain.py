@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paceline.commands import argument, progress, say
+from paceline.commands import add_benchmark, add_number, progress, say
 from paceline.config.settings import seconds
 from paceline.errors import PacelineError, why
 
@@ -33,25 +33,11 @@ def add(commands: Commands) -> None:
         epilog="Exit status: 0 explained, 1 judged but not explained, 4 not judged, or wrong use.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "benchmark", metavar="BENCHMARK", help="pytest's node id, or the name that `paceline check` prints"
-    )
+    add_benchmark(parser)
     parser.add_argument("base", metavar="BASE", help="revision to compare with, such as v1.2 or HEAD~3")
     parser.add_argument("head", metavar="HEAD", help="revision to explain; it need not be later")
-    parser.add_argument(
-        "--seconds",
-        type=argument(seconds),
-        default=120.0,
-        metavar="SECONDS",
-        help="time limit for the explanation (default: 120)",
-    )
-    parser.add_argument(
-        "--budget",
-        type=argument(seconds),
-        default=300.0,
-        metavar="SECONDS",
-        help="time limit for the verdict (default: 300)",
-    )
+    add_number(parser, "--seconds", seconds, "120", "time limit for the explanation")
+    add_number(parser, "--budget", seconds, "300", "time limit for the verdict")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to FILE, as the gate's JSON")
     parser.add_argument("--flamegraph", type=Path, metavar="DIR", help="write flame graphs of both sides to DIR")
     parser.set_defaults(takes_more=True, more=[])

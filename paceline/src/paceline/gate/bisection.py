@@ -89,7 +89,7 @@ def find(commits: Sequence[str], good: str, settings: Search, say: Callable[[Pro
     """
     unexplained = replace(settings, explain=0)
     judge = _Judge(settings if len(commits) == 1 else unexplained, say)
-    whole = judge(commits[-1], good, len(commits))
+    whole = step = judge(commits[-1], good, len(commits))
     ratio = whole.finding.ratio
     if not whole.is_slower or ratio is None:
         raise PacelineError(_not_slower(whole))
@@ -98,16 +98,16 @@ def find(commits: Sequence[str], good: str, settings: Search, say: Callable[[Pro
     last_good, first_slow, skipped = -1, len(commits) - 1, set[int]()
     while open_ := [each for each in range(last_good + 1, first_slow) if each not in skipped]:
         middle = min(open_, key=lambda each: abs(each - (last_good + first_slow) / 2))
-        is_slower = judge(commits[middle], good, first_slow - last_good - 1).is_slower
-        if is_slower is None:
+        probe = judge(commits[middle], good, first_slow - last_good - 1)
+        if probe.is_slower is None:
             skipped.add(middle)
-        elif is_slower:
-            first_slow = middle
+        elif probe.is_slower:
+            first_slow, step = middle, probe
         else:
             last_good = middle
     before = commits[last_good] if last_good >= 0 else good
-    slow = commits[first_slow]
-    step = whole if len(commits) == 1 else _Judge(settings, say)(slow, before, first_slow - last_good)
+    if before != good or (settings.explain and len(commits) > 1):
+        step = _Judge(settings, say)(commits[first_slow], before, first_slow - last_good)
     return Culprit(tuple(commits[last_good + 1 : first_slow + 1]), step, whole)
 
 

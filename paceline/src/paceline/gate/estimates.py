@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from paceline.gate.sequential import Plan
 
 FEWEST_ROUNDS_SPREAD = 3  # two values have a distance, not a spread
+TAIL = 0.05  # of the one-sided bound
+TAIL_OF_TWO = 0.025  # on each side of the interval
 POWER = 0.9
 SATURATION = 1.3  # times what small shifts would need; some rounds are grossly off, and looks share the level
 CLEAR = 0.2  # spreads: so far above the tolerance, nine in ten estimates reach it at one of the looks
@@ -51,8 +53,8 @@ def estimate(values: Sequence[float]) -> Estimate:
     if len(values) == 0:
         raise ValueError("no rounds, so nothing to estimate")
     averages = walsh_averages(values)
-    two_sided = _outermost(len(values), 0.025)
-    one_sided = _outermost(len(values), 0.05)
+    two_sided = _outermost(len(values), TAIL_OF_TWO)
+    one_sided = _outermost(len(values), TAIL)
     return Estimate(
         value=median(averages),
         low=None if two_sided is None else averages[two_sided],

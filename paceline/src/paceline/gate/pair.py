@@ -14,6 +14,7 @@ from array import array
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from paceline.config.options import SIDES
+from paceline.gate.explain.native import NotWatchedError, watching
 from paceline.gate.side_process import SideProcess
 from paceline.gate.visit import FEWEST_PAIRS, Burst, End, Recipe, Sampling, Timing, Visit, choose_clock
 from paceline.system.orphans import Orphans
@@ -286,6 +287,22 @@ class Pair:
             self._visit.samples.append(self._sampled(calls, recipe.clock))
         passes = [self._sampled(1, "calls") for _ in range((1 + PASSES) * counted)]
         self._visit.counts = passes[1:]
+        if sampling.spy is not None and most is None:
+            self._watch(sampling.spy, calls * bursts)
+
+    def _watch(self, spy: str, calls: int) -> None:
+        """Let py-spy watch a burst on each side; what it cannot do is left out."""
+
+        def watched(side: str) -> None:
+            file = self._logs / f"{side}.stacks"
+            with watching(spy, self._processes[side].pid, file):
+                self._ask(side, {"do": "burst", "calls": calls}, "burst")
+            self._visit.stacks[side] = file.read_text(encoding="utf-8", errors="replace")
+
+        try:
+            self._on_each(self._shuffled(), watched)
+        except (NotWatchedError, OSError) as error:
+            self._visit.unwatched = str(error)
 
     def _sampled(self, calls: int, how: str) -> dict[str, Message]:
         """Sample a burst on each side by a clock, cpu or wall; or count its calls."""

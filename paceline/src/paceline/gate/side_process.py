@@ -49,6 +49,11 @@ class SideProcess:
         self._task: Message | None = launch.task
         self._end: End | None = None
 
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
+
     def send(self, message: Message) -> None:
         """Send a command; a lost worker is noticed by the next receive."""
         with contextlib.suppress(ChannelLostError):

@@ -89,6 +89,7 @@ class Sampling:
     calls: int
     bursts: int
     counted: bool = False
+    spy: str | None = None  #: path of py-spy, which then watches one more burst
 
 
 @dataclass
@@ -103,6 +104,8 @@ class Visit:
     samples: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each sampled burst
     counts: list[dict[str, Message]] = field(default_factory=list)  #: by side, of each pass that counts calls
     memory: dict[str, Message] = field(default_factory=dict)  #: by side, see `Pair.weigh`
+    stacks: dict[str, str] = field(default_factory=dict)  #: by side, as py-spy writes them
+    unwatched: str = ""  #: why py-spy could not watch
 
     @property
     def is_complete(self) -> bool:

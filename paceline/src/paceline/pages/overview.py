@@ -84,9 +84,13 @@ def _place(drawn: Drawn, place: Place) -> dict[str, Any]:
     }
 
 
-def _sizes(changes: Sequence[Change]) -> list[float] | None:
-    """Return how many changes there are, and the median of the sizes that are left."""
-    return [len(changes), median(each.left for each in changes)] if changes else None
+def _sizes(changes: Sequence[Change]) -> tuple[int, float, str] | None:
+    """Return how many changes there are, the median of the sizes that are left, and the word for them."""
+    if not changes:
+        return None
+    word, *others = dict.fromkeys(each.word for each in changes)
+    mixed = "worse" if changes[0].is_slower else "better"
+    return len(changes), median(each.left for each in changes), mixed if others else word
 
 
 def _worst(drawn: Drawn, change: Change) -> dict[str, Any]:

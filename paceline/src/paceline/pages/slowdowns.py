@@ -66,6 +66,8 @@ class Drawn:
             "machines": list(change.machines),
             "others": {name: one["verdict"] for name, one in machines.items() if name not in change.machines},
             "engine": change.engine,
+            "word": change.word,
+            "explain": change.explain,
             "ratio": change.ratio,
             "left": change.left,
             "low": change.low or None,

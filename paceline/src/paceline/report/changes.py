@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
+
+SHORT = 10  # digits of a commit in a command
+#: Of values for the worse and for the better, by unit.
+WORDS = {"seconds": ("slower", "faster"), "bytes": ("more memory", "less memory")}
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,23 @@ class Change:
     def is_slower(self) -> bool:
         """Whether it is a slowdown."""
         return self.kind.endswith("slower")
+
+    @property
+    def word(self) -> str:
+        """Return slower or faster of times, more or less memory of bytes, worse or better of other values."""
+        worse, better = WORDS.get(self.evidence.get("unit", "seconds"), ("worse", "better"))
+        return worse if self.is_slower else better
+
+    @property
+    def explain(self) -> str:
+        """Return the command that names the functions behind it; nothing if it is not a time of one of our tests.
+
+        The parameters of asv's benchmarks are apart from their names.
+        """
+        is_time = self.evidence.get("unit", "seconds") == "seconds"
+        if not self.benchmark or self.parameters or not is_time or not self.engine.startswith("pytest"):
+            return ""
+        return shlex.join(["paceline", "explain", self.benchmark, self.before[:SHORT], self.after[:SHORT]])
 
     @property
     def is_partly_recovered(self) -> bool:

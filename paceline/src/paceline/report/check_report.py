@@ -44,10 +44,7 @@ def name_of(finding: Change) -> str:
 
 
 def _kind_of(finding: Change) -> str:
-    """Return slower or faster of times, worse or better of other values."""
-    if finding.evidence.get("unit", "seconds") == "seconds":
-        return finding.kind
-    return "worse" if finding.is_slower else "better"
+    return f"suite-{finding.word}" if finding.kind.startswith("suite-") else finding.word
 
 
 def lines(
@@ -123,7 +120,8 @@ def _block(place: Place, *, everything: bool) -> Iterator[str]:
 def _label(place: Place) -> str:
     if place.cause == "surroundings":
         return "NOT CODE"
-    return "SLOWER" if place.is_alarm else "FASTER"
+    alarms = (each for each in place.changes if each.is_alarm)
+    return next(alarms, place.changes[0]).word.upper()
 
 
 def cause(place: Place) -> str:
@@ -153,8 +151,8 @@ def _sizes(place: Place) -> str:
     """Return how many benchmarks changed there, and the median of the sizes that are left."""
     left: dict[str, list[float]] = defaultdict(list)
     for each in (*place.slower, *place.faster):
-        left[_kind_of(each).removeprefix("suite-")].append(each.left)
-    return "; ".join(f"{len(ratios)} {kind}, median {_ratio(median(ratios))}" for kind, ratios in left.items())
+        left[each.word].append(each.left)
+    return "; ".join(f"{len(ratios)} {word}, median {_ratio(median(ratios))}" for word, ratios in left.items())
 
 
 def _shared(place: Place) -> Iterator[str]:
@@ -265,8 +263,11 @@ def summary(report: Report) -> str:
     """Return one line that counts the changes."""
     new = [each for each in report.changes if each.state == "new"]
     by_code = [each for each in new if each.cause != "surroundings"]
-    slower = sum(each.is_alarm for each in new)
-    counts = [_count(slower, "new slowdown"), _count(len(by_code) - slower, "improvement")]
+    alarms = Counter(each.word for each in new if each.is_alarm)
+    memory = alarms.pop("more memory", 0)
+    counts = [_count(alarms.total(), "new slowdown")]
+    counts += [_count(memory, "new increase") + " of memory"] if memory else []
+    counts.append(_count(len(by_code) - memory - alarms.total(), "improvement"))
     accepted = sum(each.state == "accepted" for each in report.changes)
     others = {"by surroundings": len(new) - len(by_code), "accepted": accepted}
     return ", ".join([*counts, *(f"{count} {what}" for what, count in others.items() if count)])

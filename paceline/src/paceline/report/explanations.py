@@ -38,7 +38,7 @@ class FunctionChange:
 
     `file`: below the side's tree, or as Python finds a library's; empty for a function in C. `p`: adjusted for all
     functions together. `named`: the test rejects that it is unchanged. `code`: changed, same, or None if that is not
-    known. `by`: see CallChange.
+    known. `by`: see CallChange. `calls`: the function in C that has most of its time, if py-spy could tell.
     """
 
     file: str
@@ -48,6 +48,7 @@ class FunctionChange:
     named: bool
     code: str | None = None
     by: str = ""
+    calls: str = ""
 
     @property
     def place(self) -> str:
@@ -58,11 +59,12 @@ class FunctionChange:
     def about(self) -> str:
         """Say what is known of its code and of its callers."""
         called = f"called more or less often by {self.by}" if self.by and self.code != "changed" else ""
-        return ", ".join(filter(None, (CODE[self.code], called)))
+        in_c = f"mostly in {self.calls}" if self.calls else ""
+        return ", ".join(filter(None, (CODE[self.code], called, in_c)))
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields in the order of the schema."""
-        rest = {"p": self.p, "named": self.named, "code": self.code, "by": self.by}
+        rest = {"p": self.p, "named": self.named, "code": self.code, "by": self.by, "calls": self.calls}
         return {"file": self.file, "function": self.function, **asdict(self.difference), **rest}
 
 

@@ -28,7 +28,7 @@ CLOCKS = {"cpu", "wall"}
 NUMBERS = ("ratio", "low", "high", "base_seconds", "head_seconds", "detectable", "tolerance")
 LATER = {"touched", "unproven", "why", "memory"}  # not there from the beginning of the schema
 DIFFERENCE = ("change", "low", "high")
-FUNCTION = {"file", "function", *DIFFERENCE, "p", "named", "code", "by"}
+FUNCTION = {"file", "function", *DIFFERENCE, "p", "named", "code", "by", "calls"}
 WHY = {"functions", "total", "rest", "rounds", "samples", "calls", "allocations", "unsteady"}
 MOST = 20_000  # benchmarks
 MOST_FUNCTIONS = 1_000
@@ -225,6 +225,7 @@ def _function(value: Any, where: str) -> FunctionChange:
         named=strict.truth(row["named"], f"{where}.named"),
         code=_code(row["code"], where),
         by=strict.text(row["by"], f"{where}.by"),
+        calls=strict.text(row["calls"], f"{where}.calls"),
     )
 
 

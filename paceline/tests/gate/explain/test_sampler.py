@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paceline.gate.explain.other_threads import HAS_CLOCKS
 from paceline.gate.visit import Recipe, Sampling, Visit
 from pairs import FILE, both, started
 
@@ -65,6 +66,36 @@ def test_functions_get_their_share(tmp_path: Path, clock: str) -> None:
     stacks = {names(burst["head"], each) for burst in visit.samples for each in burst["head"]["stacks"]}
     assert ("test_it.<locals>.<lambda>", "work", "Parser.slow") in stacks
     assert ("outer calls, left out", *["deep"] * 99, "Parser.slow") in stacks
+
+
+@pytest.mark.skipif(not HAS_CLOCKS, reason="threads have no clocks here")
+def test_threads_get_their_share_and_those_that_wait_get_none(tmp_path: Path) -> None:
+    """Also what they do between calls does not count; the shares add up to the time that passed."""
+    text = f"""{PARTS}
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+def idle(until):
+    until.wait()
+
+def between(pool):
+    pool.submit(quick, 30000).result()
+
+def test_it(benchmark):
+    until = threading.Event()
+    threading.Thread(target=idle, args=[until], daemon=True).start()
+    with ThreadPoolExecutor(2) as pool:
+        run = lambda: list(pool.map(Parser().slow, [200000] * 2))
+        benchmark.pedantic(run, setup=lambda: between(pool), rounds=99)
+    until.set()
+"""
+    visit = sampled(tmp_path, text, "wall", 10)
+    assert visit.ends["head"].outcome == "passed"
+    found = shares(visit)
+    assert found["Parser.slow"] > 0.5, found
+    assert not {"quick", "idle"} & {name for name, share in found.items() if share > 0.05}, found
+    stacks = {names(burst["head"], each) for burst in visit.samples for each in burst["head"]["stacks"]}
+    assert any(each[0] == "Thread._bootstrap" and each[-1] == "Parser.slow" for each in stacks)
 
 
 def test_setups_do_not_count(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 import json
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,13 +31,7 @@ def stored(make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
     """A project with one file that pytest-benchmark saved with its samples, and one without."""
     project = make_project(files={"test_speed.py": TEST, ".gitignore": "__pycache__/\n.benchmarks/\n"})
     for arguments in (["--benchmark-save-data"], []):
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "--benchmark-only", *QUICK, "--benchmark-autosave", *arguments],
-            cwd=project.root,
-            env=project.environment(),
-            capture_output=True,
-            check=True,
-        )
+        assert project.run_here(*QUICK, "--benchmark-autosave", *arguments).status == 0
     monkeypatch.chdir(project.root)
     return project
 

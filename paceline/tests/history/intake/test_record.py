@@ -43,6 +43,10 @@ def measured(make_project: Callable[..., Project]) -> Project:
 
 
 def record(project: Project, *arguments: str) -> Run:
+    return project.run_here(*QUICK, "--benchmark-record", *arguments)
+
+
+def record_apart(project: Project, *arguments: str) -> Run:
     process = project.start(*QUICK, "--benchmark-record", *arguments)
     output, _ = process.communicate(timeout=120)
     return Run(process.returncode, output)
@@ -53,7 +57,7 @@ def files(project: Project, results: str = ".asv/results") -> list[Path]:
 
 
 def test_a_run_is_one_sound_file(measured: Project) -> None:
-    run = record(measured)
+    run = record_apart(measured)
     assert run.status == 0, run.output
     head = measured.git("rev-parse", "HEAD").strip()
     (path,) = files(measured)
@@ -449,7 +453,7 @@ def pytest_runtest_makereport(item, call):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
 def test_what_tests_leave_behind_loses_no_run(make_project: Callable[..., Project]) -> None:
     project = make_project(files={"test_speed.py": UNTIDY, "conftest.py": AN_OLD_CLOCK})
-    run = record(project, "-p", "no:hypothesispytest")  # which opens a file at the end
+    run = record_apart(project)
     assert run.status == 0, run.output
     assert "test_speed.py::test_of_odd_objects cannot be described: AttributeError" in run.output
     assert "cannot tell whether HEAD moved while the benchmarks ran" in run.output
@@ -522,14 +526,31 @@ def test_file_of_a_long_run_stays_small(measured: Project) -> None:
     assert result_file(path.read_bytes()).columns.shape == (3, 3)
 
 
+KEPT_SUITE = """
+class Kept:
+    def setup(self):
+        self.text = "x"
+    def peakmem_kept(self):
+        self.text * 20_000
+"""
+
+
 def test_the_peak_of_memory_is_a_second_series_in_bytes(make_project: Callable[..., Project]) -> None:
     text = "def test_list(benchmark):\n    benchmark(lambda: 'x' * 10_000)\n"
-    project = make_project(files={"benchmarks/test_speed.py": text, ".gitignore": "__pycache__/\n"})
+    files = {"benchmarks/test_speed.py": text, "asv_suite/kept.py": KEPT_SUITE, "asv_suite/__init__.py": ""}
+    files |= {
+        "pyproject.toml": "[tool.paceline]\nasv = 'asv_suite'\n",
+        "asv.conf.json": '{"results_dir": ".asv/results"}',
+    }
+    project = make_project(files=files | {".gitignore": "__pycache__/\n"})
     run = record(project, "--benchmark-memory")
     assert run.status == 0, run.output
-    assert "1 recorded for" in run.output
+    assert "2 recorded for" in run.output
     results = project.root / ".asv" / "results"
-    time, memory = sorted(load(results, repository=project.root).series, key=lambda each: each.unit, reverse=True)
+    time, *both = sorted(load(results, repository=project.root).series, key=lambda each: each.unit, reverse=True)
+    memory, kept = sorted(both, key=lambda each: "kept" in each.key.benchmark)
+    assert (kept.key.benchmark, kept.unit) == ("asv_suite.kept.Kept.peakmem_kept", "bytes")
+    assert kept.values.tolist() == [sys.getsizeof("x" * 20_000)]
     assert (time.key.benchmark, time.unit) == ("benchmarks.test_speed.test_list", "seconds")
     assert (memory.key.benchmark, memory.unit) == ("benchmarks.test_speed.peakmem_test_list", "bytes")
     assert memory.values.tolist() == [sys.getsizeof("x" * 10_000)]

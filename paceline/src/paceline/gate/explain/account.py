@@ -3,24 +3,26 @@
 A round's value of a function is head's time less base's, per call of the benchmark, over the mean of both totals.
 Swap the sides of a round, and all its values turn their signs at once. So on identical code the signs of whole rounds
 are fair coins, also if functions depend on each other. The statistic is the largest of the studentised means; it is
-stepped down, as by Westfall and Young (1993). All signs are enumerated, so p-values are counts.
+stepped down, as by Westfall and Young (1993). All signs are enumerated, so p-values are counts. At most 20
+of the 2,048 choices, which is 0.98 %, have a p-value of at most 1 %.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from paceline.report.explanations import Explanation, FunctionChange, ShareChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 ALPHA = 0.01  # a function is named in at most this share of explanations of identical code
 COVERED = 0.95  # of explanations: all intervals hold the truth
-ROUNDS = 12  # all 2**11 signs, up to a turn of all, take less than a second
+ROUNDS = 12  # all 2**11 signs, up to a turn of all, take some 50 ms
 SMALLEST = 0.002  # of the time of both sides: functions with less are part of the rest
 MOST = 100  # functions
 
@@ -50,12 +52,12 @@ def explain(rounds: Sequence[SampledRound], samples: int, code: Mapping[Function
     values = [each.values() for each in rounds]
     total = [sum(each.values()) for each in values]
     columns = {each: [value.get(each, 0.0) for value in values] for each in large(rounds)}
-    scale = 1 / (1 - _mean(total) / 2)  # from the mean of both totals to base's
+    scale = 1 / (1 - fmean(total) / 2)  # from the mean of both totals to base's
     factor = critical([*columns.values(), total], COVERED)
     p = adjusted(columns)
 
     def difference(column: Sequence[float]) -> ShareChange:
-        middle, half = _mean(column), factor * _error(column)
+        middle, half = fmean(column), factor * _error(column)
         return ShareChange(scale * middle, scale * (middle - half), scale * (middle + half))
 
     functions = [
@@ -85,13 +87,12 @@ def adjusted(columns: Mapping[Function, Sequence[float]]) -> dict[Function, floa
     scaled = {name: _studentised(column) for name, column in columns.items()}
     seen = {name: abs(sum(column)) for name, column in scaled.items()}
     order = sorted(columns, key=lambda name: seen[name])  # from the least, so that maxima are of it and all smaller
-    counts = dict.fromkeys(order, 0)
-    flips = 0
-    for sums in _flipped([scaled[name] for name in order]):
-        flips += 1
-        for name, largest in zip(order, accumulate(map(abs, sums), max), strict=True):
-            counts[name] += largest >= seen[name] - 1e-9
-    p = accumulate((counts[name] / flips for name in reversed(order)), max)
+    shares = []
+    largest: Iterable[float] = repeat(0.0)
+    for name in order:
+        largest = list(map(max, largest, map(abs, _flipped(scaled[name]))))
+        shares.append(sum([each >= seen[name] - 1e-9 for each in largest]) / len(largest))
+    p = accumulate(reversed(shares), max)
     return dict(zip(reversed(order), p, strict=True))
 
 
@@ -102,26 +103,20 @@ def critical(columns: Sequence[Sequence[float]], level: float) -> float:
     test holds it by simulation.
     """
     rounds = len(columns[0])
-    centred = [_studentised([value - _mean(column) for value in column]) for column in columns]
-    largest = sorted(max(map(abs, sums)) for sums in _flipped(centred))
-    quantile = largest[min(len(largest) - 1, math.ceil(level * len(largest)))]
-    return quantile * math.sqrt(
-        (rounds - 1) / max(1e-9, rounds - quantile**2)
-    )  # from the scale of `_studentised` to t
+    centred = [_studentised([value - fmean(column) for value in column]) for column in columns]
+    flipped = [map(abs, _flipped(column)) for column in centred]
+    largest = sorted(map(max, zip(*flipped, strict=True)))
+    quantile: float = largest[min(len(largest) - 1, math.ceil(level * len(largest)))]
+    # From the scale of `_studentised` to t.
+    return quantile * math.sqrt((rounds - 1) / max(1e-9, rounds - quantile**2))
 
 
-def _flipped(columns: Sequence[Sequence[float]]) -> Iterator[list[float]]:
-    """Yield the sums of all columns for all signs of the rows, the same for all columns, but for a turn of all."""
-    rows = list(zip(*columns, strict=True))
-    signs = [1] * len(rows)
-    sums = [sum(column) for column in columns]
-    yield sums
-    for step in range(1, 2 ** (len(rows) - 1)):
-        turned = (step & -step).bit_length() - 1  # Gray's code: each step turns one row
-        signs[turned] = -signs[turned]
-        twice = 2 * signs[turned]
-        sums = [total + twice * value for total, value in zip(sums, rows[turned], strict=True)]
-        yield sums
+def _flipped(column: Sequence[float]) -> list[float]:
+    """Return the column's sum for all choices of signs, but for a turn of all; in the same order for each column."""
+    sums = [column[0]]
+    for value in column[1:]:
+        sums = [each + value for each in sums] + [each - value for each in sums]
+    return sums
 
 
 def _studentised(column: Sequence[float]) -> list[float]:
@@ -130,11 +125,7 @@ def _studentised(column: Sequence[float]) -> list[float]:
     return [value / size for value in column] if size else list(column)
 
 
-def _mean(column: Sequence[float]) -> float:
-    return math.fsum(column) / len(column)
-
-
 def _error(column: Sequence[float]) -> float:
     """Return the standard error of the mean."""
-    middle = _mean(column)
+    middle = fmean(column)
     return math.sqrt(sum((value - middle) ** 2 for value in column) / (len(column) - 1) / len(column))

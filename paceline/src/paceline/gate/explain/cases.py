@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
-from paceline.gate.explain import facts
+from paceline.gate.explain import facts, native
 from paceline.gate.explain.account import SampledRound, explain
 from paceline.gate.visit import PASSED, Sampling
 from paceline.report.flames import Flames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from paceline.gate.explain.account import Function, Times
     from paceline.gate.verdict import Benchmark
     from paceline.gate.visit import Visit
     from paceline.gate.worker.messages import Message
-    from paceline.report.explanations import Explanation
+    from paceline.report.explanations import Explanation, FunctionChange
     from paceline.report.flames import Stack
 
 TURN = 0.05  # seconds: the sides are sampled in turns of about this length, so that both meet the same machine
@@ -33,9 +34,11 @@ class Case:
     benchmark: Benchmark
     seconds: float  #: of a call, on the slower side
     counts: bool = True  #: its calls are counted
+    spy: str | None = None  #: path of py-spy, if functions in C are looked at
     rounds: list[SampledRound] = field(default_factory=list)
     _samples: int = 0
     _counts: list[dict[str, Message]] = field(default_factory=list)
+    _in_c: dict[str, Mapping[str, Counter[str]]] = field(default_factory=dict)
     _contents: dict[str, dict[Function, set[str]]] = field(default_factory=lambda: {side: {} for side in SIDES})
     _stacks: dict[str, dict[Stack, float]] = field(default_factory=lambda: {side: {} for side in SIDES})
 
@@ -47,8 +50,9 @@ class Case:
         if recipe.cold:
             return Sampling(recipe, 1, 1)
         counted = self.counts and not self.rounds
+        spy = self.spy if len(self.rounds) == 1 else None
         turns = max(1, min(MOST_TURNS, int(seconds / max(self.seconds, TURN))))
-        return Sampling(recipe, max(1, round(seconds / turns / self.seconds)), turns, counted)
+        return Sampling(recipe, max(1, round(seconds / turns / self.seconds)), turns, counted, spy)
 
     def add(self, visit: Visit) -> str:
         """Take a round; returns why it could not be used, or an empty text."""
@@ -60,6 +64,7 @@ class Case:
             return "it could not be sampled"
         self.rounds.append(SampledRound(**times))
         self._counts += visit.counts
+        self._in_c |= {side: native.below(text) for side, text in visit.stacks.items()}
         for side in SIDES:
             self._note_contents(side, (each[side] for each in visit.counts))
         return ""
@@ -93,11 +98,19 @@ class Case:
         why = explain(self.rounds, self._samples, code)
         return replace(
             why,
-            functions=tuple(replace(each, by=found.by.get((each.file, each.function), "")) for each in why.functions),
+            functions=tuple(
+                replace(each, by=found.by.get((each.file, each.function), ""), calls=self._called(each))
+                for each in why.functions
+            ),
             calls=found.calls,
             allocations=found.allocations,
             unsteady=found.unsteady,
         )
+
+    def _called(self, function: FunctionChange) -> str:
+        """Return the function in C that has most of a function's time, on the side where it takes longer."""
+        side = SIDES[function.difference.change > 0]
+        return native.most_of(self._in_c.get(side, {}).get(function.function, Counter())) if function.named else ""
 
     def flames(self, why: Explanation) -> Flames:
         """Return the stacks of both sides, with seconds per call."""

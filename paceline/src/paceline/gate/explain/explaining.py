@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from paceline.config.options import SIDES
+from paceline.gate.explain import native
 from paceline.gate.explain.account import ROUNDS
 from paceline.gate.explain.cases import Case
 from paceline.gate.sides import schedule
@@ -78,7 +79,7 @@ class Explainer:
 
     def _case(self, benchmark: Benchmark) -> Case:
         seconds = _seconds(benchmark)
-        return Case(benchmark, seconds, counts=COUNTED * seconds <= self._trial.settings.explain)
+        return Case(benchmark, seconds, COUNTED * seconds <= self._trial.settings.explain, native.tool())
 
     def _tell(self) -> None:
         if self._cases:
@@ -129,6 +130,8 @@ class Explainer:
             if sampling is not None:
                 pinned = [self._trial.coins.choice(self._cpus)] if self._cpus else []
                 visit = pair.sample(name, sampling, pinned, self._until)
+                if visit.unwatched:
+                    self._trial.notices.append(f"functions in C of {name} are not shown: py-spy: {visit.unwatched}")
                 if reason := self._cases[name].add(visit):
                     self._give_up([name], TOO_SHORT if visit.is_cut else reason)
 

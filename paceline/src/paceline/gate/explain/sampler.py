@@ -3,7 +3,8 @@
 Each sample takes the time since the one before it, less what was not timed and what the sampler itself took. So the
 functions' times add up, however unevenly the timer fires. Timers on CPU time fire only every 4 to 8 ms on Linux, so
 the timer is a real one and the time is read from the clock that judges. Intervals are drawn, so that they do not fall
-into step with the benchmark. Standard library only: workers load this.
+into step with the benchmark. A signal reaches the main thread only; other threads are looked at then, and get
+their CPU time, or all of the time that it waits for them. Standard library only: workers load this.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import functools
 import os
 import random
 import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.gate.explain.function_names import LOOP, FunctionNames
+from paceline.gate.explain.other_threads import HAS_CLOCKS, OtherThreads
 from paceline.gate.worker.real import Real
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ class Sampler:
         self._loops = {id(code) for code in loops}
         self._own = {__file__, contextlib.__file__}
         self._clock = Real.wall if clock == "wall" else Real.thread
+        self._threads = OtherThreads() if clock == "wall" and HAS_CLOCKS else None
         self._draw = random.Random().uniform  # noqa: S311 - its own: a test may seed the shared one
         self._found: dict[tuple[int, ...], list[Any]] = {}  # by ids: what ran, nanoseconds, samples
         self._timer: int | None = None
@@ -54,21 +58,26 @@ class Sampler:
         self._found = {}
         self._passed = 0
         self._start()
-        try:
-            yield
-        finally:
-            self._arm(0)
-            self._timer = None
+        with contextlib.nullcontext() if self._threads is None else self._threads.switching():
+            try:
+                yield
+            finally:
+                self._arm(0)
+                self._timer = None
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Count what runs while this is open."""
+        if self._threads is not None:
+            self._threads.go_on()
         self._is_timed, self._since = True, self._clock()
         try:
             yield
         finally:
             self._passed += self._clock() - self._since
             self._is_timed = False
+            if self._threads is not None:
+                self._threads.pause()
 
     def _start(self) -> None:
         """Start a timer that nobody else uses; none on Windows, and none outside the main thread."""
@@ -79,7 +88,8 @@ class Sampler:
             with contextlib.suppress(ValueError):
                 # It stays: a signal may still be on its way when the timer has been stopped.
                 signal.signal(getattr(signal, number), self._sample)
-                signal.siginterrupt(getattr(signal, number), False)
+                # A wait for another thread ends for a signal only if it is not restarted.
+                signal.siginterrupt(getattr(signal, number), self._threads is not None)
                 self._timer = timer
                 self._arm(INTERVAL)
                 return
@@ -95,13 +105,25 @@ class Sampler:
         now = self._clock()
         stack = self._stack(frame) if frame is not None and is_timed else []
         if stack:
-            entry = self._found.setdefault(tuple(map(id, stack)), [stack, 0, 0])
-            entry[1] += self._passed + now - self._since
-            entry[2] += 1
+            self._share(stack, self._passed + now - self._since)
             self._passed, self._since = 0, now
         self._arm(INTERVAL)
         if is_timed:
             self._since += self._clock() - now
+
+    def _share(self, stack: list[Any], passed: int) -> None:
+        """Give other threads their part of what passed, and the rest to this stack."""
+        if self._threads is not None:
+            is_waiting = getattr(stack[0], "co_filename", "") == threading.__file__
+            for frame, part in self._threads.share(passed, is_waiting=is_waiting):
+                self._add(_whole_stack(frame), part)
+                passed -= part
+        self._add(stack, passed)
+
+    def _add(self, stack: list[object], nanoseconds: int) -> None:
+        entry = self._found.setdefault(tuple(map(id, stack)), [stack, 0, 0])
+        entry[1] += nanoseconds
+        entry[2] += 1
 
     def _stack(self, frame: FrameType) -> list[object]:
         """Return the code that runs, then its callers, up to the benchmark's own call.
@@ -136,6 +158,15 @@ class Sampler:
             for stack, spent, samples in order
         ]
         return {"functions": self._names.listed, "stacks": stacks}
+
+
+def _whole_stack(frame: FrameType | None) -> list[object]:
+    """Return the code that runs, then its callers."""
+    found: list[object] = []
+    while frame is not None and len(found) < DEEPEST:
+        found.append(frame.f_code)
+        frame = frame.f_back
+    return found if frame is None else [*found, OUTER]
 
 
 def called(target: Any) -> object:

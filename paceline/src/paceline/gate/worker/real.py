@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from typing import Any
 
@@ -36,6 +37,9 @@ class Real:
     wall = staticmethod(time.perf_counter_ns)
     process = staticmethod(time.process_time_ns)
     thread = staticmethod(getattr(time, "thread_time_ns", time.process_time_ns))
+    frames = staticmethod(sys._current_frames)  # noqa: SLF001 - of the interpreter
+    clock_of_thread: Any = getattr(time, "pthread_getcpuclockid", None)
+    read_clock: Any = getattr(time, "clock_gettime_ns", None)
     wait = staticmethod(os.waitid) if hasattr(os, "waitid") else None
     pin = staticmethod(os.sched_setaffinity) if hasattr(os, "sched_setaffinity") else None
     usage = staticmethod(resource.getrusage) if resource is not None else None

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Peaks = Callable[[Sequence[str], float, Callable[[str], None]], Mapping[str, int]]
 
 SECONDS = 60.0  # at least, to measure memory
+NO_TIMES = (0.0, 0.0, 0.0)
 DIRTY = "dirty"
 CLEAN = "clean"  # the option without a value
 
@@ -113,6 +114,7 @@ class Recorder:
         self._place = project.place(config.rootpath, project.find_root(config.rootpath))
         self._head = head
         self._measured: dict[str, Measured] = {}
+        self._peakmem: dict[str, Measured] = {}  # asv's, still without values
         self._failed: set[str] = set()
         self._notices: list[str] = []
 
@@ -125,10 +127,13 @@ class Recorder:
         benchmark = getattr(item, "funcargs", {}).get("benchmark")
         if report.failed:
             self._measured.pop(item.nodeid, None)
+            self._peakmem.pop(item.nodeid, None)
             if "benchmark" in getattr(item, "fixturenames", ()):
                 self._failed.add(item.nodeid)
         elif report.when == "call" and report.passed and getattr(benchmark, "stats", None):
             self._take(item, benchmark, call)
+        elif report.when == "call" and report.passed and self._peaks and getattr(item, "is_peak", False):
+            self._peakmem[item.nodeid] = Measured(self._place + item.nodeid, (), NO_TIMES, 1, 1, _started(call))
         return report
 
     def _take(self, item: pytest.Item, benchmark: Any, call: pytest.CallInfo[None]) -> None:
@@ -172,9 +177,10 @@ class Recorder:
                 f"{len(self._failed)} failed benchmark{'' if one else 's'} {'was' if one else 'were'} not recorded"
             )
         measured = list(self._measured.values())
-        if not measured and self._failed:
+        has_some = measured or self._peakmem
+        if not has_some and self._failed:
             return  # pytest's own status reports it
-        if not measured:
+        if not has_some:
             raise PacelineError(
                 "no benchmark ran and passed, so nothing was recorded. Name tests that use the `benchmark` fixture,"
                 " or loosen -k and -m."
@@ -185,7 +191,9 @@ class Recorder:
         document = result_document(measured, self._head, environment)
         path = record(self._results.folder, document, measured, environment.machine_file, self._notices.append)
         marked = ", marked as dirty" if self._head.dirty else ""
-        self._notices.append(f"{len(self._measured)} recorded for {self._head.commit[:12]}{marked}: {path}")
+        self._notices.append(
+            f"{len({each.test for each in measured})} recorded for {self._head.commit[:12]}{marked}: {path}"
+        )
         self._notices += remote.apart("send", self._results, self._config.rootpath, self._environment)
         with contextlib.suppress(PacelineError):
             self._notices += provenance.remarks(self._config.rootpath)
@@ -195,8 +203,9 @@ class Recorder:
         if self._peaks is None:
             return []
         seconds = max(SECONDS, time.monotonic() - self._started)
-        peaks = self._peaks([*self._measured], seconds, self._notices.append)
-        return [self._measured[name].of_memory(size) for name, size in peaks.items()]
+        weighed = self._measured | self._peakmem
+        peaks = self._peaks([*weighed], seconds, self._notices.append)
+        return [weighed[name].of_memory(size) for name, size in peaks.items()]
 
     def _insist_on_head(self) -> None:
         try:
@@ -260,12 +269,16 @@ def _measured(item: pytest.Item, place: str, benchmark: Any, call: pytest.CallIn
         quartiles=quartiles(samples),
         number=metadata.iterations,
         repeat=len(samples),
-        started=max(0, int(1000 * call.start)),  # a clock may be set before 1970, which no reader accepts
+        started=_started(call),
         duration=call.duration,
         group=as_text(benchmark.group or ""),
         axes=_axes(benchmark),
         version=as_text(benchmark.extra_info.get("version", UNVERSIONED)),
     )
+
+
+def _started(call: pytest.CallInfo[None]) -> int:
+    return max(0, int(1000 * call.start))  # a clock may be set before 1970, which no reader accepts
 
 
 def _axes(benchmark: Any) -> Mapping[str, Any]:

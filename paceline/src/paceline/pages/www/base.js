@@ -195,18 +195,22 @@ window.paceline = (() => {
         return commitUrl ? el('a', {href: commitUrl + hash, rel: 'noopener'}, short) : short;
     }
 
-    /* The command that lists the commits of a range, with a link where the host has such a page. */
-    function logOf(before, last) {
-        const command = 'git log --oneline ' + before.slice(0, 10) + '..' + last.slice(0, 10);
+    /* A command with a button that copies it. */
+    function command(text, ...more) {
         const copy = el('button', {type: 'button', class: 'small', onclick: () => {
-            navigator.clipboard.writeText(command).then(() => { copy.textContent = 'Copied'; }, () => {
+            navigator.clipboard.writeText(text).then(() => { copy.textContent = 'Copied'; }, () => {
                 getSelection().selectAllChildren(copy.previousElementSibling);
             });
         }}, 'Copy');
+        return el('span', {class: 'log'}, el('code', {}, text), ' ', copy, ...more);
+    }
+
+    /* The command that lists the commits of a range, with a link where the host has such a page. */
+    function logOf(before, last) {
         const base = commitUrl.replace(/commit\/$/, 'compare/');
         const link = base === commitUrl ? null
             : el('a', {href: base + before + '...' + last, rel: 'noopener'}, 'Commits');
-        return el('span', {class: 'log'}, el('code', {}, command), ' ', copy, link && ' ', link);
+        return command('git log --oneline ' + before.slice(0, 10) + '..' + last.slice(0, 10), link && ' ', link);
     }
 
     function difference([name, before, after]) {
@@ -245,5 +249,5 @@ window.paceline = (() => {
     document.getElementById('skip').addEventListener('click', () => document.getElementById('main').focus());
 
     return {el, svg, name, region, choice, check, renew, load, loadCommits, loadDetails, asked, remember, benchmarkAddress,
-        three, roundNumbers, withUnit, day, change, count, commitLink, logOf, difference, colour, onColours, page};
+        three, roundNumbers, withUnit, day, change, count, commitLink, command, logOf, difference, colour, onColours, page};
 })();

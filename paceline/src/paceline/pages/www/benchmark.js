@@ -260,12 +260,13 @@ paceline.page([], async (content, suite) => {
             const series = every[each.series[0]];
             const position = each.at;
             return el('tr', {class: each.id === state.change ? 'chosen' : null},
-                el('th', {scope: 'row', class: kind}, change(each.ratio) + (each.left !== each.ratio && each.state === 'new' ? ', ' + change(each.left) + ' left' : '')),
+                el('th', {scope: 'row', class: kind}, change(each.ratio) + (['slower', 'faster'].includes(each.word) ? '' : ' ' + each.word) + (each.left !== each.ratio && each.state === 'new' ? ', ' + change(each.left) + ' left' : '')),
                 el('td', {}, curves.interval(each)), el('td', {}, each.state === 'gone' ? 'no longer measured' : each.state),
                 el('td', {}, curves.labels(every, family.axes)[series.number], each.series.length > 1 ? ' and ' + (each.series.length - 1) + ' more' : ''),
                 el('td', {}, paceline.commitLink(commits.hash(position)), ' ' + day(each.date), details && details.subjects[position] ? el('div', {class: 'subject'}, details.subjects[position]) : ''),
                 el('td', {}, paceline.logOf(commits.hash(each.before), commits.hash(each.after)),
-                    each.differences.length ? el('div', {class: 'note'}, each.differences.map(paceline.difference).join(', ')) : ''),
+                    each.differences.length ? el('div', {class: 'note'}, each.differences.map(paceline.difference).join(', ')) : '',
+                    each.explain ? el('div', {class: 'note'}, 'To explain it: ', paceline.command(each.explain)) : ''),
                 el('td', {}, el('button', {type: 'button', class: 'small', onclick: () => zoomTo(each)}, 'Show')));
         }
 

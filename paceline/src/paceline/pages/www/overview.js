@@ -31,7 +31,7 @@ paceline.page(['overview'], (content, suite, data) => {
 
     function sizes(place) {
         return ['slower', 'faster'].filter(kind => place[kind]).map(kind => el('span', {class: kind},
-            place[kind][0] + ' ' + kind + (place[kind][0] > 1 ? ', median ' : ', ') + change(place[kind][1])));
+            place[kind][0] + ' ' + place[kind][2] + (place[kind][0] > 1 ? ', median ' : ', ') + change(place[kind][1])));
     }
 
     function worst(each) {

@@ -41,6 +41,7 @@ paceline.page(['slowdowns'], async (content, suite, data) => {
         add('Cause', each.cause === 'unclear' ? '' : each.cause);
         add('Engine', each.engine);
         add('Changed too', each.differences.map(paceline.difference).join(', '));
+        add('To explain it', each.explain && paceline.command(each.explain));
         add('Accepted', each.accepted && each.accepted[0] + ': ' + each.accepted[1]);
         add('To accept it', each.state === 'new' && isSlower(each) && each.cause !== 'surroundings' && el('code', {}, 'paceline check --accept ' + each.id + ' --reason "..."'));
         return list;

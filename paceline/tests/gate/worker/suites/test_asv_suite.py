@@ -112,7 +112,7 @@ def test_finds_what_asv_finds(suite: Project) -> None:
             "benchmarks/loose/not_a_package.py": "def time_unseen(): pass\n",
         }
     )
-    found = collected(suite.run("--benchmark-asv", "--collect-only", "-q"))
+    found = collected(suite.run_here("--benchmark-asv", "--collect-only", "-q"))
     ask = (
         "import io, json, math, sys; from asv_runner.discovery import list_benchmarks; out = io.StringIO();"
         "list_benchmarks(sys.argv[1], out);"
@@ -136,7 +136,7 @@ def test_finds_what_asv_finds(suite: Project) -> None:
 
 
 def test_runs_under_pytest_benchmark(suite: Project) -> None:
-    run = suite.run("--benchmark-asv", *FAST, "--junitxml=junit.xml", "--benchmark-json=times.json", "-rs")
+    run = suite.run_here("--benchmark-asv", *FAST, "--junitxml=junit.xml", "--benchmark-json=times.json", "-rs")
     assert run.status == 0, run.output
     document = json.loads((suite.root / "times.json").read_text(encoding="utf-8"))
     times = {each["name"]: each for each in document["benchmarks"]}
@@ -181,7 +181,7 @@ def test_runs_under_pytest_benchmark(suite: Project) -> None:
 )
 def test_chosen_as_pytest_chooses(suite: Project, arguments: list[str], names: set[str] | None) -> None:
     suite.write({"test_other.py": "def test_other(benchmark):\n    benchmark(len, 'a')\n"})
-    run = suite.run(*arguments, "--collect-only", "-q")
+    run = suite.run_here(*arguments, "--collect-only", "-q")
     found = {nodeid.split("::")[-1] for nodeid in collected(run)}
     assert found == names if names else len(found) == 17, run.output
 
@@ -190,7 +190,7 @@ def test_named_in_the_settings_it_comes_with_the_tests(suite: Project) -> None:
     other = "def test_other(benchmark):\n    benchmark(len, 'a')\n"
     suite.write({"tests/test_other.py": other, "pyproject.toml": "[tool.paceline]\nasv = 'benchmarks'\n"})
     suite.write({"pytest.ini": "[pytest]\ntestpaths = tests\n"})
-    found = [nodeid.split("::")[-1] for nodeid in collected(suite.run("--collect-only", "-q"))]
+    found = [nodeid.split("::")[-1] for nodeid in collected(suite.run_here("--collect-only", "-q"))]
     assert {"test_other", "time_plain"} <= set(found)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"],
@@ -232,7 +232,7 @@ def test_setup_cache_runs_once_and_nothing_stays(suite: Project) -> None:
 
 
 def test_recorded_in_the_history(suite: Project) -> None:
-    run = suite.run("--benchmark-asv", *FAST, "-k", "steps", "--benchmark-record")
+    run = suite.run_here("--benchmark-asv", *FAST, "-k", "steps", "--benchmark-record")
     assert "2 recorded for" in run.output, run.output
     (path,) = (suite.root / "results").glob("*/*-*.json")
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -290,44 +290,42 @@ def test_parameters_are_named_by_value() -> None:
 )
 def test_wrong_use_is_one_line(suite: Project, files: dict[str, str], arguments: list[str], why: str) -> None:
     suite.write(files)
-    run = suite.run(*arguments)
+    run = (suite.run if "conftest.py" in files else suite.run_here)(*arguments)
     assert run.status == 4, run.output
     assert why in run.error
 
 
 def test_no_configuration_is_one_line(project: Project) -> None:
-    run = project.run("--benchmark-asv")
+    run = project.run_here("--benchmark-asv")
     assert run.status == 4
     assert "no asv.conf.json in" in run.error
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        (
-            "class A:\n    def setup_cache(self): raise ValueError('no data')\n    def time_a(self, c): pass\n",
-            "no data",
-        ),
-        (
-            "class A:\n    def setup_cache(self): return lambda: 0\n    def time_a(self, c): pass\n",
-            "cannot be pickled",
-        ),
-        ("import time\ndef time_a(): time.sleep(9)\ntime_a.timeout = 0.2\n", "longer than its timeout of 0.2 s"),
-        ("def setup(): raise NotImplementedError\ndef time_a(): pass\n", "setup raised NotImplementedError"),
-        ("def time_a(): raise NotImplementedError('a bug')\n", "NotImplementedError: a bug"),
-        ("def timeraw_a(): return 'raise ValueError(5)'\n", "ValueError: 5"),
-        ("def track_a(): return 'x'\n", "expected a number, got 'x'"),
-    ],
-)
-def test_what_cannot_run_says_why(make_project: MakeProject, text: str, why: str) -> None:
-    run = make_project(files=one(text)).run("--benchmark-asv", *FAST, "-rs")
-    assert why in run.output, run.output
-    assert run.status == (0 if "setup raised" in why else 1)
+CANNOT_RUN = {
+    "class A:\n    def setup_cache(self): raise ValueError('no data')\n    def time_a(self, c): pass\n": "no data",
+    "class A:\n    def setup_cache(self): return lambda: 0\n    def time_a(self, c): pass\n": "cannot be pickled",
+    "import time\ndef time_a(): time.sleep(9)\ntime_a.timeout = 0.2\n": "longer than its timeout of 0.2 s",
+    "def time_a(): raise NotImplementedError('a bug')\n": "NotImplementedError: a bug",
+    "def timeraw_a(): return 'raise ValueError(5)'\n": "ValueError: 5",
+    "def track_a(): return 'x'\n": "expected a number, got 'x'",
+}
+
+
+def test_what_cannot_run_says_why(suite: Project) -> None:
+    suite.write({f"benchmarks/bench_{number}.py": text for number, text in enumerate(CANNOT_RUN)})
+    suite.write({"benchmarks/bench_work.py": "def setup(): raise NotImplementedError\ndef time_a(): pass\n"})
+    run = suite.run("--benchmark-asv", *FAST, "-rsf", environment={"COLUMNS": "300"})
+    assert run.status == 1, run.output
+    assert "setup raised NotImplementedError" in run.output
+    told = [line for line in run.output.splitlines() if line.startswith("FAILED ")]
+    assert len(told) == len(CANNOT_RUN)
+    for line, why in zip(sorted(told), CANNOT_RUN.values(), strict=True):
+        assert why in line
 
 
 def test_a_file_that_cannot_be_imported_leaves_the_others(suite: Project) -> None:
     suite.write({"benchmarks/bench_broken.py": "import no_such_module\n"})
-    run = suite.run("--benchmark-asv", *FAST, "-k", "plain", "--continue-on-collection-errors")
+    run = suite.run_here("--benchmark-asv", *FAST, "-k", "plain", "--continue-on-collection-errors")
     assert "1 passed" in run.output
     assert "No module named 'no_such_module'" in run.output
     assert run.status == 1

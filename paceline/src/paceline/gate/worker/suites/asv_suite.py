@@ -419,13 +419,18 @@ class AsvValue(pytest.Item):
         """Whether less of the value is better, as asv defines it."""
         return getattr(self.found, "type", None) in {"memory", "peakmemory"}
 
+    @property
+    def is_peak(self) -> bool:
+        """Whether it is a `peakmem_*`, which is recorded with the peaks of memory."""
+        return getattr(self.found, "type", None) == "peakmemory"
+
     def runtest(self) -> None:
         """Measure, and keep the value with its unit; a gate that judges memory measures a `peakmem_*` itself."""
         from paceline.gate.worker.suites.asv_run import AsvRun, repeat, value
 
         suite, worker = _plugin(self), self.config.pluginmanager.get_plugin(IN_WORKER)
         run = AsvRun(self.found, self._params, suite.caches)
-        if worker is not None and worker.weighs and self.found.type == "peakmemory":
+        if worker is not None and worker.weighs and self.is_peak:
             repeat(worker.fixture(self), run)
             return
         measured, unit = value(run), str(self.found.unit)
