@@ -55,7 +55,7 @@ FLEET = (100_000, 1_000_000, 10_000_000, 100_000_000)  # results of all projects
 SHAPE = (1000, 100, 5)  # commits, at most, benchmarks and parameters of each project of a fleet
 LOOKS_AGAIN = 0.05  # seconds between two looks at the memory in use
 MEBIBYTE = 2**20
-SETTLED = 2.1  # seconds: the cache trusts no file that is younger than the coarsest clock's tick
+SETTLED = 2.1  # seconds: the columns trust no file that is younger than the coarsest clock's tick
 CONFIGURATION: dict[str, Any] = {"version": 1, "project": "scale", "repo": ".", "branches": ["main"]}
 CONFIGURATION |= {"results_dir": ".asv/results", "html_dir": ".asv/html"}
 
@@ -73,9 +73,9 @@ class History:
         return self.root / ".asv" / "results"
 
     @property
-    def cache(self) -> Path:
-        """Folder of its cache."""
-        return self.root / ".paceline" / "cache"
+    def kept(self) -> Path:
+        """Folder of all that is computed from its results."""
+        return self.root / ".paceline" / "columns"
 
 
 def generate(history: History, benchmarks: int, parameters: int, samples: int, seed: int = 0) -> None:
@@ -128,17 +128,17 @@ def _commits(history: History) -> list[str]:
 
 def read_cold(history: History) -> None:
     """Read every result file."""
-    shutil.rmtree(history.cache, ignore_errors=True)
+    shutil.rmtree(history.kept, ignore_errors=True)
     _read(history)
 
 
 def read_warm(history: History) -> None:
-    """Read every result, from the cache."""
+    """Read every result, from the columns."""
     _read(history)
 
 
 def _read(history: History) -> None:
-    found = load(history.results, repository=None, cache=history.cache)
+    found = load(history.results, repository=None)
     if len(found.runs) != history.commits or found.quarantined:
         raise SystemExit(
             f"{len(found.runs)} of {history.commits} runs were read, {len(found.quarantined)} quarantined"
@@ -146,14 +146,31 @@ def _read(history: History) -> None:
 
 
 def check_cold(history: History) -> None:
-    """Run `paceline check` without a cache."""
-    shutil.rmtree(history.cache, ignore_errors=True)
+    """Run `paceline check` without anything kept, and without the newest result."""
+    shutil.rmtree(history.kept, ignore_errors=True)
+    _hide_newest(history)
+    _check(history)
+
+
+def check_one_more(history: History) -> None:
+    """Run `paceline check` again, one result later."""
+    _show_newest(history)
     _check(history)
 
 
 def check_warm(history: History) -> None:
-    """Run `paceline check` again, with a cache."""
+    """Run `paceline check` again, with nothing new."""
     _check(history)
+
+
+def _hide_newest(history: History) -> None:
+    newest = max((history.results / MACHINE).glob("*-*.json"), key=lambda path: path.name.partition("-")[2])
+    newest.rename(history.root / newest.name)
+
+
+def _show_newest(history: History) -> None:
+    for newest in history.root.glob("*-*.json"):
+        newest.rename(history.results / MACHINE / newest.name)
 
 
 def _check(history: History) -> None:
@@ -170,17 +187,15 @@ def asv_publish(history: History) -> None:
 
 
 def pages_cold(history: History) -> None:
-    """Run `paceline pages` without a cache, and without the newest result."""
-    shutil.rmtree(history.cache, ignore_errors=True)
-    newest = max((history.results / MACHINE).glob("*-*.json"), key=lambda path: path.name.partition("-")[2])
-    newest.rename(history.root / newest.name)
+    """Run `paceline pages` without anything kept, and without the newest result."""
+    shutil.rmtree(history.kept, ignore_errors=True)
+    _hide_newest(history)
     _run("-m", "paceline.cli", "pages", history=history)
 
 
 def pages_one_more(history: History) -> None:
     """Run `paceline pages` again, one result later."""
-    for newest in history.root.glob("*-*.json"):
-        newest.rename(history.results / MACHINE / newest.name)
+    _show_newest(history)
     _run("-m", "paceline.cli", "pages", history=history)
 
 
@@ -195,6 +210,7 @@ STEPS: dict[str, Callable[[History], None]] = {
     "read, cold": read_cold,
     "read, warm": read_warm,
     "check, cold": check_cold,
+    "check, one commit added": check_one_more,
     "check, warm": check_warm,
     "asv publish": asv_publish,
     "pages, cold": pages_cold,
@@ -339,7 +355,7 @@ def table(arguments: argparse.Namespace) -> Iterator[str]:
 
 def fleet(most: float, samples: int) -> Iterator[str]:
     """Yield the rows of a Markdown table: checks of many projects at once, up to so many results of all together."""
-    yield "| results | projects x commits x series | bytes a result, as JSON | in the cache | cold | warm |"
+    yield "| results | projects x commits x series | bytes a result, as JSON | as columns | cold | warm |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for results in FLEET:
         if results <= most:
@@ -348,7 +364,7 @@ def fleet(most: float, samples: int) -> Iterator[str]:
 
 
 def fleet_row(root: Path, results: int, samples: int, shape: tuple[int, int, int] = SHAPE) -> str:
-    """Return the row of one fleet: its bytes, and what two checks take, the first without a cache."""
+    """Return the row of one fleet: its bytes, and what two checks take, the first without columns."""
     commits, benchmarks, parameters = shape
     series = benchmarks * parameters
     commits = min(commits, results // series)
@@ -358,7 +374,7 @@ def fleet_row(root: Path, results: int, samples: int, shape: tuple[int, int, int
         projects = list(pool.map(new_project, range(count)))
     time.sleep(SETTLED)
     cold, warm = (watched(root) for _ in range(2))
-    cells = [f"{_size(getattr(each, part) for each in projects) / results:.0f}" for part in ("results", "cache")]
+    cells = [f"{_size(getattr(each, part) for each in projects) / results:.0f}" for part in ("results", "kept")]
     cells += [f"{cost.seconds:.1f} ({cost.cpu:.1f}), {cost.memory / MEBIBYTE:.0f}" for cost in (cold, warm)]
     return f"| {results:,} | {count} x {commits} x {series} | {' | '.join(cells)} |"
 

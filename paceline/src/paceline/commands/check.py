@@ -145,12 +145,13 @@ def _checked(
     arguments: argparse.Namespace, results: Path, file: Path, show: Callable[[str], None] = lambda _: None
 ) -> tuple[History, Report]:
     """Return a history and its changes; `file` has the accepted ones."""
+    from paceline.config import project
     from paceline.history.asv import store
     from paceline.history.detect import accepted, judgement
 
     entries = accepted.read(file)
     history = store.load(results, repository=_repository(results), branch=arguments.branch, progress=show)
-    report = judgement.check(history, entries, _selection(arguments), show)
+    report = judgement.check(history, entries, _selection(arguments), show, project.columns_folder(results))
     return history, replace(report, notices=(*accepted.notices(file), *report.notices))
 
 

@@ -1,25 +1,23 @@
-"""Finds a project's folders: root, results, site and cache. Reads asv's configuration, but needs none."""
+"""Finds a project's folders: root, results, site and columns. Reads asv's configuration, but needs none."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from paceline.config import asv_conf
 from paceline.config.asv_conf import CONFIGURATIONS
 from paceline.config.settings import read_table
 from paceline.errors import PacelineError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 RESULTS = ".asv/results"
 ASV_RESULTS = "results"  # asv's own default, where it has a configuration
 HTML = ".asv/html"  # asv's own default is `html`, at the top of the project
 OURS = ".paceline"
-CACHE = f"{OURS}/cache"
+COLUMNS = f"{OURS}/columns"
 MIRRORS = f"{OURS}/mirrors"
 SHOWN = 60  # characters of a URL in the name of its mirror
 AA = "aa"
@@ -94,6 +92,13 @@ def html_folder(here: Path) -> Path:
     """Return the folder for the site of the project that contains `here`."""
     root = find_root(here)
     return root / (asv_conf.read(root).get("html_dir") or HTML)
+
+
+def columns_folder(results: Path) -> Path:
+    """Return the folder of what is computed from a results folder: its own place below `.paceline/columns`."""
+    place = Path(os.path.abspath(results))  # noqa: PTH100  # resolve() would follow links
+    root = root_of(place)
+    return root / COLUMNS / place.relative_to(root)
 
 
 def aa_folder(results: Path) -> Path:

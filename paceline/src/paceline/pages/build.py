@@ -78,7 +78,7 @@ def build(
 
 def _input(root: Path, results: Path, progress: Callable[[str], None]) -> Input:
     conf = asv_conf.read(root)
-    found = store.sound(results, project.root_of(results) / project.CACHE, progress)
+    found = store.sound(results, progress=progress)
     if not found.results:
         raise PacelineError(
             f"no usable results in {results} ({len(found.quarantined)} quarantined). Record some with `pytest"
@@ -132,7 +132,7 @@ def _write(
     """Write the data of all pages; return the files that could not be used, and notices."""
     progress("looking for changes")
     file = accepted.file_of(project.root_of(given.results))
-    report = _checked(history, accepted.read(file))
+    report = _checked(history, accepted.read(file), project.columns_folder(given.results))
     gates, bad = slowdowns.gates(project.aa_folder(given.results))
     told = (*_about_repository(given), *history.notices, *accepted.notices(file), *report.notices)
     report = replace(report, notices=tuple(dict.fromkeys(told)))
@@ -141,9 +141,9 @@ def _write(
     return bad, report.notices
 
 
-def _checked(history: History, entries: Sequence[Accepted]) -> Report:
+def _checked(history: History, entries: Sequence[Accepted], columns: Path) -> Report:
     try:
-        return judgement.check(history, entries)
+        return judgement.check(history, entries, folder=columns)
     except PacelineError as nothing:  # no series in a unit of which less is better
         return Report((), (str(nothing),))
 

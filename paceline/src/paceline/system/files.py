@@ -90,13 +90,13 @@ def _aside(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def placed(path: Path, text: str) -> Iterator[None]:
+def placed(path: Path, content: str | bytes) -> Iterator[None]:
     """Write a temporary file next to `path`; rename it to `path` when the block ends, even by an error.
 
     Raises OSError.
     """
     aside = _aside(path)
-    content = text.encode(errors="replace")
+    content = content if isinstance(content, bytes) else content.encode(errors="replace")
     with _named(path, aside):
         _write(aside, content)
     try:

@@ -40,7 +40,7 @@ NUMBERS = frozenset({bool, int, float, type(None)})
 TIMES = frozenset({int, float, type(None)})
 FORMERLY = "formerly"  # in a machine.json: names that this machine had before, with spaces between them
 PEAK = "peakmem_"  # asv's mark, before the last part of a name: in our own files, of a test's peak of memory
-KEPT_COLUMNS = ("result", "stats_q_25", "stats_q_75", "stats_ci_99_a", "stats_ci_99_b")
+KEPT_COLUMNS = ("result", "stats_q_25", "stats_q_75")
 
 #: A row of a file: benchmark, values of each of its parameters, version (None if missing), and number of results: one
 #: for each combination of parameters, or none if it failed.
@@ -62,25 +62,27 @@ class About(NamedTuple):
 class Shared(NamedTuple):
     """JSON texts that most files of a history share: ten thousand runs have a few hundred."""
 
-    surroundings: str  #: object: params and env_vars as asv has them, which name its graphs
     packages: str  #: object of strings
     facts: str  #: object of strings
     described: str  #: object: group and axes by benchmark
     rows: str  #: list of `Row`
 
 
-@dataclass(frozen=True)
-class Result:
-    """A sound result file, in a form that is cheap to keep.
-
-    `columns` is `(5, n)` float64: value, lower and upper quartile, lower and upper end of the 99 % interval of each
-    combination of parameters of each row, in `itertools.product`'s order. `started` is `(rows,)` float64, in
-    milliseconds since 1970. NaN where there is none.
-    """
+class Header(NamedTuple):
+    """A sound result file without its values."""
 
     about: About
     shared: Shared
-    started: NDArray[np.float64]
+
+
+class Result(NamedTuple):
+    """A sound result file.
+
+    `columns` is `(3, n)` float64: value, lower and upper quartile of each combination of parameters of each row, in
+    `itertools.product`'s order. NaN where there is none.
+    """
+
+    header: Header
     columns: NDArray[np.float64]
 
 
@@ -122,13 +124,8 @@ def result_file(raw: bytes) -> Result:
     rows, started, columns = _table(document)
     begun = started[[count > 0 for *_, count in rows]]
     first = int(np.nanmin(begun)) if np.isfinite(begun).any() else 0
-    surroundings = {"params": document["params"], "env_vars": document.get("env_vars", {})}
-    return Result(
-        about=about._replace(started=first),
-        shared=Shared(*map(_json, (surroundings, packages, facts, described, rows))),
-        started=started,
-        columns=columns,
-    )
+    shared = Shared(*map(_json, (packages, facts, described, rows)))
+    return Result(Header(about._replace(started=first), shared), columns)
 
 
 def machine_file(raw: bytes) -> dict[str, Any]:

@@ -5,15 +5,13 @@ With a warm cache nothing is parsed. Python loops over files, never over points,
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import orjson
 
 from paceline.config import directions, project
 from paceline.errors import PacelineError, why
@@ -22,15 +20,12 @@ from paceline.history.asv.asv_files import (
     BENCHMARKS_FILE,
     FORMERLY,
     MACHINE_FILE,
-    Result,
-    Row,
     benchmarks_file,
-    combinations,
-    kind_of,
     machine_file,
 )
-from paceline.history.asv.cache import Cache
-from paceline.history.model import BenchmarkInfo, History, Run, Series, SeriesKey
+from paceline.history.asv.columns import Columns, unit
+from paceline.history.asv.points import numbered
+from paceline.history.model import BenchmarkInfo, History, Run, Series
 from paceline.report.changes import Quarantined
 from paceline.system import files
 from paceline.system.strict import MalformedError
@@ -41,10 +36,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from paceline.config.directions import Directions
+    from paceline.history.asv.asv_files import Header
+    from paceline.history.asv.points import Points
+    from paceline.history.model import SeriesKey
 
 NOTHING = "is a broken link"
 STRIDE = 100  # files between two lines of progress
-UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes", "track": "unit"}
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,13 @@ class Sound:
     """The usable part of a results folder, also for asv.
 
     `machines` is the content of each folder's `machine.json` by the folder's name; if that file cannot be used, the
-    minimum that asv needs. `results` are the sound files, each in one of these folders.
+    minimum that asv needs. `results` are the sound files, each in one of these folders; a point's run is the place of
+    its file among them.
     """
 
     machines: Mapping[str, Mapping[str, Any]]
-    results: tuple[tuple[Path, Result], ...]
+    results: tuple[tuple[Path, Header], ...]
+    points: Points
     benchmarks: Mapping[str, Mapping[str, Any]]
     quarantined: tuple[Quarantined, ...]
     directions: Directions = ()
@@ -64,7 +63,7 @@ class Sound:
 
 def why_not(path: Path) -> str | None:
     """Return the one-line reason why a result file cannot be used; None if it can."""
-    content = _read(path, Cache(None))
+    content = _read(path, Columns(None))
     return content if isinstance(content, str) else None
 
 
@@ -75,9 +74,9 @@ def sound(results: Path, cache: Path | None = None, progress: Callable[[str], No
             f"no folder of results: {results}. Record a run (pytest --benchmark-only --benchmark-record), or name the"
             " folder with --results."
         )
-    kept = Cache(project.root_of(results) / project.CACHE if cache is None else cache)
+    kept = Columns(project.columns_folder(results) if cache is None else cache)
     machines: dict[str, Mapping[str, Any]] = {}
-    good: list[tuple[Path, Result]] = []
+    good: list[tuple[Path, Header]] = []
     bad: list[Quarantined] = []
     entries = _paths(results, bad)
     lost = (each for each in entries if _dangles(each) and each.name != BENCHMARKS_FILE)  # reported below
@@ -92,9 +91,10 @@ def sound(results: Path, cache: Path | None = None, progress: Callable[[str], No
             machines[folder.name] = _machine(folder / MACHINE_FILE, bad)
         if path.name != MACHINE_FILE:
             _sort(path, _of_machine(_read(path, kept), str(machines[folder.name]["machine"])), good, bad)
-    kept.save()
     described = _benchmarks(results / BENCHMARKS_FILE, bad)
-    return Sound(machines, tuple(good), described, tuple(bad), directions.read(project.root_of(results)))
+    kept.save(described)
+    points = kept.points(path for path, _ in good)
+    return Sound(machines, tuple(good), points, described, tuple(bad), directions.read(project.root_of(results)))
 
 
 def load(
@@ -118,22 +118,22 @@ def history(found: Sound, *, repository: Path | None, branch: str | None = None)
     """
     notices: list[str] = []
     decode = _Decoder(_renamed(found.machines))
-    reads = [decode.read(path, result) for path, result in found.results]
+    reads = [decode.read(place, *result) for place, result in enumerate(found.results)]
     ranks = _ranks([each.run for each in reads], repository, branch, notices)
     reads = [each for each in reads if each.run.commit in ranks]
     reads.sort(key=lambda each: (ranks[each.run.commit], each.run.started, each.run.path.name))
     dirty = sum(each.run.dirty for each in reads)
     if dirty:
         notices.append(f"left out {dirty} {'run' if dirty == 1 else 'runs'} with uncommitted changes")
-    numbered = _Numbered()
-    series = tuple(_series(reads, ranks, found, numbered))
+    keys, points = _by_series(found, reads, ranks)
+    series = tuple(_series(keys, _one_per_commit(points), found))
     others = {each.key.full_name for each in series if each.unit not in directions.UNITS}
     if series:
         notices += directions.unused(found.directions, others)
     return History(
         runs=tuple(each.run for each in reads),
         series=series,
-        benchmarks=_described(reads, decode, numbered.keys),
+        benchmarks=_described(reads, decode, keys),
         quarantined=found.quarantined,
         renamed=decode.renamed,
         notices=tuple(notices),
@@ -162,9 +162,9 @@ def _paths(folder: Path, bad: list[Quarantined]) -> list[Path]:
         return []
 
 
-def _read(path: Path, cache: Cache) -> Result | str:
+def _read(path: Path, kept: Columns) -> Header | str:
     try:
-        return cache.read(path)
+        return kept.read(path)
     except OSError as error:
         return NOTHING if _dangles(path) else why(error)
 
@@ -206,28 +206,26 @@ def _benchmarks(path: Path, bad: list[Quarantined]) -> Mapping[str, Mapping[str,
     return entries
 
 
-def _sort(path: Path, content: Result | str, good: list[tuple[Path, Result]], bad: list[Quarantined]) -> None:
+def _sort(path: Path, content: Header | str, good: list[tuple[Path, Header]], bad: list[Quarantined]) -> None:
     if isinstance(content, str):
         bad.append(Quarantined(path, content))
     else:
         good.append((path, content))
 
 
-def _of_machine(result: Result | str, machine: str) -> Result | str:
+def _of_machine(result: Header | str, machine: str) -> Header | str:
     if isinstance(result, str):
         return result
     named = result.about.machine
     return result if named == machine else f"machine: expected {machine!a}, as in machine.json, got {named!a}"
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A run, with the fields that its series need."""
+class _Read(NamedTuple):
+    """A run, with its header and the place of its file."""
 
     run: Run
-    engine: str
-    environment: str
-    result: Result
+    header: Header
+    place: int
 
 
 class _Decoder:
@@ -242,19 +240,19 @@ class _Decoder:
             self._known[text] = json.loads(text)
         return self._known[text]
 
-    def read(self, path: Path, result: Result) -> _Read:
-        about = result.about
+    def read(self, place: int, path: Path, header: Header) -> _Read:
+        about = header.about
         run = Run(
             commit=about.commit,
             date=about.date,
             started=about.started,
             machine=sys.intern(self.renamed.get(about.machine, about.machine)),
-            packages=self(result.shared.packages),
-            facts=self(result.shared.facts),
+            packages=self(header.shared.packages),
+            facts=self(header.shared.facts),
             dirty=about.dirty,
             path=path,
         )
-        return _Read(run, about.engine, about.environment, result)
+        return _Read(run, header, place)
 
 
 def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, notices: list[str]) -> Mapping[str, int]:
@@ -273,100 +271,58 @@ def _ranks(runs: Sequence[Run], repository: Path | None, branch: str | None, not
     return ranks
 
 
-@dataclass(frozen=True)
-class _Points:
-    """All points: the numbers of their series, runs and commits, `(n,)`, and their columns, `(3, n)`."""
+class _Sorted(NamedTuple):
+    """Usable values, series by series, with their quartiles and the numbers of their series, runs and commits."""
 
     series: NDArray[np.int32]
     runs: NDArray[np.int32]
     commits: NDArray[np.int32]
-    columns: NDArray[np.float64]
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
-    def take(self, which: NDArray[Any]) -> _Points:
-        return _Points(self.series[which], self.runs[which], self.commits[which], self.columns[:, which])
-
-
-class _Numbered:
-    """Numbers the keys of series. Most rows of a run were in another run, and cost one look-up."""
-
-    def __init__(self) -> None:
-        self.keys: dict[SeriesKey, int] = {}
-        self._rows: dict[tuple[Any, ...], list[int]] = {}
-        self._runs: dict[tuple[str, ...], NDArray[np.int32]] = {}
-
-    def of(self, read: _Read) -> NDArray[np.int32]:
-        """Return the numbers of a run's values."""
-        group = (read.run.machine, read.engine, read.environment)
-        same = (read.result.shared.rows, *group)
-        if same not in self._runs:
-            rows = orjson.loads(read.result.shared.rows)  # not kept: thousands of runs have many megabytes of them
-            numbers = itertools.chain.from_iterable(self._of_row(row, group) for row in rows)
-            self._runs[same] = np.fromiter(numbers, dtype=np.int32)
-        return self._runs[same]
-
-    def _of_row(self, row: Row, group: tuple[str, str, str]) -> list[int]:
-        benchmark, parameters, version, count = row
-        name = (benchmark, version, count, group, *map(tuple, parameters))
-        if name not in self._rows:
-            keys = (SeriesKey(benchmark, each, *group, version or "") for each in combinations(row))
-            self._rows[name] = [self.keys.setdefault(key, len(self.keys)) for key in keys]
-        return self._rows[name]
+    def take(self, which: NDArray[Any]) -> _Sorted:
+        return _Sorted(*(each[which] for each in self))
 
 
-def _series(reads: Sequence[_Read], ranks: Mapping[str, int], found: Sound, numbered: _Numbered) -> Iterator[Series]:
-    """Yield the series in the order of their keys."""
-    points = _points(reads, ranks, numbered)
-    keys = numbered.keys
-    units = [_unit(key, found.benchmarks) for key in keys]
-    points = _one_per_commit(_by_series(points, np.array([unit == "seconds" for unit in units], dtype=bool)))
-    ends = np.searchsorted(points.series, np.arange(len(keys)), side="right")
-    for key, number in sorted(keys.items()):
-        span = slice(ends[number - 1] if number else 0, ends[number])
-        if span.start < span.stop:
-            values, low, high = points.columns[:, span]
-            better = directions.direction_of(key.full_name, units[number], found.directions)
-            yield Series(key, points.runs[span].astype(np.int64), values, low, high, units[number], better)
+def _by_series(found: Sound, reads: Sequence[_Read], ranks: Mapping[str, int]) -> tuple[list[SeriesKey], _Sorted]:
+    """Return the keys of all series of clean runs, sorted, and their usable values, each in the order of runs."""
+    clean = np.array([place for place, each in enumerate(reads) if not each.run.dirty], dtype=np.int32)
+    number = np.full(len(found.results), -1, dtype=np.int32)
+    number[[reads[place].place for place in clean]] = np.arange(len(clean), dtype=np.int32)
+    points = found.points.renumbered(number)
+    keys, series = numbered(points, [(reads[place].header, reads[place].run.machine) for place in clean])
+    are_times = np.array([unit(key, found.benchmarks) == "seconds" for key in keys], dtype=bool)
+    commits = np.array([ranks[each.run.commit] for each in reads], dtype=np.int32)
+    runs = clean[points.run]
+    good = np.isfinite(points.value) & ((points.value > 0) | ~are_times[series])
+    order = series * np.int64(len(reads)) + runs
+    every = _Sorted(series, runs, commits[runs], *points[2:])
+    if good.all() and (order[1:] > order[:-1]).all():  # as they were kept: no copy
+        return keys, every
+    which = np.flatnonzero(good)
+    return keys, every.take(which[np.argsort(order[which], kind="stable")])
 
 
-def _points(reads: Sequence[_Read], ranks: Mapping[str, int], numbered: _Numbered) -> _Points:
-    """Return the joined columns of all runs of a clean tree, in order, and number the keys."""
-    parts = [
-        (numbered.of(each), index, each.result.columns[:3]) for index, each in enumerate(reads) if not each.run.dirty
-    ]
-    nothing = np.empty(0, dtype=np.int32)
-    runs = np.repeat(np.array([run for _, run, _ in parts], dtype=np.int32), [len(part) for part, _, _ in parts])
-    return _Points(
-        series=np.concatenate([nothing, *(part for part, _, _ in parts)]),
-        runs=runs,
-        commits=np.array([ranks[each.run.commit] for each in reads], dtype=np.int32)[runs],
-        columns=np.concatenate([np.empty((3, 0)), *(columns for _, _, columns in parts)], axis=1),
-    )
+def _series(keys: Sequence[SeriesKey], points: _Sorted, found: Sound) -> Iterator[Series]:
+    """Yield the series that have values, in the order of their keys."""
+    ends = np.searchsorted(points.series, np.arange(len(keys) + 1)).tolist()
+    for key, start, stop in zip(keys, ends, ends[1:], strict=False):
+        if start < stop:
+            span, its = slice(start, stop), unit(key, found.benchmarks)
+            better = directions.direction_of(key.full_name, its, found.directions)
+            values, low, high = (each[span] for each in points[3:])
+            yield Series(key, points.runs[span].astype(np.int64), values, low, high, its, better)
 
 
-def _by_series(points: _Points, are_times: NDArray[np.bool_]) -> _Points:
-    """Return the usable points, series by series; runs stay in order within a series."""
-    values = points.columns[0]
-    good = np.flatnonzero(np.isfinite(values) & ((values > 0) | ~are_times[points.series]))
-    return points.take(good[np.argsort(points.series[good], kind="stable")])
-
-
-def _unit(key: SeriesKey, described: Mapping[str, Mapping[str, Any]]) -> str:
-    if key.engine != "asv":
-        return kind_of(key.benchmark)["unit"]
-    said = described.get(key.benchmark, {}).get("unit")
-    kind = key.benchmark.rpartition(".")[2].partition("_")[0].lower()
-    return str(said or UNITS.get(kind, "seconds"))
-
-
-def _one_per_commit(points: _Points) -> _Points:
+def _one_per_commit(points: _Sorted) -> _Sorted:
     """Return points with the runs of a commit joined to their median and last run; `points` are sorted."""
     begins = np.flatnonzero(np.diff(points.series, prepend=-1) | np.diff(points.commits, prepend=-1))
     if len(begins) == len(points.series):
         return points
     last = np.append(begins[1:], len(points.series)) - 1
     group = np.repeat(np.arange(len(begins)), last + 1 - begins)
-    columns = np.stack([_medians(column, group, begins) for column in points.columns])
-    return replace(points.take(last), columns=columns)
+    return _Sorted(*points.take(last)[:3], *(_medians(column, group, begins) for column in points[3:]))
 
 
 def _medians(values: NDArray[np.float64], group: NDArray[np.int64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -382,7 +338,7 @@ def _described(reads: Sequence[_Read], decode: _Decoder, keys: Iterable[SeriesKe
     """Return each benchmark's description from the newest run that has one."""
     found: dict[str, BenchmarkInfo] = {}
     newest_first = reads[::-1]
-    for text in dict.fromkeys(each.result.shared.described for each in newest_first):
+    for text in dict.fromkeys(each.header.shared.described for each in newest_first):
         for name, said in decode(text).items():
             found.setdefault(name, BenchmarkInfo(name, said.get("group") or "", said.get("axes") or {}))
     for key in keys:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from paceline.history.detect import (
     cause,
     early,
     effect,
+    kept,
     levels,
     machine_types,
     scan,
@@ -42,11 +44,12 @@ from paceline.report.changes import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from paceline.history.detect.tracks import Group, Ordinals, Suites, Track
-    from paceline.history.model import History, Run
+    from paceline.history.model import History, Run, Series
     from paceline.report.changes import Accepted, Change
 
     Integers = NDArray[np.int64]
@@ -62,16 +65,29 @@ def check(
     entries: Sequence[Accepted] = (),
     selection: Wanted | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    folder: Path | None = None,
 ) -> Report:
-    """Return the changes in a history. Raises PacelineError if the selection is invalid or selects nothing."""
-    wanted = selection or Wanted()
-    history = machine_types.split(history)
+    """Return the changes in a history. Raises PacelineError if the selection is invalid or selects nothing.
+
+    What is found in the values is kept in `folder`, so that only new values cost time; None to keep nothing.
+    """
+    with kept.scans(folder):
+        return _checked(history, entries, selection or Wanted(), progress)
+
+
+def _checked(
+    history: History, entries: Sequence[Accepted], wanted: Wanted, progress: Callable[[str], None]
+) -> Report:
+    examined = {group: (suite_wide.examine(members), members) for group, members in groups_of(history.series).items()}
+    history = machine_types.split(history, {group: suite for group, (suite, _) in examined.items()})
     entries = [_of_today(entry, history.renamed) for entry in entries]
     ordinals = ordinals_of(history.runs)
     is_wanted = of_interest(history.runs, ordinals, wanted.since)
     series = of_machine(judged(history), wanted.machine)
     progress(f"looking for suite-wide changes in {len(history.runs)} runs")
-    suites = {group: suite_wide.examine(members) for group, members in groups_of(series).items()}
+    suites = {
+        group: _suite(members, *examined.get(group, (None, ()))) for group, members in groups_of(series).items()
+    }
     selected = of_benchmark(series, wanted.benchmark)
     progress(f"scanning {len(selected)} series")
     tracks = tracks_of(selected, suites, history.runs, ordinals)
@@ -96,6 +112,12 @@ def check(
             *early.notices(early_words, history.runs),
         ),
     )
+
+
+def _suite(members: Sequence[Series], known: suite_wide.Suite | None, examined: Sequence[Series]) -> suite_wide.Suite:
+    """Return the suite of some series: the known one if the same series were examined."""
+    is_same = len(members) == len(examined) and all(map(operator.is_, members, examined))
+    return known if known is not None and is_same else suite_wide.examine(members)
 
 
 def _of_today(entry: Accepted, renamed: Mapping[str, str]) -> Accepted:

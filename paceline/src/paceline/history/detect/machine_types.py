@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from paceline.history.detect.tracks import Group
+    from paceline.history.detect.tracks import Group, Suites
     from paceline.history.model import History, Series
 
     Floats = NDArray[np.float64]
@@ -36,9 +36,13 @@ PAIRS = 500_000  # at most; runs that are further apart are linked through those
 ADJACENT = 10  # runs on either side of a border between two periods of one type
 
 
-def split(history: History) -> History:
-    """Return a history in which each inferred type of a machine is a machine of its own, with notices about them."""
-    found = {group: types_of(members) for group, members in sorted(groups_of(history.series).items())}
+def split(history: History, suites: Suites | None = None) -> History:
+    """Return a history in which each inferred type of a machine is a machine of its own, with notices about them.
+
+    `suites` are those of the history, if they were examined already.
+    """
+    groups = sorted(groups_of(history.series).items())
+    found = {group: types_of(members, (suites or {}).get(group)) for group, members in groups}
     found = {group: (runs, types) for group, (runs, types) in found.items() if types.any()}
     if not found:
         return history
@@ -76,11 +80,13 @@ def _parts(series: Series, found: Mapping[Group, tuple[Integers, Integers]]) -> 
         yield replace(series, key=replace(key, machine=name(key.machine, number)), **columns)
 
 
-def types_of(series: Sequence[Series]) -> tuple[Integers, Integers]:
+def types_of(series: Sequence[Series], suite: suite_wide.Suite | None = None) -> tuple[Integers, Integers]:
     """Return the runs of a suite and the type of each, `(T,)`: 0 is the most frequent, others by their first run."""
-    runs, values = suite_wide.table_of(series)
-    if len(series) < suite_wide.MIN_SERIES or suite_wide.examine(series).odd.sum() < LEAST:
+    suite = suite or suite_wide.examine(series)
+    runs = suite.runs
+    if len(series) < suite_wide.MIN_SERIES or suite.odd.sum() < LEAST:
         return runs, np.zeros(runs.size, dtype=np.int64)
+    values = suite_wide.table_of(series)[1]
     values = values[np.argsort(-np.isfinite(values).sum(axis=1), kind="stable")[:BENCHMARKS]]
     early, late, distance = distances(values)
     gap = _gap(early, late, distance, runs.size)

@@ -25,12 +25,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import resources
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from paceline.history.detect import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,9 +102,6 @@ class Split:
     p: float  #: chance of a T as large if nothing changed
 
 
-NOTHING = Split(0, 0.0, 1.0)
-
-
 def classes(strata: Integers) -> Integers:
     """Return the numbers of the machines that have values, ascending."""
     return np.flatnonzero(np.bincount(strata))
@@ -119,8 +118,11 @@ def median(values: Floats) -> float:
 
 def ranks(values: Floats) -> Floats:
     """Return ranks from 1; equal values are ranked in a fixed random order, independent of their own order."""
-    drawn = _drawn_order(values.size)
-    order = drawn[np.argsort(values[drawn], kind="stable")]
+    order = np.argsort(values)
+    ordered = values[order]
+    if (ordered[1:] == ordered[:-1]).any():  # a stable sort takes twice as long
+        drawn = _drawn_order(values.size)
+        order = drawn[np.argsort(values[drawn], kind="stable")]
     result = np.empty(values.size)
     result[order] = np.arange(1.0, values.size + 1)
     return result
@@ -172,13 +174,19 @@ def scan(panel: Panel) -> Split:
     Its law depends on how the machines take turns. Machines that follow one another are the worst case, like several
     scans in one, so p is multiplied by their number.
     """
+    content = (panel.values, panel.strata, panel.commits[1:] != panel.commits[:-1])
+    return Split(*kept.found(content, partial(scanned, panel)))
+
+
+def scanned(panel: Panel) -> kept.Found:
+    """Return the fields of `scan`'s split, from the values themselves."""
     z = curve(panel)
     best = int(np.abs(z).argmax())
     statistic = float(z[best])
     if not statistic:
-        return NOTHING
+        return 0, 0.0, 1.0
     p = p_value(abs(statistic), panel.values.size)
-    return Split(best, statistic, min(1.0, classes(panel.strata).size * p))
+    return best, statistic, min(1.0, classes(panel.strata).size * p)
 
 
 @cache
@@ -349,14 +357,19 @@ def memory_inflation(segments: Iterable[Floats]) -> float:
     count = used = 0
     for segment in segments:
         if segment.size > 2:  # noqa: PLR2004
-            centred = ranks(segment) - (segment.size + 1) / 2
-            products += float(centred[1:] @ centred[:-1]) / segment.size**2
-            squares += float(centred @ centred) / segment.size**2
+            _, product, square = kept.found((segment,), partial(_memory, segment))
+            products, squares = products + product, squares + square
             count, used = count + segment.size, used + 1
     if not squares:
         return 1.0
     r = min(0.8, max(0.0, products / squares + used / count))
     return (1 + r) / (1 - r)
+
+
+def _memory(segment: Floats) -> kept.Found:
+    """Return 0, and the sums of the products of neighbours and of the squares of a segment's centred ranks."""
+    centred = ranks(segment) - (segment.size + 1) / 2
+    return 0, float(centred[1:] @ centred[:-1]) / segment.size**2, float(centred @ centred) / segment.size**2
 
 
 def size(panel: Panel, at: int) -> float:

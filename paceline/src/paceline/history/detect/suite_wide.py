@@ -86,7 +86,7 @@ def table_of(series: Sequence[Series]) -> tuple[Integers, Floats]:
 
     Of more than `MOST_SERIES`, some are chosen, evenly by name.
     """
-    runs = np.unique(np.concatenate([each.runs for each in series]))
+    runs = np.flatnonzero(np.bincount(np.concatenate([each.runs for each in series])))  # as np.unique, but at once
     chosen = [series[int(place)] for place in np.linspace(0, len(series) - 1, min(len(series), MOST_SERIES))]
     values = np.full((len(chosen), runs.size), np.nan)
     for row, each in enumerate(chosen):

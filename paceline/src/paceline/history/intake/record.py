@@ -78,7 +78,7 @@ def _insist_on_writable(results: Path) -> None:
 
 
 def _ours(here: Path, results: Path) -> list[Path]:
-    """Return the folders of history, site and cache, which change no measurement."""
+    """Return the folders of history, site and columns, which change no measurement."""
     return [
         results,
         project.aa_folder(results),

@@ -28,7 +28,7 @@ from paceline.system.strict import MalformedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from paceline.history.asv.asv_files import Result
+    from paceline.history.asv.asv_files import Header
     from paceline.history.intake.document import Measured
 
 LOCK = ".benchmarks.lock"
@@ -178,10 +178,10 @@ def of_all_results(results: Path) -> dict[str, dict[str, Any]]:
     return newest_entries(result for _, result in sound(results).results)
 
 
-def newest_entries(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
+def newest_entries(results: Iterable[Header]) -> dict[str, dict[str, Any]]:
     """Return an entry from each benchmark's newest result by date of commit; clean runs come before dirty ones."""
 
-    def age(result: Result) -> tuple[bool, int, int]:
+    def age(result: Header) -> tuple[bool, int, int]:
         return not result.about.dirty, result.about.date, result.about.started
 
     found: dict[str, dict[str, Any]] = {}

@@ -1,9 +1,8 @@
-"""The cache changes how long it takes to read a history, and never what is read."""
+"""The columns change how long it takes to read a history, and never what is read."""
 
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -11,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from paceline.history.asv import cache
+from paceline.config import project
+from paceline.history.asv import columns
 from paceline.history.asv.store import load
 from paceline.history.model import History
+from paceline.system import sealed
+from pyarrow import parquet
 from trees import ours, result, row, write
 
 OPENED = """
@@ -47,7 +49,7 @@ def results(tmp_path: Path) -> Path:
 def age(folder: Path) -> None:
     """Wait until the files are no longer new; their times could be set, but not when they were changed."""
     newest = max(path.stat().st_ctime_ns for path in folder.iterdir())
-    time.sleep(max(0.0, (newest + cache.RACY - time.time_ns()) / 1e9) + 0.01)
+    time.sleep(max(0.0, (newest + columns.RACY - time.time_ns()) / 1e9) + 0.01)
 
 
 def read(results: Path) -> History:
@@ -71,8 +73,16 @@ def same(one: History, other: History) -> bool:
     )
 
 
-def database(results: Path) -> Path:
-    return next((results.parent / "cache").glob("*.sqlite3"))
+def kept(results: Path) -> list[Path]:
+    return sorted((results.parent / "cache").glob("*.parquet"))
+
+
+def rows(results: Path) -> list[tuple[str, float]]:
+    """Return the file and the value of each kept row."""
+    tables = [parquet.read_table(path) for path in kept(results)]
+    return sorted(
+        row for each in tables for row in zip(each["file"].to_pylist(), each["value"].to_pylist(), strict=True)
+    )
 
 
 def test_warm_read_opens_no_result(results: Path) -> None:
@@ -87,7 +97,7 @@ def test_warm_read_is_the_same(results: Path) -> None:
     age(results / "lab")
     cold = read(results)
     assert same(cold, read(results))
-    database(results).unlink()
+    kept(results)[0].unlink()
     assert same(cold, read(results))
 
 
@@ -110,56 +120,85 @@ def test_file_that_changes_within_a_tick_is_read_again(tmp_path: Path) -> None:
         assert f"version: expected 2, got {100 + value}" in history.quarantined[0].reason
 
 
-def test_copies_of_a_file_are_parsed_once(results: Path) -> None:
+def test_added_run_adds_a_small_file(results: Path) -> None:
     read(results)
-    known = cache.Cache(results.parent / "cache")
-    copy = results / "lab" / "copy.json"
-    copy.write_bytes((results / "lab" / "3.json").read_bytes())
-    assert known.read(copy) is known.read(results / "lab" / "3.json")
+    (first,) = kept(results)
+    write(results, {"more.json": ours(30)})
+    cold = read(results)
+    added = {*kept(results)} - {first}
+    assert len(added) == 1
+    assert added.pop().stat().st_size < first.stat().st_size
+    assert same(cold, read(results))
+    assert same(cold, load(results, repository=None, cache=results.parent / "other"))
+
+
+def test_unknown_start_and_odd_names_are_kept(results: Path) -> None:
+    cells = row(2.0)
+    cells[3] = None
+    write(results, {"odd.json": result(30, {"b.time_\0 \u00e9": cells, "b.time_failed": [None]})})
+    cold = read(results)
+    assert same(cold, read(results))
+    assert same(cold, load(results, repository=None, cache=results.parent / "other"))
+    starts = [each for path in kept(results) for each in parquet.read_table(path)["started"].to_pylist()]
+    assert starts.count(None) == 1
+
+
+def test_many_small_files_are_joined(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_FILES", 3)
+    counts = []
+    for number in range(30, 35):
+        write(results, {f"{number}.json": ours(number)})
+        read(results)
+        counts.append(len(kept(results)))
+    assert max(counts) == 3
+    assert counts[-1] < 3
+    assert same(read(results), load(results, repository=None, cache=results.parent / "other"))
+
+
+def test_rows_are_those_of_the_folder(results: Path) -> None:
+    """Also if files were removed, changed or moved, so that other engines need not ask which rows count."""
+    read(results)
+    before = rows(results)
+    (results / "lab" / "3.json").rename(results / "lab" / "moved.json")
+    (results / "lab" / "4.json").unlink()
+    (results / "lab" / "5.json").write_bytes(b"{}")
+    read(results)
+    expected = [(file.replace("/3.", "/moved."), value) for file, value in before]
+    assert rows(results) == sorted(row for row in expected if row[0] not in {"lab/4.json", "lab/5.json"})
+
+
+def test_two_results_folders_share_no_rows(results: Path) -> None:
+    assert project.columns_folder(results) != project.columns_folder(results.parent / "aa")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_truncated_cache_is_rebuilt(results: Path, share: float) -> None:
+def test_truncated_file_is_replaced(results: Path, share: float) -> None:
     cold = read(results)
-    file = database(results)
+    (file,) = kept(results)
     os.truncate(file, int(file.stat().st_size * share))
     assert same(cold, read(results))
-    assert same(cold, read(results))
+    assert [sealed.digest(path.read_bytes()) for path in kept(results)] == [path.stem for path in kept(results)]
 
 
-def test_damaged_cache_is_rebuilt(results: Path) -> None:
+def test_damaged_file_is_replaced(results: Path) -> None:
     cold = read(results)
-    file = database(results)
-    whole = file.read_bytes()
     draw = random.Random(0)
-    for _ in range(150):
-        damaged = bytearray(whole)
+    for _ in range(20):
+        (file,) = kept(results)
+        damaged = bytearray(file.read_bytes())
         for _ in range(draw.choice((1, 10, 300))):
-            damaged[draw.randrange(len(whole))] = draw.randrange(256)
+            damaged[draw.randrange(len(damaged))] ^= draw.randrange(1, 256)
         file.write_bytes(damaged)
         assert same(cold, read(results))
-        file.write_bytes(whole)
+        assert [sealed.digest(path.read_bytes()) for path in kept(results)] == [path.stem for path in kept(results)]
 
 
-def test_cache_of_other_tables_is_rebuilt(results: Path) -> None:
-    cold = read(results)
-    file = database(results)
-    file.unlink()
-    connection = sqlite3.connect(file)
-    connection.execute("CREATE TABLE contents (a TEXT)")
-    connection.execute("INSERT INTO contents VALUES ('b')")
-    connection.commit()
-    connection.close()
-    assert same(cold, read(results))
-    assert same(cold, read(results))
-
-
-def test_cache_that_cannot_be_written_is_done_without(results: Path) -> None:
+def test_folder_that_cannot_be_written_is_done_without(results: Path) -> None:
     (results.parent / "cache").write_text("a file in the way", encoding="utf-8")
     assert same(read(results), read(results))
 
 
-#: Reads twice, the second time with a cache that it has no right to.
+#: Reads twice, the second time with columns that it has no right to.
 DENIED = """
 import os, sys
 from pathlib import Path
@@ -175,7 +214,7 @@ assert len(after.runs) == len(before.runs) == 18
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
-def test_cache_of_another_user_is_done_without(results: Path) -> None:
+def test_folder_of_another_user_is_done_without(results: Path) -> None:
     for folder in (results, results / "lab", *results.parents):
         if folder.owner() == results.owner():
             folder.chmod(folder.stat().st_mode | 0o055)
@@ -184,18 +223,19 @@ def test_cache_of_another_user_is_done_without(results: Path) -> None:
     folder.chmod(0o755)
 
 
-def test_two_versions_share_a_folder(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_another_version_is_replaced(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cold = read(results)
-    ours = database(results).read_bytes()
+    (ours,) = kept(results)
     with monkeypatch.context() as other:
-        other.setattr(cache, "READER", cache.READER + 1)
+        other.setattr(columns, "METADATA", b"another version")
         assert same(cold, read(results))
-    assert len([*(results.parent / "cache").glob("*.sqlite3")]) == 2
-    assert database(results).read_bytes() == ours
+        assert len(kept(results)) == 1
+        assert kept(results) != [ours]
     assert same(cold, read(results))
+    assert kept(results) == [ours]
 
 
-def test_cache_is_not_for_git(results: Path) -> None:
+def test_columns_are_not_for_git(results: Path) -> None:
     read(results)
     assert (results.parent / "cache" / ".gitignore").read_text(encoding="utf-8").endswith("*\n")
 
