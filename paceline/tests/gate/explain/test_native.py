@@ -22,8 +22,8 @@ SPY = f"""#!{sys.executable}
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 process, file = (sys.argv[sys.argv.index(each) + 1] for each in ("--pid", "--output"))
-print("py-spy> Sampling process 200 times a second", flush=True)
 try:
+    print("py-spy> Sampling process 200 times a second", flush=True)
     signal.pause()
 except KeyboardInterrupt:
     open(file, "w").write("work (t.py:1);in_c (x.so) " + process)
