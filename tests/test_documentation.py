@@ -64,7 +64,7 @@ def commands() -> list[str]:
     found: dict[str, None] = {}
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        text = re.sub(r"<!--.*?-->|```(python|yaml|text)\n.*?```", "", text, flags=re.DOTALL)
+        text = re.sub(r"<!--.*?-->|```(python|sql|text|yaml)\n.*?```", "", text, flags=re.DOTALL)
         shown = re.findall(r"^    ([^ ].*)$", text, re.MULTILINE)
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             shown += block.splitlines()

@@ -118,7 +118,7 @@ def require_java() -> None:
 
 def statements(problem: Problem, servers: str) -> list[str]:
     """Return the statements for a broker at ``servers``."""
-    template = Template((FOLDER / "_flink.sql").read_text(encoding="utf-8"))
+    template = Template(FOLDER.joinpath("_flink.sql").read_text(encoding="utf-8"))
     script = template.substitute(servers=servers, records=problem.records, threshold=problem.threshold)
     return [f"{statement};" for statement in script.removesuffix(";\n").split(";\n\n")]
 

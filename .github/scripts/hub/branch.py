@@ -68,6 +68,9 @@ class Branch:
         with tempfile.TemporaryDirectory(prefix="paceline-store-") as folder:
             branch = cls(remote, name, Path(folder), {**os.environ, **_environment(remote, token)})
             branch.git("init", "--quiet", "--bare")
+            branch.git(
+                "config", "maintenance.auto", "false"
+            )  # it goes on in the background while the folder is removed
             branch.git("remote", "add", "origin", remote)
             yield branch
 

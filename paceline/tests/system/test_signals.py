@@ -32,10 +32,32 @@ def test_ignored_signals_stay_so(sent: signal.Signals) -> None:
     assert signal.getsignal(sent) is signal.SIG_IGN
 
 
-def test_clean_up_is_not_stopped(sent: signal.Signals) -> None:
+def cleaned_up(sent: signal.Signals) -> bool:
+    """Receive a signal during a clean-up; return whether it was finished."""
+    done = False
+    try:
+        with put_off():
+            os.kill(os.getpid(), sent)
+            done = True
+    except KeyboardInterrupt:
+        assert done
+        raise
+    return done
+
+
+def test_clean_up_is_finished_first(sent: signal.Signals) -> None:
+    """A gate that is interrupted while it ends a round's processes ends too, and does not begin another round."""
+    with pytest.raises(KeyboardInterrupt), like_ctrl_c():
+        cleaned_up(sent)
+
+
+def test_a_second_signal_does_nothing(sent: signal.Signals) -> None:
     """As where a CI service sends SIGINT, and then SIGTERM."""
-    with like_ctrl_c(), put_off():
-        os.kill(os.getpid(), sent)
+    with like_ctrl_c():
+        try:
+            signal.raise_signal(sent)
+        except KeyboardInterrupt:
+            assert cleaned_up(sent)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows masks no signals")

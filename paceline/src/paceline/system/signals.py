@@ -6,6 +6,7 @@ Signals that were ignored when the command started stay ignored: nohup asks for 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,15 @@ def like_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """Ignore a second Ctrl-C, or a SIGTERM after it, so that the clean-up finishes."""
-    with _handled((signal.SIGINT, *ENDING), signal.SIG_IGN):
-        yield
+    """Let Ctrl-C and its like wait until the clean-up in the block has finished. A second one does nothing."""
+    is_second = isinstance(sys.exception(), KeyboardInterrupt)
+    came: list[int] = []
+    try:
+        with _handled((signal.SIGINT, *ENDING), lambda number, _: came.append(number)):
+            yield
+    finally:
+        if came and not is_second:
+            signal.raise_signal(came[0])
 
 
 @contextmanager
