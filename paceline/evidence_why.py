@@ -263,6 +263,7 @@ def write(kind: str, folder: Path, libraries: Path | None) -> None:
         shutil.copytree(SUITE / "impl", folder / "impl", ignore=shutil.ignore_patterns("__pycache__"))
         text = CONTENDER.format(workload=workload, contender=contender)
     (folder / "subject.py").write_text(text, encoding="utf-8")
+    (folder / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")  # written while a function is chosen
     git(folder, "init", "--quiet")
     commit(folder, "Base")
 
