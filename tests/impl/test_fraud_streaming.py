@@ -145,7 +145,7 @@ def broken_off(problem: Any, after: int) -> None:
         deploy(problem, detect, 100)()
 
 
-@pytest.mark.parametrize("between_commits", [200, 20_000])
+@pytest.mark.parametrize("between_commits", [pytest.param(200, marks=pytest.mark.slow), 20_000])
 def test_a_run_that_broke_off_goes_on_and_writes_nothing_twice(
     between_commits: int, another: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

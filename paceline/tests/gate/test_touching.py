@@ -61,6 +61,7 @@ def test_a_change_of_text_alone_times_nothing(project: Project) -> None:
     assert "round 1" not in run.output
 
 
+@pytest.mark.slow
 def test_everything_is_timed_on_request_and_against_itself(project: Project) -> None:
     for option in ("--benchmark-touched=no", "--benchmark-against-control"):
         run = judge(project, option)
@@ -73,6 +74,7 @@ def test_a_setting_of_the_project(project: Project) -> None:
     assert "untouched" not in judge(project, "-k", "total").verdicts.values()
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_fails_or_ends_its_process_is_timed_and_the_others_are_not(project: Project) -> None:
     ends = "\n\ndef test_ends(benchmark):\n    import os\n    benchmark(lambda: None)\n    os._exit(3)\n"
     fails = "\n\ndef test_fails(benchmark):\n    benchmark(lambda: None)\n    raise ValueError\n"
@@ -85,6 +87,7 @@ def test_a_benchmark_that_fails_or_ends_its_process_is_timed_and_the_others_are_
     assert run.findings["test_fails"]["touched"] == "base: failed"
 
 
+@pytest.mark.slow
 def test_an_installed_copy_is_not_taken_for_the_code_of_both_sides(project: Project) -> None:
     """Both sides run the same code then, but it is not theirs."""
     site = project.temporary / "site"
@@ -96,6 +99,7 @@ def test_an_installed_copy_is_not_taken_for_the_code_of_both_sides(project: Proj
     assert "untouched" not in run.verdicts.values(), run.output
 
 
+@pytest.mark.slow
 def test_what_cannot_be_followed_is_touched(project: Project) -> None:
     child = "\n\ndef test_child(benchmark):\n    import subprocess, sys\n"
     child += "    benchmark.pedantic(subprocess.check_call, ([sys.executable, '-c', ''],), rounds=1)\n"

@@ -255,6 +255,7 @@ class Kept:
 """
 
 
+@pytest.mark.slow
 def test_a_gate_goes_red_by_memory_and_leaves_the_verdicts_on_time(make_project: Callable[..., Project]) -> None:
     suite = {"asv.conf.json": '{"version": 1}', "benchmarks/__init__.py": "", "benchmarks/kept.py": SUITE}
     project = make_project(files={"work.py": WORK.format(100), "test_speed.py": SPEED, **suite})

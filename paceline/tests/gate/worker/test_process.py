@@ -99,6 +99,7 @@ def ends(found: dict[str, Visit]) -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.slow
 def test_channel_is_no_test_s_to_use(tmp_path: Path) -> None:
     found = ends(visit(tmp_path, CHANNEL, timeout=10))
     assert found == {

@@ -240,6 +240,7 @@ def test_columns_are_not_for_git(results: Path) -> None:
     assert (results.parent / "cache" / ".gitignore").read_text(encoding="utf-8").endswith("*\n")
 
 
+@pytest.mark.slow
 def test_processes_at_once_and_killed_ones(results: Path) -> None:
     age(results / "lab")
     command = [sys.executable, "-c", READ, str(results), str(results.parent / "cache")]
