@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Prepare = Callable[[Any], Callable[[], Any]]
 
-#: Two sizes that differ thirtyfold in the epochs and in nothing else: one pass over so much data takes longer than all
-#: epochs of a contender that needs no more of them.
+#: Two sizes that differ thirtyfold in the epochs and in nothing else. One pass over so much data takes longer than
+#: all the epochs of a contender that needs no more passes.
 GROWING_EPOCHS = (100_000, 2), (100_000, 60)
 
 #: Honest runs grow threefold or more here, remembered ones by the clock's noise.
