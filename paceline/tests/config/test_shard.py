@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paceline.config.shard import Shard, digest, read
 
-NAMES = st.sets(st.text(), max_size=40)
+NAMES = st.sets(st.text(max_size=5), max_size=40)
 
 
 @given(names=NAMES, count=st.integers(1, 9))

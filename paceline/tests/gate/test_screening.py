@@ -130,8 +130,12 @@ Law = Callable[[int, Sequence[int]], Sequence[int]]  # signs of both benchmarks 
     [
         lambda at, coins: (coins[at], coins[at]),
         lambda at, coins: (coins[at], -coins[at]),
-        lambda at, coins: (coins[at], coins[at] * coins[at - 1] if at else coins[at]),
-        lambda at, coins: (coins[at], coins[at] if at < SCREENED else -coins[at]),
+        pytest.param(
+            lambda at, coins: (coins[at], coins[at] * coins[at - 1] if at else coins[at]), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            lambda at, coins: (coins[at], coins[at] if at < SCREENED else -coins[at]), marks=pytest.mark.slow
+        ),
     ],
     ids=["same", "opposite", "by the round before", "opposite after screening"],
 )

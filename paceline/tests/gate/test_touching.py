@@ -69,6 +69,7 @@ def test_everything_is_timed_on_request_and_against_itself(project: Project) -> 
         assert {each["touched"] for each in run.findings.values()} == {None}
 
 
+@pytest.mark.slow
 def test_a_setting_of_the_project(project: Project) -> None:
     project.write({"pyproject.toml": "[tool.paceline]\ntouched = false\n"})
     assert "untouched" not in judge(project, "-k", "total").verdicts.values()
@@ -109,6 +110,7 @@ def test_what_cannot_be_followed_is_touched(project: Project) -> None:
     assert run.findings["test_child"]["touched"].startswith("starts another process")
 
 
+@pytest.mark.slow
 def test_code_that_runs_only_after_many_calls_is_seen(project: Project) -> None:
     counts = "\n\nseen = []\n\ndef often(n):\n    seen.append(n)\n    return late() if len(seen) > 50 else 0\n"
     late = "\n\ndef late():\n    return 1\n"
