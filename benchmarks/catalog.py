@@ -37,7 +37,7 @@ DEFAULT_SIZES = ("small", "article")
 ONLY_ON_GPUS = ("with_cupy",)
 
 #: Contenders in an environment of their own: a file in the suite's that is there when theirs is ready, and the
-#: command that makes it. Without it they are left out, which is no error under --strict-contenders.
+#: command that makes it. Without it they are left out, also under --strict-contenders.
 OWN_ENVIRONMENTS = {"flink_sql": ("flink/ready", "make flink")}
 
 #: Part of every version: increase it when what is timed changes though no problem did.

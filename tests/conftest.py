@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
     Git = Callable[..., str]
@@ -127,3 +127,15 @@ def clone(tree: Path, git: Git) -> Path:
     git(tree, "add", "--all")
     git(tree, "commit", "--quiet", "--message=Begin")
     return tree
+
+
+@pytest.fixture
+def own_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start the test without a broker, and leave none."""
+    from impl._shared import topics
+
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    monkeypatch.delenv("KAFKA_PROPERTIES", raising=False)
+    topics.close()
+    yield
+    topics.close()

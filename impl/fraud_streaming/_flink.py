@@ -129,7 +129,7 @@ def listen(asked: SimpleQueue[Any]) -> None:
 def serve() -> None:
     """Answer what is asked."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what Flink prints is no answer
+    os.dup2(2, 1)  # answers are on the copy: Flink prints on standard output too
     asked: SimpleQueue[Any] = SimpleQueue()
     Thread(target=listen, args=(asked,), daemon=True).start()
     address = os.environ.get("FLINK_ADDRESS") or started()

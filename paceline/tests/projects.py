@@ -229,7 +229,7 @@ def against(arguments: Sequence[str]) -> list[str]:
 
 
 def forget(packages: Container[str]) -> None:
-    """Let these packages and modules be imported anew."""
+    """Forget that these packages and modules were imported, so that the next import runs them again."""
     for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
         del sys.modules[name]
 

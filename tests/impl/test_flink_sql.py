@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,9 @@ import psutil
 import pytest
 
 from benchmarks import catalog
+from tests import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytest.importorskip("confluent_kafka")
@@ -27,22 +28,8 @@ from tests.impl.test_fraud_streaming import kill
 WORKLOAD = "fraud_streaming"
 
 
-@pytest.fixture(autouse=True)
-def _own_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test starts without a broker, and leaves none."""
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    monkeypatch.delenv("KAFKA_PROPERTIES", raising=False)
-    topics.close()
-    yield
-    topics.close()
-
-
-def run_of(problem: Any) -> Any:
-    """Return the contender's ``run``, skipping the test where Flink is not installed."""
-    try:
-        return catalog.prepare(WORKLOAD, "flink_sql", problem)
-    except catalog.Unavailable as reason:
-        pytest.skip(str(reason))
+prepared = functools.partial(runs.prepared, WORKLOAD, "flink_sql")
+pytestmark = pytest.mark.usefixtures("own_broker")
 
 
 def test_without_its_environment_it_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +56,7 @@ def test_properties_of_another_client_are_one_line(tmp_path: Path, monkeypatch: 
 
 def test_a_process_that_ends_is_one_line() -> None:
     problem = catalog.make(WORKLOAD, "tiny")
-    run_of(problem)
+    prepared(problem)
     flink = flink_sql.started()
     flink.process.kill()
     flink.process.wait()
@@ -82,7 +69,7 @@ def test_a_broker_that_dies_ends_flink_in_one_line_and_a_run_after_that_is_compl
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     problem = catalog.make(WORKLOAD, "small")
-    run, flink = run_of(problem), flink_sql.started()
+    run, flink = prepared(problem), flink_sql.started()
     processes = psutil.Process(flink.process.pid).children(recursive=True)
     assert [each.name() for each in processes] == ["java"]
     broker = topics.opened(problem.stream.tobytes()).broker
@@ -99,7 +86,7 @@ def test_a_broker_that_dies_ends_flink_in_one_line_and_a_run_after_that_is_compl
         run()
     assert psutil.wait_procs(processes, timeout=30)[1] == []
     monkeypatch.undo()
-    catalog.problem_module(WORKLOAD).check(problem, run_of(problem)())
+    catalog.problem_module(WORKLOAD).check(problem, prepared(problem)())
 
 
 HOLD = """
@@ -112,7 +99,7 @@ input()
 
 @pytest.mark.slow
 def test_flink_ends_with_its_process(root: Path) -> None:
-    run_of(catalog.make(WORKLOAD, "tiny"))
+    prepared(catalog.make(WORKLOAD, "tiny"))
     command = [sys.executable, "-c", HOLD]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -33,14 +33,7 @@ CONTENDERS = catalog.contenders(WORKLOAD)
 problem_module = catalog.problem_module(WORKLOAD)
 
 
-@pytest.fixture(autouse=True)
-def _own_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test starts without a broker, and leaves none."""
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    monkeypatch.delenv("KAFKA_PROPERTIES", raising=False)
-    topics.close()
-    yield
-    topics.close()
+pytestmark = pytest.mark.usefixtures("own_broker")
 
 
 @pytest.fixture

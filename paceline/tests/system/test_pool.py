@@ -49,7 +49,7 @@ def test_processes_end_with_a_killed_parent() -> None:
 
 @contextmanager
 def started() -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """Start two processes, of which one works and one waits for work."""
+    """Start two processes: one works, the other waits for work."""
     command = [sys.executable, "-uc", SLEEPS]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:

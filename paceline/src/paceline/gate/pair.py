@@ -182,23 +182,32 @@ class Pair:
 
         Yields each side, test and how it ended. `until` is called before each; a side that is lost runs no more.
         """
-        ends: SimpleQueue[tuple[str, str, End] | None] = SimpleQueue()
+        ends: SimpleQueue[tuple[str, str, End] | BaseException | None] = SimpleQueue()
 
         def run(side: str, names: Iterable[str]) -> None:
             alone = copy.copy(self)
             alone._processes = {side: self._processes[side]}  # noqa: SLF001 - of its own kind
+            failure = None
             try:
                 for name in itertools.takewhile(lambda _: not alone.lost, names):
                     ends.put((side, name, alone.rehearse(name, seconds, until())[side]))
-            finally:
-                if alone.lost:
-                    self.lost = True
-                ends.put(None)
+            except BaseException as error:  # noqa: BLE001  # raised below
+                failure = error
+            if alone.lost:
+                self.lost = True
+            ends.put(failure)
 
         for part in parts.items():
             threading.Thread(target=run, args=part, daemon=True).start()
-        for _ in parts:
-            yield from iter(ends.get, None)
+        running = len(parts)
+        while running:
+            end = ends.get()
+            if isinstance(end, BaseException):
+                raise end
+            if end is None:
+                running -= 1
+            else:
+                yield end
 
     def _call(self, seconds: float, most: int) -> None:
         """Call what is under test on each side as often, a power of two, as fits into some seconds."""

@@ -1,6 +1,7 @@
 """py-spy says which functions in C run below Python's, and where it cannot, nothing else is lost."""
 
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def test_a_burst_is_watched_on_each_side_or_left_out(tmp_path: Path, spy: str, u
     assert (len(visit.samples), visit.unwatched) == (1, unwatched)
     assert {*visit.stacks} == (set() if unwatched else {"base", "head"})
     assert len(set(visit.stacks.values())) == len(visit.stacks), "each names its own process"
+    left = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+    assert left == [], "they would keep the gate from ending"
 
 
 def _visit(folder: Path, spy: str) -> Visit:

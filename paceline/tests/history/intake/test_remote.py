@@ -62,7 +62,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def runs(*numbers: int, slow_from: int = 30) -> dict[str, object]:
-    """Return runs of commits, the later of which are slower by a quarter."""
+    """Return runs of commits. The later ones are slower by a quarter."""
     rng = np.random.default_rng(1)
     values = 0.001 * np.exp(rng.normal(0, 0.01, 100)) * np.where(np.arange(100) < slow_from, 1.0, 1.25)
     return {f"{commit(at)[:8]}-run.json": ours(at, {BENCHMARK: row(float(values[at]))}) for at in numbers}

@@ -46,18 +46,25 @@ def watching(spy: str, process: int, file: Path) -> Iterator[None]:
     with subprocess.Popen(
         [*command, "--output", str(file)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as child:
-        limit = threading.Timer(PATIENCE, child.kill)
-        limit.start()
-        _await(child)
-        limit.cancel()
         try:
+            with _limited(child):
+                _await(child)
             yield
         finally:
             child.send_signal(signal.SIGINT)
-            limit = threading.Timer(PATIENCE, child.kill)
-            limit.start()
-            child.communicate()
-            limit.cancel()
+            with _limited(child):
+                child.communicate()
+
+
+@contextlib.contextmanager
+def _limited(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Kill the process if the block takes too long."""
+    limit = threading.Timer(PATIENCE, child.kill)
+    limit.start()
+    try:
+        yield
+    finally:
+        limit.cancel()
 
 
 def _await(child: subprocess.Popen[str]) -> None:

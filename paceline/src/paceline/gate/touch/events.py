@@ -181,7 +181,7 @@ class Profiling(Events):
             try:
                 if libraries.get(name) is given or (partly.get(name) is given and frame.f_lineno not in LINES[name]):
                     return
-            except TypeError:  # it is no name
+            except TypeError:  # `__name__` is not hashable
                 pass
             code = frame.f_code
             key = id(code)

@@ -194,7 +194,7 @@ class TouchRecorder:
                 self._importers[place] = importer
 
     def _is_library(self, frame: FrameType) -> bool | None:
-        """Whether a frame is of a module outside the tree, of which no function but those in `LINES` is recorded.
+        """Whether a frame is of a module outside the tree. Only its functions in `LINES` are recorded.
 
         None if that is not to be kept: its globals are of no file, and may soon be gone.
         """

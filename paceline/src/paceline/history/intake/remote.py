@@ -62,7 +62,7 @@ class _Store:
             raise PacelineError(f"{url}: expected a URL such as s3://BUCKET/FOLDER, or a folder without file://")
 
     def check(self) -> None:
-        """Raise PacelineError if there is no such bucket, or it cannot be reached."""
+        """Raise PacelineError if the bucket does not exist, or cannot be reached."""
         bucket = self._base.partition("/")[0]
         if self._stamp(bucket) is None:
             raise PacelineError(f"cannot read {self.url}: no bucket {bucket!r}. {REMEDIES['NO_SUCH_BUCKET']}")
@@ -78,7 +78,7 @@ class _Store:
         return {each.path[start:]: _stamp(each) for each in found if each.type is fs.FileType.File}
 
     def stamp(self, name: str) -> Stamp | None:
-        """Return an object's stamp; None if there is no such object."""
+        """Return an object's stamp; None if it does not exist."""
         return self._stamp(f"{self._base}/{name}")
 
     def read(self, name: str) -> bytes:
